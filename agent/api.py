@@ -1,0 +1,233 @@
+"""The contract between the gateway and whatever answers. Standard library only.
+
+A gateway builds an `AgentRequest` that carries the whole conversation, iterates over
+`Agent.respond`, and closes the iterator when it has heard enough. In process, in a child
+process, on another machine, scripted for tests: the same call.
+"""
+
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+LISTENING_HZ = 16_000
+"""Sample rate of all audio that goes to an agent: s16le, mono."""
+SPEAKING_HZ = 24_000
+"""Sample rate of all audio that comes from an agent: s16le, mono."""
+
+
+# What was said ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TextPart:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AudioPart:
+    """Speech of the user, s16le mono at LISTENING_HZ.
+
+    transcript: its words where they are known ("" when it is known to hold none), else None.
+    pcm may be empty when the transcript is known and the agent keeps no audio history.
+    """
+
+    pcm: bytes
+    transcript: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SystemMessage:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class UserMessage:
+    parts: tuple[TextPart | AudioPart, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AssistantMessage:
+    """What the assistant said, as far as it was heard."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallMessage:
+    call_id: str
+    name: str
+    arguments: str  # a JSON object, as the model wrote it
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResultMessage:
+    call_id: str
+    output: str
+
+
+Message = SystemMessage | UserMessage | AssistantMessage | ToolCallMessage | ToolResultMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    name: str
+    description: str
+    parameters: Mapping[str, Any]  # JSON schema of the arguments
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRequest:
+    """One answer to produce.
+
+    tool_choice: "auto", "none", "required", or the name of the one tool to call.
+    voice: one of `Health.voices`, or "" for the agent's own choice; an unknown one is
+    treated as "".
+    """
+
+    session_id: str
+    response_id: str
+    instructions: str
+    messages: tuple[Message, ...]
+    modality: Literal["audio", "text"] = "audio"
+    voice: str = ""
+    tools: tuple[Tool, ...] = ()
+    tool_choice: str = "auto"
+    max_output_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TranscribeRequest:
+    """language: ISO 639-1, or None for the recogniser's own choice."""
+
+    session_id: str
+    pcm: bytes
+    language: str | None = None
+
+
+# What comes back ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """The next piece of the answer's text, as it is decoded."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AudioDelta:
+    """The next piece of speech, at most 200 ms, s16le mono at SPEAKING_HZ.
+
+    text_end: how many characters of the answer's text (all `TextDelta`s joined) have been
+    spoken when this piece has been played. Never decreases.
+    """
+
+    pcm: bytes
+    text_end: int
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    call_id: str
+    name: str
+    arguments: str  # a JSON object
+
+
+@dataclass(frozen=True, slots=True)
+class StageDone:
+    """A stage on the way to the first sound has ended; for traces, never for control.
+
+    stage: "recognition", "prefill" (to the first token), "decode" (first token to the end of
+    the first clause), "synthesis" (first clause to its first sound).
+    """
+
+    stage: str
+    duration_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    input_text_tokens: int = 0
+    input_audio_tokens: int = 0
+    cached_tokens: int = 0
+    output_text_tokens: int = 0
+    output_audio_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationDone:
+    """The last event of an answer. "no_words": the user's audio held no words, so there is none."""
+
+    reason: Literal["stop", "max_tokens", "no_words"] = "stop"
+    usage: Usage = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationFailed:
+    """The last event of an answer that could not be finished.
+
+    code: "agent_unavailable", "agent_timeout", "agent_overloaded", "agent_out_of_memory",
+    "agent_error". message: for the developer of a client; holds no words of the conversation.
+    """
+
+    code: str
+    message: str
+
+
+AgentEvent = TextDelta | AudioDelta | ToolCall | StageDone | GenerationDone | GenerationFailed
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    text: str  # "" when the audio holds no words
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """status: "starting" while models load, "ready" once warm, "failed" when it cannot serve.
+
+    transcribes: whether `transcribe` works. wants_audio_history: whether audio of earlier
+    turns is of use once its transcript is known.
+    """
+
+    status: Literal["starting", "ready", "failed"]
+    model: str
+    detail: str = ""
+    voices: tuple[str, ...] = ()
+    transcribes: bool = False
+    wants_audio_history: bool = False
+    facts: Mapping[str, str] = field(default_factory=dict)  # for people: versions, devices
+
+
+class AgentError(Exception):
+    """The agent cannot do what was asked. `code` is one of GenerationFailed's."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class Agent(Protocol):
+    def respond(self, request: AgentRequest) -> AsyncGenerator[AgentEvent, None]:
+        """Yield the answer; the last event is GenerationDone or GenerationFailed, exactly once.
+
+        Never raises but for cancellation. Closing the generator frees what the answer held,
+        within one token.
+        """
+        ...
+
+    async def transcribe(self, request: TranscribeRequest) -> Transcript:
+        """Raises AgentError. Shares its work with `respond` and `warm` on the same audio."""
+        ...
+
+    async def warm(self, request: AgentRequest) -> None:
+        """Do ahead what `respond` will need: recognise, prefill. A hint: failing is silent."""
+        ...
+
+    async def health(self) -> Health: ...
+
+    async def aclose(self) -> None:
+        """Release processes, threads and models. Idempotent."""
+        ...

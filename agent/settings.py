@@ -1,0 +1,21 @@
+"""What an agent worker is told at its start: which model answers, hears and speaks."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSettings:
+    """model: "auto", "embedded", "scripted", the name of a model on `llm_url`, or (with
+    `llm_url` empty) a Hugging Face id or folder of a speech language model.
+
+    recogniser: "tiny.en", "base", or "" for the default. voice: "piper", "kokoro", or "" to
+    choose by the machine's cores. threads: CPU threads for models, 0 for all cores.
+    """
+
+    model: str = "auto"
+    llm_url: str = ""
+    llm_key: str = ""
+    recogniser: str = ""
+    language: str = ""
+    voice: str = ""
+    threads: int = 0
