@@ -1,0 +1,60 @@
+"""What a synthesiser is: clauses in, speech out, in time for the first words to be heard early."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Samples = NDArray[np.float32]
+"""(n_samples,), -1.0 to 1.0, at SPEAKING_HZ unless a name says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """A piece of speech, at most 200 ms, s16le mono at SPEAKING_HZ.
+
+    text_end: how many characters of all clauses so far, joined, have been said at its end.
+    """
+
+    pcm: bytes
+    text_end: int
+
+
+class Synthesiser(Protocol):
+    voices: tuple[str, ...]
+    """Names that `synthesise` knows; the first is its own choice."""
+
+    def synthesise(self, clauses: AsyncIterator[str], voice: str = "") -> AsyncGenerator[Speech, None]:
+        """Speak each clause as soon as it comes. Raises AgentError.
+
+        A clause without anything to say yields no sound; what it holds counts as said with the next
+        one. voice: one of `voices`; another name means the first. Closing stops after the clause
+        that is being computed.
+        """
+        ...
+
+    async def aclose(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """After `sample` samples of a clause, its first `text_end` characters have been said."""
+
+    sample: int
+    text_end: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenClause:
+    samples: Samples
+    marks: tuple[Mark, ...]
+
+
+class ClauseVoice(Protocol):
+    """A voice that computes one clause at a time, on the thread that calls it."""
+
+    def speak(self, clause: str) -> SpokenClause:
+        """Return the clause's sound, empty when there is nothing to say. Blocks for 20 ms to seconds."""
+        ...
