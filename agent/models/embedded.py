@@ -1,0 +1,194 @@
+"""Puts the embedded default together: ears, a small brain and a voice, all on the CPU.
+
+Three models share the cores and work one after the other for one user, so each may use them all;
+what speaks while the brain still decodes gets by with less.
+"""
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+
+from agent import about
+from agent.api import Agent, AgentRequest, AudioPart, Health, TextPart, UserMessage
+from agent.engine.base import Engine
+from agent.engine.chat_server import ChatServer
+from agent.hearing.base import Recogniser
+from agent.hearing.queue import QueuedRecogniser
+from agent.models.catalogue import (
+    KOKORO,
+    KOKORO_PARTS,
+    KOKORO_VOICES,
+    LEXICON,
+    PIPER_JOE,
+    PIPER_JOE_CONFIG,
+    SMOLLM2,
+    WHISPER_BASE,
+    WHISPER_TINY_EN,
+)
+from agent.models.files import all_verified, present, verified
+from agent.responder import Responder
+from agent.settings import AgentSettings
+from agent.tts.base import ClauseVoice, Synthesiser
+from agent.tts.threaded import ThreadedSynthesiser
+
+Report = Callable[[str], None]
+
+CORES_FOR_BASE = 2
+"""Whisper base makes half of tiny.en's errors on real speech (4 % to 9 % of words), for 50 ms more on
+two cores (tests/bench/bench_agent.py); on one core that would be felt."""
+CORES_FOR_KOKORO = 4
+"""Kokoro needs seven times the work of Piper (tests/bench/bench_voices.py): on two cores the user waits
+for a second before its first word."""
+MOST_THREADS = 4
+"""More do not make models of this size faster."""
+
+
+async def build_embedded(settings: AgentSettings, report: Report) -> Agent:
+    """Load all models and warm them; report: takes a line for people, with seconds, per step.
+
+    Raises ModelFileError, AgentError, and ValueError for a setting that cannot be used.
+    """
+    plan = plan_of(settings, _cores(), present(KOKORO))
+    # llama.cpp's own threads: imported late, so that a chat server needs none of it.
+    from agent.engine.llama_cpp import LlamaCpp
+
+    async with contextlib.AsyncExitStack() as loaded:
+        recogniser, synthesiser = await _ears_and_voice(plan, report, loaded)
+        with _step(report, "loading the language model (SmolLM2 135M)"):
+            engine = await asyncio.to_thread(
+                lambda: LlamaCpp(verified(SMOLLM2), plan.brain_threads, plan.answers)
+            )
+            loaded.push_async_callback(engine.aclose)
+        with _step(report, "warming the language model"):
+            await engine.warm_up()
+        health = _health("smollm2-135m-instruct", plan, "xllamacpp", about.EMBEDDED)
+        agent = Responder(engine, recogniser, synthesiser, health)
+        with _step(report, "answering a first question to itself"):
+            await _first_turn(agent)
+        loaded.pop_all()
+    return agent
+
+
+async def build_chat_server(settings: AgentSettings, report: Report) -> Agent:
+    """The same ears and voice with another brain: `settings.model` on the server `settings.llm_url`."""
+    plan = plan_of(settings, _cores(), present(KOKORO))
+    async with contextlib.AsyncExitStack() as loaded:
+        recogniser, synthesiser = await _ears_and_voice(plan, report, loaded)
+        engine: Engine = ChatServer(settings.llm_url, settings.model, settings.llm_key)
+        loaded.push_async_callback(engine.aclose)
+        with _step(report, "speaking and hearing a first sentence"):
+            await _first_sentence(synthesiser, recogniser)
+        loaded.pop_all()
+    words = about.chat_server(settings.model)
+    return Responder(engine, recogniser, synthesiser, _health(settings.model, plan, "httpx", words))
+
+
+# What is loaded --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    recogniser: str
+    voice: str
+    threads: int
+    answers: int  # decoded at the same time
+    language: str
+
+    @property
+    def brain_threads(self) -> int:
+        """llama.cpp's threads wait for each other after every layer, so each needs a core to itself.
+        On two busy cores one thread decodes 110 tokens a second, two decode 4 to 40."""
+        return max(1, self.threads // 2)
+
+
+def plan_of(settings: AgentSettings, cores: int, kokoro_installed: bool = False) -> Plan:
+    """Which recogniser and voice this machine gets. Raises ValueError for a name that is unknown."""
+    language = settings.language or "en"
+    recogniser = settings.recogniser or ("base" if language != "en" or cores >= CORES_FOR_BASE else "tiny.en")
+    if recogniser not in ("tiny.en", "base"):
+        raise ValueError(f'the recogniser must be "tiny.en" or "base", not "{recogniser}"')
+    if recogniser == "tiny.en" and language != "en":
+        raise ValueError(f'the recogniser "tiny.en" hears English only, not "{language}": take "base"')
+    threads = min(settings.threads or cores, MOST_THREADS)
+    spared = kokoro_installed and min(cores, threads) >= CORES_FOR_KOKORO
+    voice = settings.voice or ("kokoro" if spared else "piper")
+    if voice not in ("piper", "kokoro"):
+        raise ValueError(f'the voice must be "piper" or "kokoro", not "{voice}"')
+    return Plan(recogniser, voice, threads, max(2, threads), language)
+
+
+async def _ears_and_voice(
+    plan: Plan, report: Report, loaded: contextlib.AsyncExitStack
+) -> tuple[Recogniser, Synthesiser]:
+    from agent.hearing.whisper import Whisper
+
+    files = WHISPER_BASE if plan.recogniser == "base" else WHISPER_TINY_EN
+    with _step(report, f"loading the recogniser (Whisper {plan.recogniser})"):
+        recogniser = QueuedRecogniser(await asyncio.to_thread(Whisper, files, plan.threads), plan.language)
+        loaded.push_async_callback(recogniser.aclose)
+    name = "Piper, joe" if plan.voice == "piper" else f"Kokoro, {' and '.join(KOKORO_VOICES)}"
+    with _step(report, f"loading the voice ({name})"):
+        synthesiser = ThreadedSynthesiser(await asyncio.to_thread(_speakers, plan))
+        loaded.push_async_callback(synthesiser.aclose)
+    return recogniser, synthesiser
+
+
+def _speakers(plan: Plan) -> Mapping[str, ClauseVoice]:
+    from agent.tts.kokoro import kokoro_voices
+    from agent.tts.piper import PiperVoice
+    from agent.tts.pronunciation import Lexicon
+
+    lexicon = Lexicon(all_verified(LEXICON))
+    if plan.voice == "kokoro":
+        styles = {name: verified(file) for name, file in KOKORO_VOICES.items()}
+        return kokoro_voices(all_verified(KOKORO_PARTS), styles, lexicon, plan.threads)
+    return {"joe": PiperVoice(verified(PIPER_JOE), verified(PIPER_JOE_CONFIG), lexicon, plan.threads)}
+
+
+def _health(model: str, plan: Plan, engine: str, words: dict[str, str]) -> Health:
+    packages = ("faster-whisper", "ctranslate2", "onnxruntime", engine)
+    facts = {package: metadata.version(package) for package in packages}
+    facts |= words | {"recogniser": f"whisper {plan.recogniser}", "device": f"cpu, {plan.threads} threads"}
+    return Health("ready", model, transcribes=True, facts=facts)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+# Warming: what runs for the first time is slower ------------------------------------------
+
+
+async def _first_turn(agent: Responder) -> None:
+    """One turn from end to end: what it says to itself, it hears."""
+    question = UserMessage((TextPart("Hello, can you hear me?"),))
+    speech = b""
+    async for event in agent.respond(AgentRequest("warm", "warm", "", (question,))):
+        speech += getattr(event, "pcm", b"")
+    heard = AgentRequest("warm", "warm", "", (UserMessage((AudioPart(_to_listening(speech)),)),))
+    await agent.warm(heard)
+
+
+async def _first_sentence(synthesiser: Synthesiser, recogniser: Recogniser) -> None:
+    async def clauses() -> AsyncIterator[str]:
+        yield "Hello, can you hear me?"
+
+    speech = b"".join([piece.pcm async for piece in synthesiser.synthesise(clauses())])
+    await recogniser.recognise(_to_listening(speech))
+
+
+def _to_listening(pcm: bytes) -> bytes:
+    """From SPEAKING_HZ to LISTENING_HZ, as roughly as warming may: two samples of three."""
+    return b"".join(pcm[place : place + 4] for place in range(0, len(pcm) - 5, 6))
+
+
+@contextlib.contextmanager
+def _step(report: Report, what: str) -> Iterator[None]:
+    started = time.perf_counter()
+    report(f"{what} ...")
+    yield
+    report(f"{what} ... {time.perf_counter() - started:.1f} s")

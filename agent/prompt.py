@@ -1,0 +1,208 @@
+"""A conversation -> what a language model that reads is given. Pure.
+
+Two forms: the ChatML text of a small model, with example turns and a limit on its length, and the
+messages of the OpenAI chat protocol.
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from agent.api import (
+    AssistantMessage,
+    AudioPart,
+    Message,
+    SystemMessage,
+    TextPart,
+    Tool,
+    ToolCallMessage,
+    ToolResultMessage,
+    UserMessage,
+)
+
+PERSONA = "You are Parlour, a friendly voice assistant."
+"""For a session without instructions of its own."""
+SPEECH_RULE = (
+    "Everything you write is spoken aloud. Answer in one or two short sentences, as people talk: no "
+    "markdown, no lists, no emoji, numbers and units in a form that can be read out. What the user says "
+    "reaches you through speech recognition, so forgive misheard words."
+)
+SMALL_SPEECH_RULE = "You answer in one short sentence."
+"""The same for a model of 135 million parameters, which a long rule only confuses."""
+
+Role = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    role: Role
+    text: str
+
+
+EXAMPLES: tuple[Line, ...] = (
+    Line("user", "How many minutes are in an hour?"),
+    Line("assistant", "There are sixty minutes in an hour."),
+    Line("user", "Who painted the Mona Lisa?"),
+    Line("assistant", "Leonardo da Vinci painted the Mona Lisa."),
+    Line("user", "I have a cat called Luna."),
+    Line("assistant", "Luna is a lovely name for a cat."),
+    Line("user", "What is my cat called?"),
+    Line("assistant", "Your cat is called Luna."),
+    Line("user", "What should I eat for breakfast?"),
+    Line("assistant", "You could eat some fruit, or eggs with toast."),
+)
+"""Turns that show a small model how to answer, and that what was said earlier counts. Chosen among
+nine sets by the share of right answers to everyday questions and to questions about earlier turns;
+they count more than any wording of the rule (tests/bench/bench_agent.py)."""
+
+
+# For a small model -----------------------------------------------------------------------
+
+
+def small_prompt(
+    instructions: str, messages: Sequence[Message], budget_tokens: int, examples: Sequence[Line] = EXAMPLES
+) -> str:
+    """ChatML that ends where the assistant's answer begins.
+
+    budget_tokens: for the whole prompt, as `token_estimate` counts. Where it does not suffice, the
+    oldest turns leave, whole; the system line and what the user said last always stay.
+    """
+    system, lines = _system_and_lines(f"{instructions or PERSONA} {SMALL_SPEECH_RULE}", messages)
+    head = _chatml([Line("system", system), *examples])
+    return head + _chatml(_newest(lines, budget_tokens - token_estimate(head))) + "<|im_start|>assistant\n"
+
+
+def small_prefix(instructions: str, examples: Sequence[Line] = EXAMPLES) -> str:
+    """What the prompts of all conversations with these instructions begin with."""
+    return _chatml([Line("system", f"{instructions or PERSONA} {SMALL_SPEECH_RULE}"), *examples])
+
+
+def token_estimate(text: str) -> int:
+    """At least as many as SmolLM2's tokenizer makes of everyday text in Latin letters."""
+    return math.ceil(len(text.encode()) / 3)
+
+
+def plain(text: str) -> str:
+    """The same text, of which no tokenizer makes a control token.
+
+    Every control token of SmolLM2 begins with "<" and a letter or a bar: "<|im_end|>", "<file_sep>".
+    """
+    return re.sub(r"<(?=[|\w/])", "< ", text)
+
+
+def _system_and_lines(system: str, messages: Sequence[Message]) -> tuple[str, list[Line]]:
+    """Lines that take turns: a small model gets confused by two of one speaker in a row."""
+    lines: list[Line] = []
+    for message in messages:
+        line = _line(message)
+        if line is None or not line.text:
+            continue
+        if line.role == "system":
+            system = f"{system} {line.text}"
+        elif lines and lines[-1].role == line.role:
+            lines[-1] = Line(line.role, f"{lines[-1].text} {line.text}")
+        else:
+            lines.append(line)
+    return system, lines
+
+
+def _line(message: Message) -> Line | None:
+    match message:
+        case SystemMessage(text):
+            return Line("system", text.strip())
+        case UserMessage():
+            return Line("user", said_by_user(message))
+        case AssistantMessage(text):
+            return Line("assistant", text.strip())
+        case ToolResultMessage(_, output):
+            return Line("user", f"Here is what I found: {output}")
+        case ToolCallMessage():
+            return None
+
+
+def _newest(lines: Sequence[Line], budget_tokens: int) -> Sequence[Line]:
+    """The newest turns that fit, beginning with the user's; at least the last line.
+
+    Turns leave by the half of a budget at once: if they left one by one, every answer would have
+    to read the whole conversation anew, for the cached prefix ends where the first turn changes.
+    """
+    costs = [token_estimate(_chatml([line])) for line in lines]
+    surplus = sum(costs) - budget_tokens
+    if surplus <= 0:
+        return lines
+    step = max(budget_tokens // 2, 1)
+    leaving = -(-surplus // step) * step
+    start = 0
+    while start < len(lines) - 1 and (leaving > 0 or lines[start].role != "user"):
+        leaving -= costs[start]
+        start += 1
+    return lines[start:]
+
+
+def _chatml(lines: Sequence[Line]) -> str:
+    return "".join(f"<|im_start|>{line.role}\n{plain(line.text)}<|im_end|>\n" for line in lines)
+
+
+# For a chat server -----------------------------------------------------------------------
+
+
+def chat_messages(instructions: str, messages: Sequence[Message]) -> list[dict[str, Any]]:
+    """Messages of `/v1/chat/completions`, the system prompt first."""
+    system = f"{instructions or PERSONA}\n\n{SPEECH_RULE}"
+    chat: list[dict[str, Any]] = [{"role": "system", "content": system}]
+    for message in messages:
+        match message:
+            case SystemMessage(text):
+                # Many chat templates refuse a second system message, or one in the middle.
+                chat[0]["content"] += f"\n\n{text}"
+            case UserMessage():
+                chat.append({"role": "user", "content": said_by_user(message)})
+            case AssistantMessage(text):
+                chat.append({"role": "assistant", "content": text})
+            case ToolCallMessage(call_id, name, arguments):
+                function = {"name": name, "arguments": arguments}
+                call = {"id": call_id, "type": "function", "function": function}
+                if chat[-1].get("tool_calls"):
+                    chat[-1]["tool_calls"].append(call)  # calls of one answer belong in one message
+                elif chat[-1]["role"] == "assistant":
+                    chat[-1]["tool_calls"] = [call]
+                else:
+                    chat.append({"role": "assistant", "content": None, "tool_calls": [call]})
+            case ToolResultMessage(call_id, output):
+                chat.append({"role": "tool", "tool_call_id": call_id, "content": output})
+    return chat
+
+
+def chat_tools(tools: Sequence[Tool]) -> list[dict[str, Any]]:
+    return [
+        {
+            "type": "function",
+            "function": {
+                "name": tool.name,
+                "description": tool.description,
+                "parameters": dict(tool.parameters),
+            },
+        }
+        for tool in tools
+    ]
+
+
+def chat_tool_choice(choice: str) -> str | dict[str, Any]:
+    if choice in ("auto", "none", "required"):
+        return choice
+    return {"type": "function", "function": {"name": choice}}
+
+
+# What the user said ----------------------------------------------------------------------
+
+
+def said_by_user(message: UserMessage) -> str:
+    """The words of a message: typed ones as they are, spoken ones by their transcript."""
+    words = (part.text if isinstance(part, TextPart) else part.transcript or "" for part in message.parts)
+    return " ".join(word.strip() for word in words if word.strip())
+
+
+def holds_audio(message: UserMessage) -> bool:
+    return any(isinstance(part, AudioPart) for part in message.parts)

@@ -1,0 +1,258 @@
+"""Hears, thinks and speaks: a recogniser, an engine and a synthesiser make one agent.
+
+The engine's words go out as they come; clauses of them are spoken at the same time, so that the
+first sound leaves long before the last word is decoded.
+"""
+
+import asyncio
+import logging
+import time
+import traceback
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+from dataclasses import replace
+
+from agent.api import (
+    AgentError,
+    AgentEvent,
+    AgentRequest,
+    AudioDelta,
+    AudioPart,
+    GenerationDone,
+    GenerationFailed,
+    Health,
+    Message,
+    StageDone,
+    TextDelta,
+    ToolCall,
+    TranscribeRequest,
+    Transcript,
+    UserMessage,
+)
+from agent.engine.base import Engine, EngineDone, EngineRequest
+from agent.hearing.base import Recogniser
+from agent.prompt import said_by_user
+from agent.tts.base import Synthesiser
+from agent.tts.clauses import ClauseCutter
+
+log = logging.getLogger(__name__)
+
+EVENTS_AHEAD = 64
+"""Events that may wait for a slow reader; when full, decoding and speaking wait."""
+CLAUSES_AHEAD = 32
+"""Clauses that may wait for the voice; when full, decoding waits."""
+
+
+class Responder:
+    """An `agent.api.Agent`. Owns its three parts and closes them.
+
+    clock: seconds, monotonic; for the durations of stages.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        recogniser: Recogniser,
+        synthesiser: Synthesiser,
+        health: Health,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._engine = engine
+        self._recogniser = recogniser
+        self._synthesiser = synthesiser
+        self._health = replace(health, voices=synthesiser.voices, transcribes=True)
+        self._clock = clock
+
+    async def respond(self, request: AgentRequest) -> AsyncGenerator[AgentEvent, None]:
+        # A queue and a task of this generator's own: decoding and speaking go on while the reader
+        # is busy, and both end before the generator does.
+        events: asyncio.Queue[AgentEvent] = asyncio.Queue(EVENTS_AHEAD)
+        answer = asyncio.create_task(self._answer(request, events), name=f"answer {request.response_id}")
+        try:
+            while True:
+                event = await events.get()
+                yield event
+                if isinstance(event, GenerationDone | GenerationFailed):
+                    return
+        finally:
+            answer.cancel()
+            await asyncio.wait({answer})
+
+    async def _answer(self, request: AgentRequest, events: asyncio.Queue[AgentEvent]) -> None:
+        """Put the whole answer into `events`, the last event included."""
+        last: GenerationDone | GenerationFailed
+        try:
+            last = await self._last_event(request, events)
+        except AgentError as failure:
+            last = GenerationFailed(failure.code, failure.message)
+        except MemoryError:
+            last = GenerationFailed("agent_out_of_memory", "the agent ran out of memory")
+        except Exception as bug:  # noqa: BLE001 - the answer must end all the same, and the bug be told
+            log.error("an answer ended in a bug: %s", _place(bug))
+            last = GenerationFailed("agent_error", "internal error")
+        await events.put(last)
+
+    async def _last_event(self, request: AgentRequest, events: asyncio.Queue[AgentEvent]) -> GenerationDone:
+        messages = await self._heard(request, events)
+        if messages is None:
+            return GenerationDone("no_words")
+        decoding = _Decoding(self._engine, _engine_request(request, messages), events, self._clock)
+        if request.modality == "text":
+            return await decoding.run(None)
+        clauses: asyncio.Queue[str | None] = asyncio.Queue(CLAUSES_AHEAD)
+        try:
+            async with asyncio.TaskGroup() as group:
+                speaking = self._speak(request.voice, clauses, events)
+                group.create_task(speaking, name=f"speech {request.response_id}")
+                return await decoding.run(clauses)
+        except ExceptionGroup as failures:
+            # Decoding and speaking fail one at a time: the first one has ended the other.
+            raise failures.exceptions[0] from None
+
+    async def _heard(
+        self, request: AgentRequest, events: asyncio.Queue[AgentEvent] | None
+    ) -> tuple[Message, ...] | None:
+        """The conversation with every transcript; None when the user's last audio holds no words."""
+        if self._engine.hears:
+            return request.messages
+        started = self._clock()
+        wanted = any(_unheard(message) for message in request.messages)
+        messages = [await self._transcribed(message) for message in request.messages]
+        if wanted and events is not None:
+            await events.put(StageDone("recognition", (self._clock() - started) * 1000.0))
+        last = next((message for message in reversed(messages) if isinstance(message, UserMessage)), None)
+        is_answered = not messages or messages[-1] is not last
+        if last is not None and not is_answered and _is_spoken(last) and not said_by_user(last):
+            return None
+        return tuple(messages)
+
+    async def _transcribed(self, message: Message) -> Message:
+        if not _unheard(message) or not isinstance(message, UserMessage):
+            return message
+        parts = [
+            AudioPart(part.pcm, (await self._recogniser.recognise(part.pcm)).text)
+            if isinstance(part, AudioPart) and part.transcript is None
+            else part
+            for part in message.parts
+        ]
+        return UserMessage(tuple(parts))
+
+    async def _speak(
+        self, voice: str, clauses: asyncio.Queue[str | None], events: asyncio.Queue[AgentEvent]
+    ) -> None:
+        first_clause_at: float | None = None
+
+        async def taken() -> AsyncIterator[str]:
+            nonlocal first_clause_at
+            while (clause := await clauses.get()) is not None:
+                if first_clause_at is None:
+                    first_clause_at = self._clock()
+                yield clause
+
+        is_first = True
+        async with aclosing(self._synthesiser.synthesise(taken(), voice)) as speech:
+            async for piece in speech:
+                if is_first and first_clause_at is not None:
+                    await events.put(StageDone("synthesis", (self._clock() - first_clause_at) * 1000.0))
+                    is_first = False
+                await events.put(AudioDelta(piece.pcm, piece.text_end))
+
+    async def transcribe(self, request: TranscribeRequest) -> Transcript:
+        heard = await self._recogniser.recognise(request.pcm, request.language or "")
+        return Transcript(heard.text, heard.duration_s)
+
+    async def warm(self, request: AgentRequest) -> None:
+        try:
+            messages = await self._heard(request, None)
+            if messages is not None:
+                await self._engine.warm(_engine_request(request, messages))
+        except AgentError:
+            return  # only a hint: `respond` meets the same fault, and tells it
+
+    async def health(self) -> Health:
+        return self._health
+
+    async def aclose(self) -> None:
+        await self._engine.aclose()
+        await self._recogniser.aclose()
+        await self._synthesiser.aclose()
+
+
+class _Decoding:
+    """Passes one answer of the engine on: words to the reader, clauses to the voice."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        request: EngineRequest,
+        events: asyncio.Queue[AgentEvent],
+        clock: Callable[[], float],
+    ) -> None:
+        self._engine = engine
+        self._request = request
+        self._events = events
+        self._clock = clock
+        self._cutter = ClauseCutter()
+        self._first_token_at: float | None = None
+        self._first_clause_is_out = False
+
+    async def run(self, clauses: asyncio.Queue[str | None] | None) -> GenerationDone:
+        """clauses: takes what is to be spoken, then None; or None when nothing is."""
+        started = self._clock()
+        async with aclosing(self._engine.generate(self._request)) as deltas:
+            async for delta in deltas:
+                if self._first_token_at is None:
+                    self._first_token_at = self._clock()
+                    await self._stage("prefill", started, self._first_token_at)
+                match delta:
+                    case TextDelta(text):
+                        await self._events.put(delta)
+                        await self._speak(self._cutter.push(text), clauses)
+                    case ToolCall():
+                        await self._events.put(delta)
+                    case EngineDone(reason, usage):
+                        await self._speak(self._cutter.finish(), clauses)
+                        if clauses is not None:
+                            await clauses.put(None)
+                        return GenerationDone(reason, usage)
+        raise AgentError("agent_error", "the engine ended without saying that it is done")
+
+    async def _speak(self, cut: list[str], clauses: asyncio.Queue[str | None] | None) -> None:
+        for clause in cut:
+            if not self._first_clause_is_out and self._first_token_at is not None:
+                self._first_clause_is_out = True
+                await self._stage("decode", self._first_token_at, self._clock())
+            if clauses is not None:
+                await clauses.put(clause)
+
+    async def _stage(self, stage: str, start: float, end: float) -> None:
+        await self._events.put(StageDone(stage, (end - start) * 1000.0))
+
+
+def _engine_request(request: AgentRequest, messages: tuple[Message, ...]) -> EngineRequest:
+    return EngineRequest(
+        request.session_id,
+        request.instructions,
+        messages,
+        request.tools,
+        request.tool_choice,
+        request.max_output_tokens,
+    )
+
+
+def _unheard(message: Message) -> bool:
+    return isinstance(message, UserMessage) and any(
+        isinstance(part, AudioPart) and part.transcript is None for part in message.parts
+    )
+
+
+def _is_spoken(message: UserMessage) -> bool:
+    return any(isinstance(part, AudioPart) for part in message.parts)
+
+
+def _place(bug: Exception) -> str:
+    """The bug's type and where it happened; its message might hold words of the conversation."""
+    frames = traceback.extract_tb(bug.__traceback__)
+    return f"{type(bug).__name__} at " + " < ".join(
+        f"{frame.name}:{frame.lineno}" for frame in reversed(frames)
+    )

