@@ -1,0 +1,281 @@
+"""What a client can configure: the session, merged key by key from `session.update`s."""
+
+from typing import Any, Literal
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from agent.api import Tool
+from realtime.errors import InvalidEvent
+
+OUTPUT_TOKENS_MAX = 4096  # the wire's own limit for a number; "inf" stands for no limit
+
+
+def _in_range(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise ValueError(f"Invalid {name}: expected {low} to {high}, got {value}")
+
+
+class PcmFormat(Struct, frozen=True, tag_field="type", tag="audio/pcm"):
+    """s16le mono. Strict clients accept no rate but 24000."""
+
+    rate: Literal[24000] = 24000
+
+
+class PcmuFormat(Struct, frozen=True, tag_field="type", tag="audio/pcmu"):
+    """G.711 mu-law at 8 kHz."""
+
+
+class PcmaFormat(Struct, frozen=True, tag_field="type", tag="audio/pcma"):
+    """G.711 A-law at 8 kHz."""
+
+
+AudioFormat = PcmFormat | PcmuFormat | PcmaFormat
+
+
+class ServerVad(Struct, frozen=True, kw_only=True, tag_field="type", tag="server_vad"):
+    """End the turn after silence_duration_ms without speech; a frame is speech above threshold."""
+
+    threshold: float = 0.5
+    prefix_padding_ms: int = 300
+    silence_duration_ms: int = 500
+    create_response: bool = True
+    interrupt_response: bool = True
+    idle_timeout_ms: int | None = None
+
+    def __post_init__(self) -> None:
+        _in_range("threshold", self.threshold, 0.0, 1.0)
+        _in_range("prefix_padding_ms", self.prefix_padding_ms, 0, 5_000)
+        _in_range("silence_duration_ms", self.silence_duration_ms, 100, 10_000)
+        if self.idle_timeout_ms is not None:
+            _in_range("idle_timeout_ms", self.idle_timeout_ms, 5_000, 30_000)
+
+
+class SemanticVad(Struct, frozen=True, kw_only=True, tag_field="type", tag="semantic_vad"):
+    """End the turn when the user seems to have finished; eager means sooner."""
+
+    eagerness: Literal["low", "medium", "high", "auto"] = "auto"
+    create_response: bool = True
+    interrupt_response: bool = True
+
+    prefix_padding_ms = 300
+    idle_timeout_ms = None
+
+
+TurnDetection = ServerVad | SemanticVad
+
+
+class Transcription(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Exactly these keys: another one in the echo ends pipecat's receive loop."""
+
+    model: str | None = None
+    language: str | None = None
+    prompt: str | None = None
+
+
+class NoiseReduction(Struct, frozen=True):
+    type: Literal["near_field", "far_field"]
+
+
+class AudioInput(Struct, frozen=True, kw_only=True):
+    format: AudioFormat = PcmFormat()
+    transcription: Transcription | None = None
+    noise_reduction: NoiseReduction | None = None
+    turn_detection: TurnDetection | None = ServerVad()
+
+
+class AudioOutput(Struct, frozen=True, kw_only=True):
+    format: AudioFormat = PcmFormat()
+    voice: str | dict[str, Any] = "default"
+    speed: float = 1.0
+
+
+class Audio(Struct, frozen=True, kw_only=True):
+    input: AudioInput = AudioInput()
+    output: AudioOutput = AudioOutput()
+
+
+class ParlourExtensions(Struct, frozen=True, kw_only=True):
+    """Parlour's own events, each sent only to a client that asked for it.
+
+    playback_ack: the client tells what was heard (`parlour.playback`).
+    alignment: which words a stretch of audio holds (`parlour.alignment`).
+    trace: the times of each turn (`parlour.turn`).
+    """
+
+    playback_ack: bool = False
+    alignment: bool = False
+    trace: bool = False
+
+
+class SessionConfig(Struct, frozen=True, kw_only=True):
+    """The session object of `session.created` and `session.updated`, every default filled in."""
+
+    type: Literal["realtime"] = "realtime"
+    object: Literal["realtime.session"] = "realtime.session"
+    id: str = ""
+    model: str = ""
+    output_modalities: list[Literal["audio", "text"]] = msgspec.field(default_factory=lambda: ["audio"])
+    instructions: str = ""
+    audio: Audio = Audio()
+    tools: list[dict[str, Any]] = []
+    tool_choice: str | dict[str, Any] = "auto"
+    max_output_tokens: int | Literal["inf"] = "inf"
+    tracing: Any = None
+    truncation: Any = "auto"
+    prompt: Any = None
+    expires_at: int = 0
+    include: Any = None
+    parlour: ParlourExtensions | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if self.output_modalities not in (["audio"], ["text"]):
+            raise ValueError('Invalid output_modalities: expected ["audio"] or ["text"]')
+        if self.max_output_tokens != "inf":
+            _in_range("max_output_tokens", self.max_output_tokens, 1, OUTPUT_TOKENS_MAX)
+        for tool in self.tools:
+            parse_tool(tool)
+        parse_tool_choice(self.tool_choice)
+
+    @property
+    def extensions(self) -> ParlourExtensions:
+        return ParlourExtensions() if self.parlour is UNSET else self.parlour
+
+
+class ResponseConfig(Struct, frozen=True, kw_only=True):
+    """What one response is made with: the session's settings and the request's own."""
+
+    instructions: str
+    modality: Literal["audio", "text"]
+    voice: str
+    output_format: AudioFormat
+    tools: tuple[Tool, ...]
+    tool_choice: str
+    max_output_tokens: int | None
+    metadata: dict[str, str] | None = None
+
+
+# What a patch may not change: the server's own facts.
+_FIXED = frozenset({"id", "object", "expires_at", "model"})
+_NULL_MEANS_OFF = frozenset(
+    {"turn_detection", "transcription", "noise_reduction", "idle_timeout_ms", "tracing", "prompt", "include"}
+)
+# Values that are set as they come. Other objects merge, unless the patch is of another `type`.
+_REPLACED_WHOLE = frozenset({"tools", "tool_choice", "voice", "tracing", "truncation", "prompt", "include"})
+
+
+def merge(config: SessionConfig, patch: dict[str, Any]) -> SessionConfig:
+    """The session with a `session.update` applied: key by key, explicit null means off.
+
+    Keys that Parlour does not know are ignored. Raises InvalidEvent, its param the path of the
+    field that cannot be used.
+    """
+    known = {key: value for key, value in patch.items() if key not in _FIXED}
+    session_type = known.get("type")
+    if session_type not in (None, "realtime"):
+        raise InvalidEvent(
+            "invalid_value",
+            f"Invalid value: {session_type!r}. Supported values are: 'realtime'.",
+            "session.type",
+        )
+    merged = _merged(msgspec.to_builtins(config), known)
+    try:
+        return msgspec.convert(merged, SessionConfig)
+    except msgspec.ValidationError as error:
+        raise invalid_event(error, "session") from None
+
+
+def response_config(config: SessionConfig, patch: dict[str, Any] | None) -> ResponseConfig:
+    """What a response is made with; patch: the `response` of `response.create`.
+
+    Raises InvalidEvent, its param below "response".
+    """
+    metadata = None
+    if patch:
+        overrides = {key: patch[key] for key in _RESPONSE_OVERRIDES if patch.get(key) is not None}
+        output = (
+            (patch.get("audio") or {}).get("output") if isinstance(patch.get("audio"), dict | None) else None
+        )
+        if isinstance(output, dict):
+            overrides["audio"] = {"output": output}
+        try:
+            config = msgspec.convert(_merged(msgspec.to_builtins(config), overrides), SessionConfig)
+        except msgspec.ValidationError as error:
+            raise invalid_event(error, "response") from None
+        try:
+            metadata = msgspec.convert(patch.get("metadata"), dict[str, str] | None)
+        except msgspec.ValidationError:
+            raise InvalidEvent(
+                "invalid_type", "Invalid metadata: expected an object of strings.", "response.metadata"
+            ) from None
+    voice = config.audio.output.voice
+    return ResponseConfig(
+        instructions=config.instructions,
+        modality=config.output_modalities[0],
+        voice=voice if isinstance(voice, str) else str(voice.get("id", "")),
+        output_format=config.audio.output.format,
+        tools=tuple(parse_tool(tool) for tool in config.tools),
+        tool_choice=parse_tool_choice(config.tool_choice),
+        max_output_tokens=None if config.max_output_tokens == "inf" else config.max_output_tokens,
+        metadata=metadata,
+    )
+
+
+_RESPONSE_OVERRIDES = ("instructions", "output_modalities", "tools", "tool_choice", "max_output_tokens")
+
+
+def parse_tool(tool: dict[str, Any]) -> Tool:
+    """Raises ValueError: function tools alone can be called."""
+    if tool.get("type", "function") != "function":
+        raise ValueError(f"Unsupported tool type {tool.get('type')!r}: expected 'function'")
+    name = tool.get("name")
+    if not isinstance(name, str) or not name:
+        raise ValueError("A tool without a name: expected a non-empty string in 'name'")
+    parameters = tool.get("parameters")
+    return Tool(
+        name=name,
+        description=str(tool.get("description") or ""),
+        parameters=parameters if isinstance(parameters, dict) else {"type": "object", "properties": {}},
+    )
+
+
+def parse_tool_choice(choice: str | dict[str, Any]) -> str:
+    """ "auto", "none", "required" or a function's name. Raises ValueError."""
+    if isinstance(choice, dict):
+        name = choice.get("name")
+        if choice.get("type") != "function" or not isinstance(name, str):
+            raise ValueError("Invalid tool_choice: expected {'type': 'function', 'name': NAME}")
+        return name
+    if choice not in ("auto", "none", "required"):
+        raise ValueError("Invalid tool_choice: expected 'auto', 'none', 'required' or a function")
+    return choice
+
+
+def invalid_event(error: msgspec.ValidationError, prefix: str = "") -> InvalidEvent:
+    """msgspec's complaint in the wire's words: its path becomes `param`."""
+    message, _, path = str(error).partition(" - at `")
+    param = path.rstrip("`").removeprefix("$").removeprefix(".")
+    if message.startswith("Object missing required field"):
+        field = message.rpartition("field `")[2].rstrip("`")
+        param = f"{param}.{field}" if param else field
+        param = f"{prefix}.{param}" if prefix else param
+        return InvalidEvent("missing_required_parameter", f"Missing required parameter: '{param}'.", param)
+    param = ".".join(part for part in (prefix, param) if part)
+    wrong_type = message.startswith("Expected `") and ", got `" in message
+    code = "invalid_type" if wrong_type else "invalid_value"
+    where = f" for '{param}'" if param else ""
+    return InvalidEvent(code, f"Invalid value{where}: {message}.", param or None)
+
+
+def _merged(base: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
+    result = dict(base)
+    for key, value in patch.items():
+        if value is None and key not in _NULL_MEANS_OFF:
+            continue  # clients send explicit nulls for what they leave at its default
+        old = result.get(key)
+        if key not in _REPLACED_WHOLE and isinstance(old, dict) and isinstance(value, dict):
+            same_kind = value.get("type", old.get("type")) == old.get("type")
+            result[key] = _merged(old, value) if same_kind else value
+        else:
+            result[key] = value
+    return result

@@ -1,0 +1,88 @@
+"""What a session wants done. The runner performs effects in their order."""
+
+from dataclasses import dataclass
+
+from agent.api import AgentRequest
+from realtime.protocol.config import AudioFormat
+from realtime.protocol.events import ServerEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    event: ServerEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """Let the user hear this: s16le mono at 24 kHz, to be brought into `format`."""
+
+    response_id: str
+    item_id: str
+    output_index: int
+    content_index: int
+    pcm: bytes
+    format: AudioFormat
+
+
+@dataclass(frozen=True, slots=True)
+class StopPlayback:
+    """Drop what has not left yet of this response's audio."""
+
+    response_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Generate:
+    request: AgentRequest
+
+
+@dataclass(frozen=True, slots=True)
+class StopGenerating:
+    response_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Warm:
+    """The user may have finished: do ahead what the answer would need."""
+
+    request: AgentRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Transcribe:
+    item_id: str
+    content_index: int
+    pcm: bytes
+    language: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ResetTurns:
+    """Hear the input audio afresh: the turn detection was changed, or its buffer was taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class HushTurns:
+    """No audio comes in the middle of an utterance: let the turn detector end it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """End the session. code: a WebSocket close code (RFC 6455 7.4)."""
+
+    code: int
+    reason: str
+
+
+Effect = (
+    Send
+    | Play
+    | StopPlayback
+    | Generate
+    | StopGenerating
+    | Warm
+    | Transcribe
+    | ResetTurns
+    | HushTurns
+    | Close
+)

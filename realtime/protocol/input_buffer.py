@@ -1,0 +1,92 @@
+"""The input audio buffer: what the user has said since the last commit, on the session's audio clock."""
+
+from dataclasses import dataclass
+
+from agent.api import LISTENING_HZ
+
+_BYTES_PER_MS = LISTENING_HZ * 2 // 1000
+_DETECTION_LAG_MS = 1_000  # the longest that a turn detector takes to notice speech
+_LISTENING_MS_KEPT = 5_000 + _DETECTION_LAG_MS  # before speech: the longest prefix, and the lag
+
+
+@dataclass(slots=True)
+class Utterance:
+    """Speech that has begun and not ended. last_audio_at: when audio last came (`now`)."""
+
+    item_id: str
+    start_ms: int
+    last_audio_at: float
+
+
+class InputBuffer:
+    """s16le mono at 16 kHz. Positions are milliseconds from the session's first sample."""
+
+    def __init__(self) -> None:
+        self.utterance: Utterance | None = None
+        self.sent_ms = 0.0  # by the client, since the last commit or clear
+        self._pcm = bytearray()
+        self._start_bytes = 0  # position of the first byte that is held
+
+    @property
+    def start_ms(self) -> int:
+        return self._start_bytes // _BYTES_PER_MS
+
+    @property
+    def end_ms(self) -> int:
+        return (self._start_bytes + len(self._pcm)) // _BYTES_PER_MS
+
+    @property
+    def held_ms(self) -> int:
+        return len(self._pcm) // _BYTES_PER_MS
+
+    def append(self, pcm: bytes, sent_ms: float, now: float, keep_all: bool) -> None:
+        """Add audio. keep_all: hold it until a commit; else only what coming speech may need."""
+        self.sent_ms += sent_ms
+        if self.utterance is not None:
+            self.utterance.last_audio_at = now
+        elif not keep_all:
+            self._drop_before(self.end_ms - _LISTENING_MS_KEPT)
+        self._pcm += pcm
+
+    def begin(self, item_id: str, audio_ms: int, prefix_ms: int, now: float) -> Utterance:
+        """Speech begins at audio_ms; the utterance takes prefix_ms of what was before along."""
+        self.utterance = Utterance(item_id, max(self.start_ms, audio_ms - prefix_ms), now)
+        return self.utterance
+
+    def so_far(self, end_ms: int) -> bytes:
+        """The open utterance up to a position."""
+        assert self.utterance is not None
+        return self._between(self.utterance.start_ms, end_ms)
+
+    def end(self, end_ms: int) -> tuple[str, bytes]:
+        """Close the open utterance at a position: its item id and audio. The rest stays."""
+        assert self.utterance is not None
+        item_id, pcm = self.utterance.item_id, self.so_far(end_ms)
+        self.utterance = None
+        self._drop_before(end_ms)
+        self.sent_ms = float(self.held_ms)
+        return item_id, pcm
+
+    def take(self) -> bytes:
+        """All of it, from the open utterance's start if there is one; nothing stays."""
+        start_ms = self.utterance.start_ms if self.utterance else self.start_ms
+        pcm = self._between(start_ms, self.end_ms)
+        self.clear()
+        return pcm
+
+    def clear(self) -> None:
+        self.utterance = None
+        self.sent_ms = 0.0
+        self._start_bytes += len(self._pcm)
+        self._pcm.clear()
+
+    def _between(self, start_ms: int, end_ms: int) -> bytes:
+        first = max(0, start_ms * _BYTES_PER_MS - self._start_bytes)
+        last = max(0, end_ms * _BYTES_PER_MS - self._start_bytes)
+        return bytes(self._pcm[first:last])
+
+    def _drop_before(self, position_ms: int) -> None:
+        count = min(len(self._pcm), position_ms * _BYTES_PER_MS - self._start_bytes)
+        if count > 0:
+            del self._pcm[:count]
+            self._start_bytes += count

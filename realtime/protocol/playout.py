@@ -1,0 +1,84 @@
+"""What was sent of the answers' audio, and how much of it was heard."""
+
+from dataclasses import dataclass
+
+_STALL_PATIENCE_S = 30.0
+_REPORT_ERROR_MS = 50.0  # rounding, and the listener's own resampling
+
+
+@dataclass(slots=True)
+class Playout:
+    """One answer on its way to the user's ear.
+
+    starts_at: when its first sample is heard, at the earliest. reported_ms: what the listener
+    says to have heard; None of one who does not say.
+    """
+
+    response_id: str
+    item_id: str
+    starts_at: float
+    sent_ms: float = 0.0
+    reported_ms: float | None = None
+
+    def heard_ms(self, now: float) -> float:
+        if self.reported_ms is not None:
+            return min(self.reported_ms, self.sent_ms)
+        return max(0.0, min(self.sent_ms, (now - self.starts_at) * 1000.0))
+
+    @property
+    def ends_at(self) -> float:
+        return self.starts_at + self.sent_ms / 1000.0
+
+    def was_heard(self, heard_ms: float) -> bool:
+        """Whether that is all of it, as exactly as a player can say."""
+        return heard_ms >= self.sent_ms - _REPORT_ERROR_MS
+
+    def is_past(self, now: float) -> bool:
+        """Nobody hears it any more: it was heard to its end, or its player has long stalled."""
+        return self.was_heard(self.heard_ms(now)) or now > self.ends_at + _STALL_PATIENCE_S
+
+
+class Playback:
+    """The answers that the user may still be hearing, oldest first.
+
+    A listener who reports tells exactly what was heard. Of one who does not, the clock tells the
+    most that can have been heard: audio plays in the order it was sent, no faster than it lasts.
+    """
+
+    def __init__(self) -> None:
+        self._playouts: list[Playout] = []
+
+    def sent(self, response_id: str, item_id: str, duration_ms: float, now: float) -> None:
+        last = self._playouts[-1] if self._playouts else None
+        if last is None or last.item_id != item_id:
+            starts_at = now if last is None else max(now, last.ends_at)
+            self._playouts = [playout for playout in self._playouts if not playout.is_past(now)]
+            last = Playout(response_id, item_id, starts_at)
+            self._playouts.append(last)
+        elif last.reported_ms is None and last.ends_at < now:
+            # It ran dry: what follows is heard now, not when it would have been without the gap.
+            last.starts_at = now - last.sent_ms / 1000.0
+        last.sent_ms += duration_ms
+
+    def reported(self, item_id: str, played_ms: float) -> list[Playout] | None:
+        """Note what the listener has heard of an answer; None when it is not being played.
+
+        Returns the earlier answers that the listener left before their end to come to this one.
+        """
+        for index, playout in enumerate(self._playouts):
+            if playout.item_id == item_id:
+                left, self._playouts = self._playouts[:index], self._playouts[index:]
+                playout.reported_ms = max(playout.reported_ms or 0.0, played_ms)
+                for earlier in left:
+                    earlier.reported_ms = earlier.reported_ms or 0.0
+                return [earlier for earlier in left if not earlier.was_heard(earlier.reported_ms or 0.0)]
+        return None
+
+    def ends_at(self, now: float) -> float:
+        """When all has been heard by a player that does not stall; `now` if nothing plays."""
+        return max([now, *(playout.ends_at for playout in self._playouts)])
+
+    def stop(self, now: float) -> list[Playout]:
+        """The playouts that were cut off, each with what was heard by then; nothing plays after."""
+        cut, self._playouts = self._playouts, []
+        return [playout for playout in cut if not playout.was_heard(playout.heard_ms(now))]

@@ -1,0 +1,264 @@
+"""One response on its way: agent events in, the wire's ladder of events out, ended exactly once."""
+
+import re
+from collections.abc import Callable
+from typing import Any, Literal, assert_never
+
+from agent.api import (
+    SPEAKING_HZ,
+    AudioDelta,
+    GenerationDone,
+    GenerationFailed,
+    StageDone,
+    TextDelta,
+    ToolCall,
+    Usage,
+)
+from realtime.protocol.config import ResponseConfig
+from realtime.protocol.conversation import AssistantItem, Conversation, ToolCallItem, audio_ms, wire_item
+from realtime.protocol.effects import Effect, Play, Send
+from realtime.protocol.events import (
+    AudioPartShown,
+    ContentPartAdded,
+    ContentPartDone,
+    FunctionCallArgumentsDelta,
+    FunctionCallArgumentsDone,
+    InputTokenDetails,
+    ItemAdded,
+    ItemDone,
+    OutputAudioDone,
+    OutputItemAdded,
+    OutputItemDone,
+    OutputTextDelta,
+    OutputTextDone,
+    OutputTokenDetails,
+    ParlourAlignment,
+    Part,
+    ResponseAudio,
+    ResponseAudioOutput,
+    ResponseCreated,
+    ResponseDone,
+    ResponseObject,
+    ResponseStatus,
+    ResponseUsage,
+    StatusDetails,
+    StatusError,
+    TextPartShown,
+    TranscriptDelta,
+    TranscriptDone,
+)
+
+ANSWER_CHARS_MAX = 100_000  # a runaway model; thousands of spoken sentences
+
+CancelReason = Literal["turn_detected", "client_cancelled"]
+
+
+class Response:
+    """Builds one response. conversation: where its items go, None for an out-of-band response."""
+
+    def __init__(
+        self,
+        response_id: str,
+        config: ResponseConfig,
+        conversation: Conversation | None,
+        conversation_id: str,
+        new_id: Callable[[str], str],
+        aligned: bool,
+    ) -> None:
+        self.id = response_id
+        self.config = config
+        self.message: AssistantItem | None = None
+        self.ended = False
+        self._conversation = conversation
+        self._conversation_id = conversation_id if conversation is not None else None
+        self._new_id = new_id
+        self._aligned = aligned
+        self._output: list[AssistantItem | ToolCallItem] = []
+        self._message_index = 0
+
+    @property
+    def is_out_of_band(self) -> bool:
+        return self._conversation is None
+
+    def begin(self) -> list[Effect]:
+        return [Send(ResponseCreated(response=self._shown("in_progress")))]
+
+    def feed(self, event: TextDelta | AudioDelta | ToolCall | StageDone) -> list[Effect]:
+        """The effects of one agent event that does not end the response."""
+        match event:
+            case TextDelta(text=text):
+                return self._write(text)
+            case AudioDelta(pcm=pcm, text_end=text_end):
+                return self._speak(pcm, text_end)
+            case ToolCall():
+                return self._call(event)
+            case StageDone():
+                return []
+            case _:
+                assert_never(event)
+
+    def finish(self, done: GenerationDone) -> list[Effect]:
+        usage = _usage(done.usage)
+        if done.reason == "max_tokens":
+            details = StatusDetails(type="incomplete", reason="max_output_tokens")
+            return self._end("incomplete", details, usage)
+        return self._end("completed", None, usage)
+
+    def fail(self, failure: GenerationFailed) -> list[Effect]:
+        error = StatusError(type="server_error", code=failure.code, message=failure.message)
+        return self._end("failed", StatusDetails(type="failed", error=error), None)
+
+    def cancel(self, reason: CancelReason) -> list[Effect]:
+        return self._end("cancelled", StatusDetails(type="cancelled", reason=reason), None)
+
+    # The ladder's rungs
+
+    def _write(self, text: str) -> list[Effect]:
+        if not text:
+            return []
+        effects = self._open_message()
+        message = self._opened()
+        room = ANSWER_CHARS_MAX - len(message.text)
+        text = text[:room]
+        message.text += text
+        if text:
+            delta = TranscriptDelta if self.config.modality == "audio" else OutputTextDelta
+            effects.append(Send(delta(delta=text, **self._place())))
+        return effects
+
+    def _speak(self, pcm: bytes, text_end: int) -> list[Effect]:
+        if self.config.modality != "audio" or not pcm:
+            return []
+        effects = self._open_message()
+        message = self._opened()
+        message.spoke(audio_ms(pcm, SPEAKING_HZ), text_end)
+        if self._aligned:
+            mark = ParlourAlignment(
+                response_id=self.id,
+                item_id=message.id,
+                content_index=0,
+                audio_end_ms=round(message.audio_ms),
+                text_end=text_end,
+            )
+            effects.append(Send(mark))
+        effects.append(Play(self.id, message.id, self._message_index, 0, pcm, self.config.output_format))
+        return effects
+
+    def _call(self, call: ToolCall) -> list[Effect]:
+        item = ToolCallItem(self._new_id("item"), call.call_id, call.name, "", "in_progress")
+        index = len(self._output)
+        self._output.append(item)
+        effects = self._added(item, index)
+        place: dict[str, Any] = {
+            "response_id": self.id,
+            "item_id": item.id,
+            "output_index": index,
+            "call_id": item.call_id,
+        }
+        for piece in _pieces(call.arguments):
+            effects.append(Send(FunctionCallArgumentsDelta(delta=piece, **place)))
+        item.arguments = call.arguments
+        item.status = "completed"
+        effects.append(Send(FunctionCallArgumentsDone(name=item.name, arguments=item.arguments, **place)))
+        return effects + self._done(item, index)
+
+    def _open_message(self) -> list[Effect]:
+        if self.message is not None:
+            return []
+        self.message = AssistantItem(self._new_id("item"), self.config.modality, status="in_progress")
+        self._message_index = len(self._output)
+        self._output.append(self.message)
+        effects = self._added(self.message, self._message_index)
+        effects.append(Send(ContentPartAdded(part=self._part(""), **self._place())))
+        return effects
+
+    def _close_message(self, message: AssistantItem, completed: bool) -> list[Effect]:
+        effects: list[Effect] = []
+        if self.config.modality == "audio":
+            effects.append(Send(OutputAudioDone(**self._place())))
+            effects.append(Send(TranscriptDone(transcript=message.text, **self._place())))
+        else:
+            effects.append(Send(OutputTextDone(text=message.text, **self._place())))
+        effects.append(Send(ContentPartDone(part=self._part(message.text), **self._place())))
+        message.status = "completed" if completed else "incomplete"
+        return effects + self._done(message, self._message_index)
+
+    def _end(
+        self, status: ResponseStatus, details: StatusDetails | None, usage: ResponseUsage | None
+    ) -> list[Effect]:
+        assert not self.ended, "a response ends exactly once"
+        self.ended = True
+        effects = self._close_message(self.message, status == "completed") if self.message else []
+        effects.append(Send(ResponseDone(response=self._shown(status, details, usage))))
+        return effects
+
+    def _added(self, item: AssistantItem | ToolCallItem, index: int) -> list[Effect]:
+        shown = wire_item(item)
+        effects: list[Effect] = [Send(OutputItemAdded(response_id=self.id, output_index=index, item=shown))]
+        if self._conversation is not None:
+            previous = self._conversation.insert(item)
+            effects.append(Send(ItemAdded(previous_item_id=previous, item=shown)))
+        return effects
+
+    def _done(self, item: AssistantItem | ToolCallItem, index: int) -> list[Effect]:
+        shown = wire_item(item)
+        effects: list[Effect] = []
+        if self._conversation is not None and item.id in self._conversation:
+            previous = self._conversation.before(item.id)
+            effects.append(Send(ItemDone(previous_item_id=previous, item=shown)))
+        effects.append(Send(OutputItemDone(response_id=self.id, output_index=index, item=shown)))
+        return effects
+
+    def _opened(self) -> AssistantItem:
+        assert self.message is not None
+        return self.message
+
+    def _place(self) -> dict[str, Any]:
+        return {
+            "response_id": self.id,
+            "item_id": self._opened().id,
+            "output_index": self._message_index,
+            "content_index": 0,
+        }
+
+    def _part(self, text: str) -> Part:
+        return AudioPartShown(text) if self.config.modality == "audio" else TextPartShown(text)
+
+    def _shown(
+        self,
+        status: ResponseStatus,
+        details: StatusDetails | None = None,
+        usage: ResponseUsage | None = None,
+    ) -> ResponseObject:
+        config = self.config
+        return ResponseObject(
+            id=self.id,
+            status=status,
+            status_details=details,
+            output=[wire_item(item) for item in self._output],
+            conversation_id=self._conversation_id,
+            output_modalities=[config.modality],
+            max_output_tokens="inf" if config.max_output_tokens is None else config.max_output_tokens,
+            audio=ResponseAudio(ResponseAudioOutput(config.output_format, config.voice)),
+            metadata=config.metadata,
+            usage=usage,
+        )
+
+
+def _pieces(arguments: str) -> list[str]:
+    """Arguments in pieces that a client can show as they come; they concatenate to the whole."""
+    return re.findall(r"(?s).{1,64}", arguments)
+
+
+def _usage(usage: Usage) -> ResponseUsage:
+    input_tokens = usage.input_text_tokens + usage.input_audio_tokens
+    output_tokens = usage.output_text_tokens + usage.output_audio_tokens
+    return ResponseUsage(
+        total_tokens=input_tokens + output_tokens,
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        input_token_details=InputTokenDetails(
+            usage.input_text_tokens, usage.input_audio_tokens, usage.cached_tokens
+        ),
+        output_token_details=OutputTokenDetails(usage.output_text_tokens, usage.output_audio_tokens),
+    )
