@@ -1,0 +1,74 @@
+"""Audio between the wire's formats and the rates that Parlour works in."""
+
+from realtime.audio.g711 import G711_HZ, decode_alaw, decode_mulaw, encode_alaw, encode_mulaw
+from realtime.audio.resample import Resampler
+from realtime.errors import ClientError
+from realtime.protocol.config import AudioFormat, PcmaFormat, PcmFormat, PcmuFormat
+
+PCM_HZ = 24_000  # the only rate that strict clients accept for audio/pcm
+LISTENING_HZ = 16_000
+
+
+class InputDecoder:
+    """A session's input audio, in any of the wire's formats -> s16le mono at 16 kHz."""
+
+    def __init__(self, wire_format: AudioFormat) -> None:
+        self._format = wire_format
+        self._resampler = Resampler(_rate_hz(wire_format), LISTENING_HZ)
+
+    def bytes_for(self, duration_ms: int) -> int:
+        return _bytes_per_s(self._format) * duration_ms // 1000
+
+    def duration_ms(self, n_bytes: int) -> float:
+        return n_bytes * 1000 / _bytes_per_s(self._format)
+
+    def push(self, audio: bytes) -> bytes:
+        """Raises ClientError for half a sample; what came before it stays good."""
+        return self._resampler.push(_to_pcm(audio, self._format))
+
+
+class OutputEncoder:
+    """One answer's audio, s16le mono at 24 kHz -> a wire format."""
+
+    def __init__(self, wire_format: AudioFormat) -> None:
+        self._format = wire_format
+        self._resampler = Resampler(PCM_HZ, _rate_hz(wire_format))
+
+    def push(self, pcm: bytes) -> bytes:
+        match self._format:
+            case PcmFormat():
+                return pcm
+            case PcmuFormat():
+                return encode_mulaw(self._resampler.push(pcm))
+            case PcmaFormat():
+                return encode_alaw(self._resampler.push(pcm))
+
+
+def decode_clip(audio: bytes, wire_format: AudioFormat) -> bytes:
+    """A whole clip -> s16le mono at 16 kHz. Raises ClientError for half a sample."""
+    resampler = Resampler(_rate_hz(wire_format), LISTENING_HZ)
+    return resampler.push(_to_pcm(audio, wire_format)) + resampler.flush()
+
+
+def _to_pcm(audio: bytes, wire_format: AudioFormat) -> bytes:
+    match wire_format:
+        case PcmFormat():
+            if len(audio) % 2:
+                raise ClientError(
+                    "invalid_value",
+                    f"Invalid 'audio': expected whole 16-bit samples, got {len(audio)} bytes.",
+                    "audio",
+                )
+            return audio
+        case PcmuFormat():
+            return decode_mulaw(audio)
+        case PcmaFormat():
+            return decode_alaw(audio)
+
+
+def _bytes_per_s(wire_format: AudioFormat) -> int:
+    return _rate_hz(wire_format) * (2 if isinstance(wire_format, PcmFormat) else 1)
+
+
+def _rate_hz(wire_format: AudioFormat) -> int:
+    return PCM_HZ if isinstance(wire_format, PcmFormat) else G711_HZ

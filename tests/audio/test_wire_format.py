@@ -1,0 +1,41 @@
+"""Audio between the wire's formats and the rates that Parlour works in."""
+
+import numpy as np
+import pytest
+
+from realtime.audio.wire_format import InputDecoder, OutputEncoder, decode_clip
+from realtime.errors import ClientError
+from realtime.protocol.config import AudioFormat, PcmaFormat, PcmFormat, PcmuFormat
+
+
+def tone(rate_hz: int, seconds: float = 1.0) -> bytes:
+    t = np.arange(int(rate_hz * seconds)) / rate_hz
+    return (10_000 * np.sin(2 * np.pi * 440 * t)).astype("<i2").tobytes()
+
+
+def pitch_hz(pcm: bytes, rate_hz: int) -> float:
+    samples = np.frombuffer(pcm, "<i2").astype(float)
+    return float(np.argmax(np.abs(np.fft.rfft(samples)))) * rate_hz / len(samples)
+
+
+@pytest.mark.parametrize("wire_format", [PcmFormat(), PcmuFormat(), PcmaFormat()])
+def test_a_tone_keeps_its_pitch_and_length_both_ways(wire_format: AudioFormat) -> None:
+    coded = OutputEncoder(wire_format).push(tone(24_000))
+    heard = decode_clip(coded, wire_format)
+    assert pitch_hz(heard, 16_000) == pytest.approx(440, abs=3)
+    assert len(heard) == pytest.approx(32_000, abs=400)
+
+
+@pytest.mark.parametrize("wire_format", [PcmFormat(), PcmuFormat(), PcmaFormat()])
+def test_cutting_a_stream_into_pieces_changes_no_sample(wire_format: AudioFormat) -> None:
+    coded = OutputEncoder(wire_format).push(tone(24_000))
+    whole, pieces = InputDecoder(wire_format), InputDecoder(wire_format)
+    step = pieces.bytes_for(20)
+    cut = b"".join(pieces.push(coded[at : at + step]) for at in range(0, len(coded), step))
+    assert cut == whole.push(coded)
+
+
+def test_half_a_sample_is_the_clients_error() -> None:
+    with pytest.raises(ClientError) as caught:
+        InputDecoder(PcmFormat()).push(b"\x00\x00\x00")
+    assert (caught.value.code, caught.value.param) == ("invalid_value", "audio")
