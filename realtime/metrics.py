@@ -1,0 +1,66 @@
+"""Every instrument of the gateway, each with its unit and its buckets."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from realtime.turn_trace import TurnRecord
+
+_LATENCY_S = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.2, 1.4, 1.7, 2.0, 3.0, 5.0, 10.0, 30.0)
+_LAG_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+_STAGE_S = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.8, 1.2, 2.0, 5.0)
+
+
+class Metrics:
+    """One set of instruments for one server; a registry of its own, so that tests can have many."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.sessions = Gauge("parlour_sessions", "Sessions that are open now.", registry=self.registry)
+        self.sessions_ended = Counter(
+            "parlour_sessions_ended", "Sessions by how they ended.", ["why"], registry=self.registry
+        )
+        self.refused = Counter(
+            "parlour_connections_refused",
+            "Connections refused, by reason.",
+            ["reason"],
+            registry=self.registry,
+        )
+        self.turns = Counter(
+            "parlour_turns", "Answers by their outcome.", ["outcome"], registry=self.registry
+        )
+        self.decision = self._latency("parlour_turn_decision_seconds", "End of speech to end of turn.")
+        self.first_token = self._latency(
+            "parlour_turn_first_token_seconds", "End of speech (typed: request) to the first token of text."
+        )
+        self.first_audio = self._latency(
+            "parlour_turn_first_audio_seconds", "End of speech (typed: request) to the first audio sent."
+        )
+        self.stage = Histogram(
+            "parlour_turn_stage_seconds",
+            "Parts of the way to the first audio.",
+            ["stage"],
+            buckets=_STAGE_S,
+            registry=self.registry,
+        )
+        self.loop_lag = Histogram(
+            "parlour_loop_lag_seconds",
+            "How late the event loop runs what is due.",
+            buckets=_LAG_S,
+            registry=self.registry,
+        )
+        self.agent_ready = Gauge(
+            "parlour_agent_ready", "1 while the agent can answer.", registry=self.registry
+        )
+
+    def observe_turn(self, record: TurnRecord) -> None:
+        self.turns.labels(record.outcome).inc()
+        if record.spoken:
+            self.decision.observe(record.decision_ms / 1000.0)
+        if record.first_token_ms is not None:
+            self.first_token.observe(record.first_token_ms / 1000.0)
+        if record.first_audio_ms is not None:
+            self.first_audio.observe(record.first_audio_ms / 1000.0)
+        for stage, duration_ms in record.stages.items():
+            self.stage.labels(stage).observe(duration_ms / 1000.0)
+
+    def _latency(self, name: str, what: str) -> Histogram:
+        return Histogram(name, what, buckets=_LATENCY_S, registry=self.registry)

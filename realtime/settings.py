@@ -1,0 +1,136 @@
+"""What the gateway is told at its start, from flags and environment, checked before anything runs."""
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import get_type_hints
+
+from realtime.errors import SettingsError
+
+ENVIRONMENT_PREFIX = "PARLOUR_"
+_KEY = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # a token of RFC 9110 5.6.2, as subprotocols are
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Each field is also the environment variable PARLOUR_<FIELD IN CAPITALS>.
+
+    keys: what clients must present, comma-separated; empty means that nobody is asked, which only
+    a loopback address allows. agent_memory_mb: the most that the agent process may take, 0 for
+    no limit. vad: "silero" or "webrtc". frame_kib_max: of one incoming WebSocket frame (what is sent
+    stays below 1 MiB whatever it is: several clients take no more).
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    model: str = "auto"
+    llm_url: str = ""
+    llm_key: str = ""
+    voice: str = ""
+    recogniser: str = ""
+    language: str = ""
+    threads: int = 0
+    keys: str = ""
+    allowed_origins: str = ""
+    in_process: bool = False
+    vad: str = "silero"
+    sessions_max: int = 1000
+    sessions_per_peer: int = 1000
+    session_minutes: float = 60.0
+    utterance_s_max: float = 60.0
+    playback_lead_s: float = 5.0
+    slow_peer_s: float = 10.0
+    frame_kib_max: int = 1024
+    agent_first_event_s: float = 30.0
+    agent_next_event_s: float = 15.0
+    agent_memory_mb: int = 0
+    ssl_certfile: str = ""
+    ssl_keyfile: str = ""
+    log_level: str = "info"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65535:
+            raise SettingsError(f"port is {self.port}: expected 0 to 65535.")
+        if self.vad not in ("silero", "webrtc"):
+            raise SettingsError(f"vad is '{self.vad}': expected 'silero' or 'webrtc'.")
+        if self.log_level not in ("debug", "info", "warning", "error"):
+            raise SettingsError(
+                f"log_level is '{self.log_level}': expected 'debug', 'info', 'warning' or 'error'."
+            )
+        for name in ("sessions_max", "sessions_per_peer", "frame_kib_max"):
+            if getattr(self, name) < 1:
+                raise SettingsError(f"{name} is {getattr(self, name)}: expected 1 or more.")
+        for name in (
+            "session_minutes",
+            "utterance_s_max",
+            "playback_lead_s",
+            "slow_peer_s",
+            "agent_first_event_s",
+            "agent_next_event_s",
+        ):
+            if not getattr(self, name) > 0:
+                raise SettingsError(f"{name} is {getattr(self, name)}: expected a number above 0.")
+        if self.utterance_s_max < 1:
+            raise SettingsError(f"utterance_s_max is {self.utterance_s_max}: expected 1 or more seconds.")
+        if bool(self.ssl_certfile) != bool(self.ssl_keyfile):
+            raise SettingsError("TLS needs both ssl_certfile and ssl_keyfile.")
+        if not all(_KEY.fullmatch(key) for key in self.key_set):
+            raise SettingsError(
+                "a key in PARLOUR_KEYS holds a character that a browser cannot send with a WebSocket: "
+                "use letters, digits and -._~ (for example what openssl rand -hex 32 gives)."
+            )
+        if not is_loopback(self.host) and not self.key_set:
+            raise SettingsError(
+                f"host is {self.host}, which others can reach, and no keys are set: "
+                "set PARLOUR_KEYS to one or more secrets (comma-separated), or use --host 127.0.0.1."
+            )
+
+    @property
+    def key_set(self) -> frozenset[str]:
+        return frozenset(key.strip() for key in self.keys.split(",") if key.strip())
+
+    @property
+    def origin_set(self) -> frozenset[str]:
+        return frozenset(origin.strip() for origin in self.allowed_origins.split(",") if origin.strip())
+
+
+def load_settings(flags: Mapping[str, object], environment: Mapping[str, str]) -> Settings:
+    """Flags win over the environment, the environment over the defaults.
+
+    Raises SettingsError for a name that is no setting and for a value that cannot be used.
+    """
+    known = {field.name for field in fields(Settings)}
+    values: dict[str, object] = {}
+    for variable, text in environment.items():
+        if not variable.startswith(ENVIRONMENT_PREFIX):
+            continue
+        name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
+        if name not in known:
+            raise SettingsError(f"{variable} is no setting of Parlour. Known: {', '.join(sorted(known))}.")
+        values[name] = _parsed(name, text)
+    values.update({name: value for name, value in flags.items() if value is not None})
+    return replace(Settings(), **values)  # type: ignore[arg-type]
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _parsed(name: str, text: str) -> object:
+    kind = get_type_hints(Settings)[name]
+    try:
+        if kind is bool:
+            return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[
+                text.lower()
+            ]
+        return kind(text)
+    except (ValueError, KeyError):
+        raise SettingsError(
+            f"{ENVIRONMENT_PREFIX}{name.upper()} is '{text}': expected {kind.__name__}."
+        ) from None

@@ -1,0 +1,42 @@
+"""What a transport is: a thin adapter between a peer and the session's runner."""
+
+from typing import Protocol
+
+from realtime.errors import InvalidEvent
+from realtime.protocol.effects import Play
+from realtime.protocol.events import AnyClientEvent, ServerEvent
+
+
+class PeerGone(Exception):
+    """The connection is over. code, reason: as in a WebSocket close (RFC 6455 7.4)."""
+
+    def __init__(self, code: int, reason: str = "") -> None:
+        super().__init__(f"{code} {reason}".strip())
+        self.code = code
+        self.reason = reason
+
+
+class Transport(Protocol):
+    """One peer's connection. `send`, `play` and `stop_playback` queue and return at once."""
+
+    async def receive(self) -> AnyClientEvent | InvalidEvent:
+        """The next event of the client. Raises PeerGone."""
+        ...
+
+    def send(self, event: ServerEvent) -> None: ...
+
+    def play(self, play: Play) -> None: ...
+
+    def stop_playback(self, response_id: str) -> None: ...
+
+    async def room(self) -> None:
+        """Wait until more audio may be queued."""
+        ...
+
+    async def run(self) -> None:
+        """Carry what is queued to the peer, until cancelled. Raises PeerGone."""
+        ...
+
+    async def close(self, code: int, reason: str) -> None:
+        """Send what is queued, as far as the peer takes it, and end the connection."""
+        ...

@@ -1,0 +1,109 @@
+"""The WebSocket transport: OpenAI Realtime events as JSON text frames."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from starlette.types import Receive, Send
+
+from realtime.audio.wire_format import OutputEncoder
+from realtime.errors import InvalidEvent
+from realtime.outbox import Outbox, Outgoing
+from realtime.protocol.codec import decode, encode
+from realtime.protocol.effects import Play
+from realtime.protocol.events import AnyClientEvent, OutputAudioDelta, ResponseDone, ServerEvent
+from realtime.transports.base import PeerGone
+
+CLOSE_REASON_BYTES_MAX = 123  # RFC 6455 5.5: a control frame holds 125 bytes, two are the code
+CLOSE_WITHIN_S = 2.0
+
+
+class WebSocketTransport:
+    """The client plays the audio, and tells what was heard of it."""
+
+    def __init__(
+        self, receive: Receive, send: Send, new_id: Callable[[str], str], slow_peer_s: float
+    ) -> None:
+        """receive, send: of an ASGI WebSocket that has been accepted."""
+        self._receive = receive
+        self._send = send
+        self._new_id = new_id
+        self._slow_peer_s = slow_peer_s
+        self._outbox = Outbox()
+        self._encoders: dict[str, OutputEncoder] = {}  # of the responses that speak now
+        self._now = time.monotonic
+        self._sending_since: float | None = None
+
+    async def receive(self) -> AnyClientEvent | InvalidEvent:
+        message = await self._receive()
+        if message["type"] == "websocket.disconnect":
+            raise PeerGone(message.get("code") or 1006, message.get("reason") or "")
+        text = message.get("text")
+        if text is None:
+            return InvalidEvent("invalid_json", "Binary frames are not understood: expected JSON as text.")
+        try:
+            return decode(text)
+        except InvalidEvent as error:
+            return error
+
+    def send(self, event: ServerEvent) -> None:
+        event.event_id = self._new_id("event")
+        self._outbox.put(Outgoing(encode(event)))
+        if isinstance(event, ResponseDone):
+            self._encoders.pop(event.response.id, None)
+
+    def play(self, play: Play) -> None:
+        encoder = self._encoders.get(play.response_id)
+        if encoder is None:
+            encoder = self._encoders[play.response_id] = OutputEncoder(play.format)
+        delta = OutputAudioDelta(
+            event_id=self._new_id("event"),
+            response_id=play.response_id,
+            item_id=play.item_id,
+            output_index=play.output_index,
+            content_index=play.content_index,
+            delta=encoder.push(play.pcm),
+        )
+        self._outbox.put(Outgoing(encode(delta), play.response_id))
+
+    def stop_playback(self, response_id: str) -> None:
+        self._outbox.drop_audio(response_id)
+
+    async def room(self) -> None:
+        await self._outbox.room()
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._carry(), name="carrier")
+            tasks.create_task(self._watch(), name="slow peer watch")
+
+    async def _carry(self) -> None:
+        while True:
+            message = await self._outbox.take()
+            self._sending_since = self._now()
+            await self._send_text(message.text)
+            self._sending_since = None
+
+    async def _watch(self) -> None:
+        """One look now and then: a timeout on each message would cost more than the message."""
+        while True:
+            await asyncio.sleep(self._slow_peer_s / 4)
+            since = self._sending_since
+            if since is not None and self._now() - since >= self._slow_peer_s:
+                raise PeerGone(1008, f"the peer has not read for {self._slow_peer_s:g} s")
+
+    async def close(self, code: int, reason: str) -> None:
+        short = reason.encode()[:CLOSE_REASON_BYTES_MAX].decode(errors="ignore")
+        with suppress(PeerGone, TimeoutError, OSError, RuntimeError):
+            async with asyncio.timeout(CLOSE_WITHIN_S):
+                while not self._outbox.is_empty:
+                    await self._send_text((await self._outbox.take()).text)
+                await self._send({"type": "websocket.close", "code": code, "reason": short})
+
+    async def _send_text(self, text: str) -> None:
+        try:
+            await self._send({"type": "websocket.send", "text": text})
+        except (OSError, RuntimeError):
+            # ASGI 2.4: send raises OSError once the peer is gone, and RuntimeError after a close.
+            raise PeerGone(1006, "the connection was lost") from None

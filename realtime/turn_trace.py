@@ -1,0 +1,159 @@
+"""A pure fold over what happens in a session -> one record per turn, with all its times."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from agent.api import AudioDelta, GenerationDone, GenerationFailed, StageDone, TextDelta, ToolCall
+from realtime.audio.endpointer import Endpointing
+from realtime.protocol.effects import Effect, Generate, Send
+from realtime.protocol.events import PlaybackReport, ResponseDone
+from realtime.protocol.inputs import FromAgent, SpeechStarted, SpeechStopped, Transcribed
+
+
+@dataclass(slots=True)
+class TurnRecord:
+    """One answer's times, in ms since the user's end of speech (typed turns: since the request).
+
+    Silence that the audio shows to have passed before the end of the turn was decided counts as
+    passed: audio is the clock of speech.
+    """
+
+    response_id: str
+    zero_at: float
+    spoken: bool
+    decision_ms: float
+    first_token_ms: float | None = None
+    first_audio_ms: float | None = None
+    first_heard_ms: float | None = None
+    done_ms: float | None = None
+    outcome: str = ""
+    item_id: str | None = None
+    stages: dict[str, float] = field(default_factory=dict)
+    input_audio_ms: float = 0.0
+    output_audio_ms: float = 0.0
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    underruns: int = 0
+    failure: str = ""
+
+    def since_zero(self, now: float) -> float:
+        return (now - self.zero_at) * 1000.0
+
+    def shown(self) -> dict[str, Any]:
+        """For `parlour.turn` and the log: numbers only, no words."""
+        return {
+            "response_id": self.response_id,
+            "item_id": self.item_id,
+            "spoken": self.spoken,
+            "decision_ms": _rounded(self.decision_ms),
+            "first_token_ms": _rounded(self.first_token_ms),
+            "first_audio_ms": _rounded(self.first_audio_ms),
+            "first_heard_ms": _rounded(self.first_heard_ms),
+            "done_ms": _rounded(self.done_ms),
+            "stages": {stage: round(duration, 1) for stage, duration in self.stages.items()},
+            "input_audio_ms": round(self.input_audio_ms),
+            "output_audio_ms": round(self.output_audio_ms),
+            "input_tokens": self.input_tokens,
+            "cached_tokens": self.cached_tokens,
+            "output_tokens": self.output_tokens,
+            "underruns": self.underruns,
+            "outcome": self.outcome,
+            "failure": self.failure,
+        }
+
+
+_PAD_MS = Endpointing().pad_ms  # of the silence that belongs to an utterance
+
+
+class TurnTrace:
+    """Observes one session. Each finished record is returned once, and again when it was heard."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, TurnRecord] = {}
+        self._unheard: dict[str, TurnRecord] = {}  # by item
+        self._speech_end: tuple[float, float, float] | None = None  # zero_at, decided at, audio ms
+        self._speech_start_ms = 0
+
+    def observe(self, event: object, effects: list[Effect], now: float, audio_ms: float) -> list[TurnRecord]:
+        """Take in one input of the session and its effects; return the records to tell of.
+
+        audio_ms: the position of the input audio's end.
+        """
+        told: list[TurnRecord] = []
+        match event:
+            case SpeechStarted(audio_ms=start_ms):
+                self._speech_start_ms = start_ms
+            case SpeechStopped(audio_ms=end_ms):
+                silence_ms = max(0.0, audio_ms - end_ms + _PAD_MS)
+                length_ms = end_ms - self._speech_start_ms
+                self._speech_end = (now - silence_ms / 1000.0, now, length_ms)
+            case FromAgent():
+                self._from_agent(event, now)
+            case PlaybackReport():
+                told += self._playback(event, now)
+            case Transcribed():
+                return told
+        for effect in effects:
+            match effect:
+                case Generate(request=request):
+                    self._begin(request.response_id, now)
+                case Send(event=ResponseDone(response=response)):
+                    record = self._open.pop(response.id, None)
+                    if record is not None:
+                        told.append(self._finish(record, response, now))
+        return told
+
+    def _begin(self, response_id: str, now: float) -> None:
+        if self._speech_end is None:
+            self._open[response_id] = TurnRecord(response_id, now, False, 0.0)
+            return
+        zero_at, decided_at, length_ms = self._speech_end
+        self._speech_end = None
+        decision_ms = (decided_at - zero_at) * 1000.0
+        self._open[response_id] = TurnRecord(
+            response_id, zero_at, True, decision_ms, input_audio_ms=length_ms
+        )
+
+    def _from_agent(self, answer: FromAgent, now: float) -> None:
+        record = self._open.get(answer.response_id)
+        if record is None:
+            return
+        match answer.event:
+            case StageDone(stage=stage, duration_ms=duration_ms):
+                record.stages[stage] = duration_ms
+            case TextDelta() | ToolCall():
+                if record.first_token_ms is None:
+                    record.first_token_ms = record.since_zero(now)
+            case AudioDelta(pcm=pcm):
+                if record.first_audio_ms is None:
+                    record.first_audio_ms = record.since_zero(now)
+                record.output_audio_ms += len(pcm) / 48.0
+            case GenerationDone(usage=usage):
+                record.input_tokens = usage.input_text_tokens + usage.input_audio_tokens
+                record.cached_tokens = usage.cached_tokens
+                record.output_tokens = usage.output_text_tokens + usage.output_audio_tokens
+            case GenerationFailed(code=code):
+                record.failure = code
+
+    def _finish(self, record: TurnRecord, response: Any, now: float) -> TurnRecord:
+        record.done_ms = record.since_zero(now)
+        record.outcome = response.status
+        spoken = [item for item in response.output if getattr(item, "role", "") == "assistant"]
+        if spoken:
+            record.item_id = spoken[0].id
+            if record.first_heard_ms is None and record.first_audio_ms is not None:
+                self._unheard = {spoken[0].id: record}  # only the latest can still be heard first
+        return record
+
+    def _playback(self, report: PlaybackReport, now: float) -> list[TurnRecord]:
+        record = self._unheard.pop(report.item_id, None)
+        if record is None:
+            return []
+        record.first_heard_ms = record.since_zero(now - report.played_ms / 1000.0)
+        record.underruns = report.underruns
+        return [record]
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)

@@ -1,0 +1,74 @@
+"""Fixtures that several kinds of test share."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+import uvicorn
+
+from agent.api import Agent
+from agent.scripted import ScriptedAgent
+from realtime.app import create_app, listen, uvicorn_config
+from realtime.sessions import Sessions
+from realtime.settings import Settings
+
+
+@dataclass(frozen=True)
+class Server:
+    """A gateway on a real loopback socket."""
+
+    port: int
+    sessions: Sessions
+
+    @property
+    def http(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def ws(self) -> str:
+        return f"ws://127.0.0.1:{self.port}"
+
+
+@asynccontextmanager
+async def running_server(agent: Agent | None = None, **settings: object) -> AsyncIterator[Server]:
+    """The real server in this test's event loop; by default the scripted agent answers."""
+    agent = agent or ScriptedAgent()
+    chosen = Settings(port=0, **settings)  # type: ignore[arg-type]
+    app = create_app(chosen, agent, await agent.health())
+    server = uvicorn.Server(uvicorn_config(app, chosen))
+    listener = listen(chosen)
+    serving = asyncio.create_task(server.serve(sockets=[listener]), name="server under test")
+    while not server.started:
+        if serving.done():
+            await serving
+        await asyncio.sleep(0.005)
+    try:
+        yield Server(listener.getsockname()[1], app.state.sessions)
+    finally:
+        server.should_exit = True
+        await serving
+        listener.close()
+        await agent.aclose()
+
+
+@pytest.fixture
+def start_server() -> Callable[..., AbstractAsyncContextManager[Server]]:
+    return running_server
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    async with running_server() as running:
+        yield running
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """With TESTS_NO_SKIP set, a test that was skipped fails the run."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped", []) if reporter else []
+    if skipped and os.environ.get("TESTS_NO_SKIP"):
+        reporter.write_line(f"{len(skipped)} skipped, and TESTS_NO_SKIP is set: this run has failed.")
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -1,0 +1,434 @@
+"""What bad input gets, over a real socket: the right answer, and no harm to anybody else."""
+
+import asyncio
+import base64
+import json
+import logging
+import socket as sockets
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from realtime.audio.wire_format import InputDecoder
+from realtime.protocol.config import PcmFormat, ServerVad
+from realtime.protocol.inputs import SpeechStarted, SpeechStopped
+from realtime.turns.choose import Detectors
+from tests.bench.frames import client_frame, upgrade_request
+from tests.bench.tracks import tracks
+from tests.conftest import Server, running_server
+from tests.speech import one_after_another, utterances
+
+PATH = "/v1/realtime"
+WITHIN_S = 20.0
+MIB = 1024 * 1024
+PUSH_TO_TALK = {"type": "realtime", "audio": {"input": {"turn_detection": None}}}
+
+
+@asynccontextmanager
+async def opened(server: Server, **options: Any) -> AsyncIterator[ClientConnection]:
+    async with connect(server.ws + PATH, max_size=None, **options) as peer:
+        assert (await take(peer))["type"] == "session.created"
+        yield peer
+
+
+async def take(peer: ClientConnection) -> dict[str, Any]:
+    async with asyncio.timeout(WITHIN_S):
+        event: dict[str, Any] = json.loads(await peer.recv())
+    return event
+
+
+async def ask(peer: ClientConnection, **event: Any) -> dict[str, Any]:
+    """Send an event and return what comes next."""
+    await peer.send(json.dumps(event))
+    return await take(peer)
+
+
+async def round_trip(peer: ClientConnection) -> None:
+    answer = await ask(peer, type="conversation.item.retrieve", item_id="none", event_id="still here")
+    assert answer["error"]["event_id"] == "still here"
+
+
+async def close_code(peer: ClientConnection) -> int:
+    """Read until the server closes, and return its code. It has to give a reason, too."""
+    with pytest.raises(ConnectionClosed) as closed:
+        await _read_on(peer)
+    assert closed.value.rcvd is not None, "closed without a close frame"
+    assert closed.value.rcvd.reason
+    return closed.value.rcvd.code
+
+
+async def _read_on(peer: ClientConnection) -> None:
+    async with asyncio.timeout(WITHIN_S):
+        while True:
+            await peer.recv()
+
+
+# An event that cannot be used ---------------------------------------------------------------
+
+HALF_A_SAMPLE = base64.b64encode(bytes(4801)).decode()
+
+
+@pytest.mark.parametrize(
+    ("message", "code", "param", "event_id"),
+    [
+        ("", "invalid_json", None, None),
+        ("{", "invalid_json", None, None),
+        ("[1, 2]", "invalid_json", None, None),
+        ("null", "invalid_json", None, None),
+        ("[" * 100_000, "invalid_json", None, None),
+        ('{"a":' * 50_000, "invalid_json", None, None),
+        ('{"event_id": "e1"}', "missing_required_parameter", "type", "e1"),
+        ('{"type": "no.such.event", "event_id": "e1"}', "invalid_value", "type", "e1"),
+        ('{"type": 7, "event_id": "e1"}', "invalid_value", "type", "e1"),
+        (
+            '{"type": "input_audio_buffer.append", "event_id": "e1"}',
+            "missing_required_parameter",
+            "audio",
+            "e1",
+        ),
+        (
+            '{"type": "conversation.item.retrieve", "item_id": 5, "event_id": "e1"}',
+            "invalid_type",
+            "item_id",
+            "e1",
+        ),
+        (
+            '{"type": "input_audio_buffer.append", "audio": "%%", "event_id": "e1"}',
+            "invalid_value",
+            "audio",
+            "e1",
+        ),
+        (
+            f'{{"type": "input_audio_buffer.append", "audio": "{HALF_A_SAMPLE}", "event_id": "e1"}}',
+            "invalid_value",
+            "audio",
+            "e1",
+        ),
+        (b'{"type": "response.cancel"}', "invalid_json", None, None),
+        (b"\xff\xfe", "invalid_json", None, None),
+        (
+            '{"type": "response.create", "response": {"output_modalities": ["smell"]}, "event_id": "e1"}',
+            "invalid_value",
+            "response.output_modalities[0]",
+            "e1",
+        ),
+        (
+            '{"type": "input_audio_buffer.commit", "event_id": "e1"}',
+            "input_audio_buffer_commit_empty",
+            None,
+            "e1",
+        ),
+        ('{"type": "response.cancel", "event_id": "e1"}', "response_cancel_not_active", None, "e1"),
+        (
+            '{"type": "conversation.item.retrieve", "item_id": "none", "event_id": "e1"}',
+            "item_retrieve_invalid_item_id",
+            "item_id",
+            "e1",
+        ),
+    ],
+    ids=lambda value: str(value)[:40] if isinstance(value, str | bytes) else None,
+)
+async def test_an_event_that_cannot_be_used_is_answered_and_the_session_goes_on(
+    server: Server, message: str | bytes, code: str, param: str | None, event_id: str | None
+) -> None:
+    async with opened(server) as peer:
+        await peer.send(message)
+        answer = await take(peer)
+        assert answer["type"] == "error"
+        error = answer["error"]
+        assert (error["code"], error["param"], error["event_id"]) == (code, param, event_id)
+        assert error["type"] == "invalid_request_error"
+        assert error["message"]
+        await round_trip(peer)
+
+
+async def test_deep_nesting_inside_an_event_is_refused(server: Server) -> None:
+    deep = '{"type": "session.update", "session": ' + '{"a":' * 20_000 + "1" + "}" * 20_001
+    async with opened(server) as peer:
+        await peer.send(deep)
+        assert (await take(peer))["type"] == "error"
+        await round_trip(peer)
+
+
+async def test_a_commit_of_less_than_100_ms_is_refused_and_keeps_the_audio(server: Server) -> None:
+    sixty_ms = base64.b64encode(bytes(2880)).decode()
+    async with opened(server) as peer:
+        await ask(
+            peer,
+            type="session.update",
+            session={"type": "realtime", "audio": {"input": {"turn_detection": None}}},
+        )
+        await peer.send(json.dumps({"type": "input_audio_buffer.append", "audio": sixty_ms}))
+        refused = await ask(peer, type="input_audio_buffer.commit")
+        assert refused["error"]["code"] == "input_audio_buffer_commit_empty"
+        await peer.send(json.dumps({"type": "input_audio_buffer.append", "audio": sixty_ms}))
+        assert (await ask(peer, type="input_audio_buffer.commit"))["type"] == "input_audio_buffer.committed"
+
+
+async def test_a_second_active_response_is_refused_and_the_first_goes_on(server: Server) -> None:
+    async with opened(server) as peer:
+        await peer.send('{"type": "response.create"}')
+        await peer.send('{"type": "response.create", "event_id": "second"}')
+        events = [await take(peer)]
+        while events[-1]["type"] != "error":
+            events.append(await take(peer))
+        assert events[-1]["error"]["code"] == "conversation_already_has_active_response"
+        assert events[-1]["error"]["event_id"] == "second"
+        await peer.send('{"type": "response.cancel"}')
+        while events[-1]["type"] != "response.done":
+            events.append(await take(peer))
+        assert [event["type"] for event in events].count("response.created") == 1
+        assert events[-1]["response"]["status"] == "cancelled"
+
+
+# Too large, too many, too slow --------------------------------------------------------------
+
+
+async def test_a_frame_over_the_limit_is_closed_with_1009(server: Server) -> None:
+    async with opened(server) as peer, opened(server) as other:
+        await peer.send("x" * (MIB + 1))
+        assert await close_code(peer) == 1009
+        await round_trip(other)
+
+
+async def test_many_small_frames_of_one_message_over_the_limit_are_closed_with_1009(server: Server) -> None:
+    def pieces() -> Iterator[str]:
+        for _ in range(40):
+            yield "x" * 32_768
+
+    async with opened(server) as peer, opened(server) as other:
+        with suppress(ConnectionClosed):  # the server may be quicker
+            await peer.send(pieces())
+        assert await close_code(peer) == 1009
+        await round_trip(other)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        '{"type": "conversation.item.retrieve", "item_id": "none"}',
+        '{"type": "input_audio_buffer.append", "audio": "AAA="}',
+        "{",
+    ],
+    ids=["events", "tiny appends", "not JSON"],
+)
+async def test_a_flood_of_events_is_closed_with_1008(server: Server, event: str) -> None:
+    async with opened(server) as peer, opened(server) as other, asyncio.TaskGroup() as tasks:
+        closed = tasks.create_task(close_code(peer))
+        with suppress(ConnectionClosed):  # the server may be quicker
+            for _ in range(5_000):
+                await peer.send(event)
+        assert await closed == 1008
+        await round_trip(other)
+
+
+async def test_a_peer_that_does_not_read_is_closed_and_others_feel_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    big = json.dumps(
+        {
+            "type": "conversation.item.create",
+            "item": {
+                "type": "message",
+                "role": "user",
+                "content": [{"type": "input_text", "text": "x" * 190_000}],
+            },
+        }
+    ).encode()
+    caplog.set_level(logging.INFO, "parlour.session")
+    async with running_server(slow_peer_s=0.3) as server, opened(server) as other:
+        deaf = sockets.socket()
+        deaf.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
+        deaf.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(deaf, ("127.0.0.1", server.port))
+        with deaf:
+            await loop.sock_sendall(deaf, upgrade_request(f"127.0.0.1:{server.port}", PATH))
+            assert b" 101 " in await loop.sock_recv(deaf, 64)
+            async with asyncio.TaskGroup() as tasks:
+                shouting = tasks.create_task(_send_until_gone(deaf, client_frame(big), 60))
+                await _until(lambda: server.sessions.open_count == 2, other)
+                await _until(lambda: server.sessions.open_count == 1, other)
+                shouting.cancel()
+            [ended] = [record for record in caplog.records if record.message == "session ended"]
+            assert ended.__dict__["why"] == "slow_peer"
+            # Its socket is not kept for a peer that may never read again.
+            await _until(lambda: _connections_to(server.port) == 1, other)
+
+
+async def _until(condition: Callable[[], bool], other: ClientConnection) -> None:
+    """Wait for what nothing tells of; meanwhile another session is answered all the time."""
+    async with asyncio.timeout(WITHIN_S):
+        while not condition():
+            await round_trip(other)
+            await asyncio.sleep(0.02)  # below the rate that is a flood
+
+
+async def _send_until_gone(peer: sockets.socket, frame: bytes, times: int) -> None:
+    loop = asyncio.get_running_loop()
+    try:
+        for _ in range(times):
+            await loop.sock_sendall(peer, frame)
+    except (ConnectionError, BrokenPipeError):
+        return
+
+
+def _connections_to(port: int) -> int:
+    """How many connections the server holds at this port (proc(5), /proc/net/tcp)."""
+    wanted, established = f":{port:04X}", ("01", "04", "05", "08")  # ESTABLISHED, FIN_WAIT1/2, CLOSE_WAIT
+    with open("/proc/net/tcp", encoding="ascii") as table:
+        rows = [line.split() for line in table.readlines()[1:]]
+    return sum(row[1].endswith(wanted) and row[3] in established for row in rows)
+
+
+# Faster than real time ----------------------------------------------------------------------
+
+SECONDS = 120
+
+
+@pytest.mark.parametrize("piece_ms", [20, 1000, 10_000])
+async def test_audio_faster_than_real_time_is_slowed_and_never_dropped(server: Server, piece_ms: int) -> None:
+    """Two minutes at once: the same signals at the same places, and others are answered meanwhile."""
+    [track] = tracks(1, SECONDS)
+    async with opened(server) as hasty, opened(server) as other, asyncio.TaskGroup() as tasks:
+        await ask(
+            hasty,
+            type="session.update",
+            session={
+                "type": "realtime",
+                "audio": {"input": {"turn_detection": {"type": "server_vad", "create_response": False}}},
+            },
+        )
+        signals = tasks.create_task(_signals_until_answered(hasty))
+        sending = tasks.create_task(_send_all(hasty, b"".join(track.frames), piece_ms))
+        trips = 0
+        while not signals.done():
+            await round_trip(other)
+            trips += 1
+        await sending
+        assert await signals == _known_signals(track.frames)
+        assert trips > 10
+
+
+async def test_a_hasty_push_to_talk_turn_keeps_its_whole_length(server: Server) -> None:
+    pcm, _ = one_after_another(1.0, utterances()[:8])
+    seconds = len(pcm) // 32_000
+    async with opened(server) as peer:
+        await ask(
+            peer,
+            type="session.update",
+            session={
+                "type": "realtime",
+                "audio": {"input": {"turn_detection": None, "transcription": {"model": "whisper-1"}}},
+            },
+        )
+        await _send_all(peer, bytes(seconds * 48_000), 1000)
+        await peer.send('{"type": "input_audio_buffer.commit"}')
+        event = await take(peer)
+        while event["type"] != "conversation.item.input_audio_transcription.completed":
+            event = await take(peer)
+        # The scripted agent tells how long the audio was; a resampler may keep a few milliseconds.
+        assert event["usage"]["seconds"] == pytest.approx(seconds, abs=0.01)
+
+
+async def _send_all(peer: ClientConnection, pcm24k: bytes, piece_ms: int) -> None:
+    step = 48 * piece_ms
+    for at in range(0, len(pcm24k), step):
+        audio = base64.b64encode(pcm24k[at : at + step]).decode()
+        await peer.send(json.dumps({"type": "input_audio_buffer.append", "audio": audio}))
+    await peer.send('{"type": "conversation.item.retrieve", "item_id": "none"}')
+
+
+async def _signals_until_answered(peer: ClientConnection) -> list[tuple[str, int]]:
+    signals: list[tuple[str, int]] = []
+    while (event := await take(peer))["type"] != "error":
+        match event["type"]:
+            case "input_audio_buffer.speech_started":
+                signals.append(("started", event["audio_start_ms"]))
+            case "input_audio_buffer.speech_stopped":
+                signals.append(("stopped", event["audio_end_ms"]))
+    return signals
+
+
+def _known_signals(frames: tuple[bytes, ...]) -> list[tuple[str, int]]:
+    """What the turn detector hears when the audio comes as in real time, 20 ms by 20 ms."""
+    detection, decoder = ServerVad(), InputDecoder(PcmFormat())
+    detector = Detectors("silero", 60.0).make(detection, 0)
+    known: list[tuple[str, int]] = []
+    for frame in frames:
+        for signal in detector.push(decoder.push(frame)):
+            match signal:
+                case SpeechStarted(audio_ms=at):
+                    known.append(("started", max(0, at - detection.prefix_padding_ms)))
+                case SpeechStopped(audio_ms=at):
+                    known.append(("stopped", at))
+    return known
+
+
+# Who may not come in ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"additional_headers": {"Authorization": "Bearer wrong"}},
+        {"additional_headers": {"Authorization": "secret"}},
+        {"additional_headers": {"Authorization": "Bearer "}},
+        {"subprotocols": ["realtime"]},
+        {"subprotocols": ["realtime", "openai-insecure-api-key.wrong"]},
+        {"subprotocols": ["realtime", "openai-insecure-api-key."]},
+    ],
+)
+async def test_without_the_right_key_401_comes_before_the_socket_is_accepted(options: dict[str, Any]) -> None:
+    async with running_server(keys="secret,other") as server:
+        with pytest.raises(InvalidStatus) as refused:
+            async with connect(server.ws + PATH, **options):
+                pass
+        assert refused.value.response.status_code == 401
+        assert json.loads(refused.value.response.body or b"{}")["error"]["code"] == "invalid_api_key"
+        assert server.sessions.open_count == 0
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"additional_headers": {"Authorization": "Bearer secret"}},
+        {"subprotocols": ["realtime", "openai-insecure-api-key.secret"]},
+    ],
+)
+async def test_with_a_key_from_header_or_subprotocol_one_comes_in(options: dict[str, Any]) -> None:
+    async with running_server(keys="secret,other") as server, opened(server, **options) as peer:
+        await round_trip(peer)
+
+
+async def test_without_keys_another_sites_page_gets_403(server: Server) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        async with connect(server.ws + PATH, additional_headers={"Origin": "https://evil.example"}):
+            pass
+    assert refused.value.response.status_code == 403
+
+
+async def test_without_keys_a_name_that_was_made_to_point_here_gets_403(server: Server) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(upgrade_request("evil.example", PATH))
+    async with asyncio.timeout(WITHIN_S):
+        assert b" 403 " in await reader.readline()
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_a_full_server_answers_503_with_a_reason_and_a_time() -> None:
+    async with running_server(sessions_max=1) as server, opened(server) as first:
+        with pytest.raises(InvalidStatus) as refused:
+            async with connect(server.ws + PATH):
+                pass
+        response = refused.value.response
+        assert response.status_code == 503
+        assert int(response.headers["Retry-After"]) > 0
+        assert json.loads(response.body or b"{}")["error"]["code"] == "server_full"
+        await round_trip(first)

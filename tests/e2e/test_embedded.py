@@ -1,0 +1,77 @@
+"""The embedded default behind the real gateway: real ears, a real small brain, a real voice."""
+
+import difflib
+import re
+
+import numpy as np
+import pytest
+
+from agent.api import Agent, TranscribeRequest
+from agent.models.embedded import build_embedded
+from agent.settings import AgentSettings
+from realtime.audio.resample import Resampler
+from tests import speech
+from tests.conftest import Server, running_server
+from tests.e2e.talk import Talk
+
+pytestmark = pytest.mark.models
+
+
+@pytest.fixture
+async def agent() -> Agent:
+    return await build_embedded(AgentSettings(), lambda _: None)  # the server closes it
+
+
+async def opened(server: Server) -> Talk:
+    talk = await Talk.with_server(server)
+    await talk.say(
+        type="session.update",
+        session={"type": "realtime", "audio": {"input": {"transcription": {"model": "any"}}}},
+    )
+    await talk.until("session.updated")
+    return talk
+
+
+async def test_a_recorded_sentence_is_heard_answered_and_spoken(agent: Agent) -> None:
+    utterance = speech.utterance("goforward")
+    async with running_server(agent) as server:
+        talk = await opened(server)
+        await talk.speak(utterance.pcm24k)
+        done = (await talk.until("response.done"))["response"]
+        heard = [e["transcript"] for e in talk.events if e["type"].endswith("transcription.completed")]
+        assert "ten meters" in " ".join(heard).lower().replace("10", "ten")
+        assert done["status"] == "completed"
+        answer = done["output"][0]["content"][0]["transcript"]
+        assert answer.strip()
+        # What was spoken is what was written: heard by the recogniser, it reads much the same. By the letter,
+        # for the voice differs a little each time, and "forward 10" is at times heard as "4-10".
+        down = Resampler(24_000, 16_000)
+        pcm16k = down.push(talk.spoken()) + down.flush()
+        said = (await agent.transcribe(TranscribeRequest("check", pcm16k))).text
+        assert difflib.SequenceMatcher(None, plain(said), plain(answer)).ratio() >= 0.6
+
+
+async def test_it_knows_the_turns_before(agent: Agent) -> None:
+    async with running_server(agent) as server:
+        talk = await opened(server)
+        await talk.ask("My name is Clara.")
+        assert "Clara" in await talk.ask("What is my name?")
+
+
+async def test_sound_that_holds_no_words_gets_no_answer(agent: Agent) -> None:
+    noise = (np.random.default_rng(7).normal(0, 1500, 48_000)).astype("<i2").tobytes()
+    async with running_server(agent) as server:
+        talk = await opened(server)
+        await talk.say(
+            type="session.update",
+            session={"type": "realtime", "audio": {"input": {"turn_detection": None}}},
+        )
+        await talk.speak(noise)
+        await talk.say(type="input_audio_buffer.commit")
+        await talk.say(type="response.create")
+        done = (await talk.until("response.done"))["response"]
+        assert (done["status"], done["output"]) == ("completed", [])
+
+
+def plain(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", " ", text.lower())

@@ -1,0 +1,87 @@
+"""`parlour serve` as a process: what it says when it starts, when it cannot, and when it is told to stop."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+import websockets
+
+ROOT = Path(__file__).parents[2]
+WITHIN_S = 30.0
+
+
+async def started(*flags: str, **environment: str) -> asyncio.subprocess.Process:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PARLOUR_")}
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "realtime.cli", "serve", *flags),
+        cwd=ROOT,
+        env={**clean, **environment},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def address_of(server: asyncio.subprocess.Process) -> str:
+    assert server.stdout is not None
+    async with asyncio.timeout(WITHIN_S):
+        async for line in server.stdout:
+            if b"Parlour is listening" in line:
+                return line.decode().split()[-1].rstrip("/")
+    raise AssertionError("it never said where it listens")
+
+
+async def test_it_tells_where_it_listens_and_stops_cleanly_when_told_to() -> None:
+    server = await started("--model", "scripted", "--port", "0")
+    try:
+        address = await address_of(server)
+        async with httpx.AsyncClient() as client:
+            assert (await client.get(address + "/readyz")).status_code == 200
+        async with websockets.connect(address.replace("http", "ws") + "/v1/realtime") as socket:
+            await socket.recv()
+            server.send_signal(signal.SIGTERM)
+            await socket.wait_closed()
+            assert socket.close_code == 1012  # RFC 6455 registry: service restart
+        async with asyncio.timeout(WITHIN_S):
+            assert await server.wait() == 0
+    finally:
+        if server.returncode is None:
+            server.kill()
+            await server.wait()
+
+
+@pytest.mark.parametrize(
+    ("flags", "environment", "sentence", "code"),
+    [
+        (["--host", "0.0.0.0"], {}, "PARLOUR_KEYS", 2),
+        ([], {"PARLOUR_PROT": "1"}, "PARLOUR_PROT is no setting", 2),
+        (["--model", "no/such-model"], {}, "--model embedded", 1),
+        (["--recogniser", "huge"], {}, "tiny.en", 1),
+    ],
+)
+async def test_a_start_that_cannot_succeed_says_one_sentence_and_how_to_mend_it(
+    flags: list[str], environment: dict[str, str], sentence: str, code: int
+) -> None:
+    server = await started("--port", "0", *flags, **environment)
+    async with asyncio.timeout(WITHIN_S):
+        _, complaint = await server.communicate()
+    assert server.returncode == code
+    assert complaint.decode().startswith("parlour: ")
+    assert sentence in complaint.decode()
+    assert "Traceback" not in complaint.decode()
+
+
+async def test_a_port_that_is_taken_is_told_before_any_model_loads() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        server = await started("--model", "scripted", "--port", str(port))
+        async with asyncio.timeout(WITHIN_S):
+            out, complaint = await server.communicate()
+    assert server.returncode == 2
+    assert f"127.0.0.1:{port}" in complaint.decode()
+    assert "--port" in complaint.decode()
+    assert out == b""

@@ -1,0 +1,350 @@
+"""The runner: the core meets asyncio. Time is a fake clock, the peer and the agent are scripted here."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import pytest
+
+from agent.api import (
+    AgentError,
+    AgentEvent,
+    AgentRequest,
+    AudioDelta,
+    GenerationDone,
+    Health,
+    TextDelta,
+    TranscribeRequest,
+    Transcript,
+)
+from realtime.errors import InvalidEvent
+from realtime.protocol.assistant import Limits
+from realtime.protocol.codec import decode
+from realtime.protocol.config import SessionConfig, TurnDetection
+from realtime.protocol.effects import Play
+from realtime.protocol.events import AnyClientEvent, ServerEvent
+from realtime.protocol.inputs import SpeechStarted, SpeechStopped, TurnSignal
+from realtime.protocol.session import Session
+from realtime.runner import Runner, SessionOver
+from realtime.transports.base import PeerGone
+from realtime.turn_trace import TurnRecord
+
+
+class FakeClock:
+    """Time that stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self._now = 100.0
+        self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
+
+    def now(self) -> float:
+        return self._now
+
+    async def sleep(self, seconds: float) -> None:
+        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._sleepers.append((self._now + seconds, woken))
+        await woken
+
+    async def advance(self, seconds: float) -> None:
+        until = self._now + seconds
+        while True:
+            await settle()
+            due = [entry for entry in self._sleepers if entry[0] <= until and not entry[1].done()]
+            if not due:
+                break
+            self._now = min(entry[0] for entry in due)
+            for entry in due:
+                if entry[0] <= self._now:
+                    self._sleepers.remove(entry)
+                    entry[1].set_result(None)
+        self._now = until
+        await settle()
+
+
+async def settle() -> None:
+    """Let every task run until it waits for something that only the test can bring."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+class FakeTransport:
+    """A peer made of two lists."""
+
+    def __init__(self) -> None:
+        self.incoming: asyncio.Queue[AnyClientEvent | InvalidEvent | PeerGone] = asyncio.Queue(100)
+        self.sent: list[ServerEvent] = []
+        self.played: list[Play] = []
+        self.stopped: list[str] = []
+        self.closed: tuple[int, str] | None = None
+        self.has_room = asyncio.Event()
+        self.has_room.set()
+
+    async def receive(self) -> AnyClientEvent | InvalidEvent:
+        event = await self.incoming.get()
+        if isinstance(event, PeerGone):
+            raise event
+        return event
+
+    def send(self, event: ServerEvent) -> None:
+        self.sent.append(event)
+
+    def play(self, play: Play) -> None:
+        self.played.append(play)
+
+    def stop_playback(self, response_id: str) -> None:
+        self.stopped.append(response_id)
+
+    async def room(self) -> None:
+        await self.has_room.wait()
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()
+
+    async def close(self, code: int, reason: str) -> None:
+        self.closed = (code, reason)
+
+    @property
+    def types(self) -> list[str]:
+        return [str(event.__struct_config__.tag) for event in self.sent]
+
+
+class FakeAgent:
+    """Answers with what the test puts into its queue; notes what was closed."""
+
+    def __init__(self) -> None:
+        self.events: asyncio.Queue[AgentEvent | Exception] = asyncio.Queue(1000)
+        self.closed: list[str] = []
+        self.warmed: list[AgentRequest] = []
+
+    async def respond(self, request: AgentRequest) -> AsyncGenerator[AgentEvent, None]:
+        try:
+            while True:
+                event = await self.events.get()
+                if isinstance(event, Exception):
+                    raise event
+                yield event
+                if isinstance(event, GenerationDone):
+                    return
+        finally:
+            self.closed.append(request.response_id)
+
+    async def transcribe(self, request: TranscribeRequest) -> Transcript:
+        return Transcript("words", len(request.pcm) / 32_000)
+
+    async def warm(self, request: AgentRequest) -> None:
+        self.warmed.append(request)
+
+    async def health(self) -> Health:
+        return Health("ready", "fake", transcribes=True)
+
+    async def aclose(self) -> None:
+        pass
+
+
+class FakeDetector:
+    """Hears speech where a sample is not zero, and its end 10 ms after."""
+
+    def __init__(self, _: TurnDetection, start_ms: int) -> None:
+        self.position = start_ms
+        self.speaking = False
+
+    def push(self, pcm: bytes) -> list[TurnSignal]:
+        start, self.position = self.position, self.position + len(pcm) // 32
+        if any(pcm) and not self.speaking:
+            self.speaking = True
+            return [SpeechStarted(start)]
+        if pcm and not any(pcm) and self.speaking:
+            return self.hush()
+        return []
+
+    def hush(self) -> list[TurnSignal]:
+        if not self.speaking:
+            return []
+        self.speaking = False
+        return [SpeechStopped(self.position)]
+
+
+class World:
+    """A running session with its fakes."""
+
+    def __init__(self, limits: Limits | None = None, lead_s: float = 5.0) -> None:
+        self.clock, self.transport, self.agent = FakeClock(), FakeTransport(), FakeAgent()
+        self.turns: list[TurnRecord] = []
+        numbers = iter(range(1_000_000))
+        session = Session(
+            SessionConfig(id="sess_1", model="fake"),
+            Health("ready", "fake", transcribes=True),
+            limits or Limits(),
+            lambda kind: f"{kind}_{next(numbers)}",
+            lambda audio, _: audio,
+            self.clock.now(),
+        )
+        self.runner = Runner(
+            session, self.transport, self.agent, FakeDetector, self.clock, lead_s, self.turns.append
+        )
+
+    async def __aenter__(self) -> "World":
+        self.task = asyncio.create_task(self.runner.run())
+        await settle()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if not self.task.done():
+            await self.leave()
+        await self.task
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        assert not others, f"tasks that were left: {others}"
+
+    async def client(self, text: str) -> None:
+        await self.transport.incoming.put(decode(text))
+        await settle()
+
+    async def leave(self) -> None:
+        await self.transport.incoming.put(PeerGone(1000))
+        await settle()
+
+    async def agent_says(self, *events: AgentEvent | Exception) -> None:
+        for event in events:
+            await self.agent.events.put(event)
+        await settle()
+
+
+CREATE = '{"type": "response.create"}'
+SPEECH = '{"type": "input_audio_buffer.append", "audio": "%s"}' % ("AQAB" * 1600)  # 100 ms
+SILENCE = '{"type": "input_audio_buffer.append", "audio": "%s"}' % ("AAAA" * 1600)
+
+
+async def test_a_peer_that_leaves_frees_the_agents_work() -> None:
+    async with World() as world:
+        await world.client(CREATE)
+        await world.agent_says(TextDelta("Well"))
+        await world.leave()
+        assert world.agent.closed
+        assert isinstance(await world.task, PeerGone)
+        assert world.transport.closed is None
+
+
+async def test_a_barge_in_stops_the_agent_and_drops_what_has_not_left() -> None:
+    async with World() as world:
+        await world.client(CREATE)
+        await world.agent_says(TextDelta("Well"), AudioDelta(bytes(4800), 4))
+        await world.client(SPEECH)
+        assert world.agent.closed == world.transport.stopped[:1]
+        assert "response.done" in world.transport.types
+
+
+async def test_the_answer_is_made_no_further_ahead_than_it_can_be_heard() -> None:
+    async with World(lead_s=2.0) as world:
+        await world.client(CREATE)
+        await world.agent_says(*[AudioDelta(bytes(9600), 0) for _ in range(30)])  # 0.2 s each
+        assert len(world.transport.played) == 11
+        await world.clock.advance(1.0)
+        assert len(world.transport.played) == 16
+
+
+async def test_an_agent_that_breaks_its_contract_fails_the_response_once() -> None:
+    async with World() as world:
+        await world.client(CREATE)
+        await world.agent_says(TextDelta("Well"), AgentError("agent_unavailable", "gone"))
+        done = [event for event in world.transport.sent if event.__struct_config__.tag == "response.done"]
+        assert [event.response.status for event in done] == ["failed"]  # type: ignore[attr-defined]
+        await world.client(CREATE)
+        await world.agent_says(TextDelta("Fine"), GenerationDone())
+        assert world.transport.types.count("response.done") == 2
+
+
+async def test_a_hanging_agent_is_given_up_at_its_deadline() -> None:
+    async with World(Limits(first_event_s=30)) as world:
+        await world.client(CREATE)
+        await world.clock.advance(31)
+        assert world.transport.types[-1] == "response.done"
+        assert world.agent.closed
+
+
+async def test_speech_that_ends_without_another_sample_is_a_turn_all_the_same() -> None:
+    async with World(Limits(input_stall_s=3)) as world:
+        await world.client(SPEECH)
+        assert world.transport.types[-1] == "input_audio_buffer.speech_started"
+        await world.clock.advance(4.5)
+        assert "response.created" in world.transport.types
+
+
+async def test_a_session_whose_time_is_up_is_closed_with_a_reason() -> None:
+    async with World(Limits(session_s=60)) as world:
+        await world.clock.advance(62)
+        assert world.transport.closed == (1000, "session expired")
+
+
+async def test_a_flood_of_events_closes_the_session_but_audio_is_never_a_flood() -> None:
+    async with World() as world:
+        for _ in range(3000):
+            await world.transport.incoming.put(decode(SILENCE))
+        await settle()
+        assert not world.task.done()
+        for _ in range(3000):
+            if world.task.done():
+                break
+            await world.transport.incoming.put(decode('{"type": "response.cancel"}'))
+            await asyncio.sleep(0)
+        await settle()
+        assert world.transport.closed is not None
+        assert world.transport.closed[0] == 1008
+        assert isinstance(await world.task, SessionOver)
+
+
+async def test_a_peer_that_does_not_read_is_not_read_from() -> None:
+    async with World() as world:
+        world.transport.has_room.clear()
+        for _ in range(60):
+            world.transport.incoming.put_nowait(decode('{"type": "response.cancel"}'))
+        await settle()
+        assert world.transport.incoming.qsize() > 30
+        world.transport.has_room.set()
+        await settle()
+        assert world.transport.incoming.qsize() == 0
+
+
+async def test_half_a_sample_is_an_error_and_the_session_goes_on() -> None:
+    async with World() as world:
+        await world.client('{"type": "input_audio_buffer.append", "audio": "AAAA", "event_id": "odd"}')
+        error: Any = world.transport.sent[-1]
+        assert (error.error.code, error.error.param, error.error.event_id) == (
+            "invalid_value",
+            "audio",
+            "odd",
+        )
+        await world.client(CREATE)
+        assert world.transport.types[-1] == "response.created"
+
+
+async def test_a_bug_ends_the_session_loudly_and_tells_the_peer_nothing_of_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with World() as world:
+
+        def broken(*_: object) -> None:
+            raise ZeroDivisionError("secret detail")
+
+        monkeypatch.setattr(Session, "feed", broken)
+        await world.client(CREATE)
+        assert isinstance(await world.task, ZeroDivisionError)
+        assert world.transport.closed == (1011, "internal error")
+        assert "internal error" in caplog.text
+
+
+async def test_each_turn_leaves_one_record_with_its_times() -> None:
+    async with World() as world:
+        await world.client(SPEECH)
+        await world.client(SILENCE)  # still holds the speech's last millisecond
+        await world.client(SILENCE)
+        await world.clock.advance(0.2)
+        await world.agent_says(TextDelta("Well"))
+        await world.clock.advance(0.1)
+        await world.agent_says(AudioDelta(bytes(4800), 4), GenerationDone())
+        (record,) = world.turns
+        assert record.outcome == "completed"
+        assert record.spoken
+        assert record.first_token_ms is not None
+        assert record.first_audio_ms is not None
+        assert record.first_audio_ms - record.first_token_ms == pytest.approx(100.0)
+        assert record.first_token_ms - record.decision_ms == pytest.approx(200.0)
