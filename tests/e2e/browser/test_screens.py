@@ -1,0 +1,220 @@
+"""What can be in the way, and how the page helps."""
+
+import asyncio
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.e2e.browser.chromium import Wire, state_is
+from tests.e2e.browser.fake_gateway import Behaviour
+from tests.e2e.browser.gateways import Gateway, running
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+
+REFUSE_MICROPHONE = """
+  navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", window.refusal ?? "%s"));
+"""
+
+
+async def screen_is(page: Page, name: str, title: str) -> None:
+    screen = page.locator(f'#screen[data-screen="{name}"]')
+    await expect(screen).to_be_visible()
+    await expect(screen.get_by_role("heading")).to_have_text(title)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "name", "title"),
+    [
+        ("NotAllowedError", "microphone-denied", "The microphone is blocked"),
+        ("NotFoundError", "microphone-missing", "No microphone found"),
+        ("NotReadableError", "microphone-busy", "The microphone is in use"),
+    ],
+)
+async def test_without_a_microphone_one_is_told_why_and_can_still_write(
+    page: Page, wire: Wire, gateway: Gateway, refusal: str, name: str, title: str
+) -> None:
+    await page.add_init_script(REFUSE_MICROPHONE % refusal)
+    await page.goto(gateway.url)
+    await page.click("#talk")
+    await screen_is(page, name, title)
+    await state_is(page, "failed")
+    await expect(page.locator("#state-word")).to_have_text("No microphone")
+    await expect(page.locator("#screen-title")).to_be_focused()
+
+    await page.click("text=Write instead")
+    await expect(page.locator("#screen")).to_be_hidden()
+    await expect(page.locator("#text")).to_be_focused()
+    await page.keyboard.type("Good evening")
+    await page.keyboard.press("Enter")
+    await state_is(page, "speaking")
+    assert not [event for event in wire.sent if event["type"] == "input_audio_buffer.append"]
+
+
+async def test_an_address_that_is_not_secure_is_named_as_the_reason(page: Page, gateway: Gateway) -> None:
+    await page.add_init_script("Object.defineProperty(navigator, 'mediaDevices', {value: undefined})")
+    await page.goto(gateway.url)
+    await page.click("#talk")
+    await screen_is(page, "microphone-insecure", "The microphone needs a secure address")
+
+
+async def test_a_microphone_that_is_plugged_in_is_noticed(page: Page, gateway: Gateway) -> None:
+    await page.add_init_script(
+        "window.ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);"
+        + REFUSE_MICROPHONE % "NotFoundError"
+    )
+    await page.goto(gateway.url)
+    await page.click("#talk")
+    await screen_is(page, "microphone-missing", "No microphone found")
+    await page.evaluate(
+        """() => {
+          navigator.mediaDevices.getUserMedia = window.ask;
+          navigator.mediaDevices.dispatchEvent(new Event("devicechange"));
+        }"""
+    )
+    await state_is(page, "listening")
+    await expect(page.locator("#screen")).to_be_hidden()
+
+
+async def test_blocked_sound_is_enabled_with_a_tap(page: Page, gateway: Gateway) -> None:
+    await page.add_init_script(
+        """
+        const state = Object.getOwnPropertyDescriptor(BaseAudioContext.prototype, "state").get;
+        const resume = AudioContext.prototype.resume;
+        window.tapped = false;
+        addEventListener("click", (event) => {
+          if (event.target.dataset.action === "enable-sound") window.tapped = true;
+        }, true);
+        Object.defineProperty(AudioContext.prototype, "state", {
+          get() { return window.tapped ? state.call(this) : "suspended"; },
+        });
+        AudioContext.prototype.resume = function () {
+          return window.tapped ? resume.call(this) : new Promise(() => {});
+        };
+        """
+    )
+    await page.goto(gateway.url)
+    await page.click("#talk")
+    await screen_is(page, "audio-blocked", "Tap to enable sound")
+    await page.get_by_role("button", name="Enable sound").click()
+    await expect(page.locator("#screen")).to_be_hidden()
+    await state_is(page, "listening")
+
+
+async def test_a_lost_connection_comes_back_and_the_conversation_goes_on(page: Page, wire: Wire) -> None:
+    gateway = Gateway()
+    await page.add_init_script(  # the back-off never comes to its end: only the button tries again
+        "const later = setTimeout;"
+        "window.setTimeout = (work, ms, ...given) => later(work, ms >= 250 ? 1e9 : ms, ...given);"
+    )
+    async with running(gateway):
+        await page.goto(gateway.url)
+        await page.fill("#text", "What is your name?")
+        await page.press("#text", "Enter")
+        await state_is(page, "speaking")
+        await page.wait_for_function("() => document.querySelectorAll('.word.said').length >= 3")
+        await gateway.stop()
+        await screen_is(page, "lost", "The connection was lost")
+        await state_is(page, "failed", "connecting")
+        await expect(page.locator("#screen-text")).to_contain_text("Trying again")
+        said = (await page.locator("#lines .word.said").first.inner_text()).strip()
+        assert said, "what was heard stays on the page"
+
+        told = sum(event["type"] == "conversation.item.create" for event in wire.sent)
+        await gateway.start()
+        await page.get_by_role("button", name="Try now").click()
+        await expect(page.locator("#screen")).to_be_hidden()
+        await state_is(page, "ready")
+        user = await wire.sent_of("conversation.item.create", told + 1)
+        answer = await wire.sent_of("conversation.item.create", told + 2)
+        assert user["item"]["content"] == [{"type": "input_text", "text": "What is your name?"}]
+        assert answer["item"]["role"] == "assistant"
+        assert answer["item"]["content"][0]["text"] == said, "no more than what was heard is told again"
+
+
+async def test_a_lost_connection_is_tried_again_by_itself(page: Page, wire: Wire) -> None:
+    gateway = Gateway()
+    async with running(gateway):
+        await page.goto(gateway.url)
+        await page.click("#talk")
+        await state_is(page, "listening")
+        await gateway.stop()
+        await screen_is(page, "lost", "The connection was lost")
+        await gateway.start()
+        await state_is(page, "listening")
+        await expect(page.locator("#screen")).to_be_hidden()
+        assert wire.sockets >= 2
+
+
+async def test_a_full_server_says_so_and_lets_one_in_when_there_is_room(page: Page) -> None:
+    async with running(Gateway(sessions_max=1)) as gateway:
+        other = await page.context.new_page()
+        await other.goto(gateway.url)
+        await other.click("#talk")
+        await state_is(other, "listening")
+        await page.goto(gateway.url)
+        await page.click("#talk")
+        await screen_is(page, "full", "Every seat is taken")
+        await expect(page.locator("#state-word")).to_have_text("Full")
+        await other.close()
+        await state_is(page, "listening")
+        await expect(page.locator("#screen")).to_be_hidden()
+
+
+async def test_a_server_with_keys_asks_for_one_and_names_a_wrong_one(page: Page) -> None:
+    async with running(Gateway(keys="open-sesame-1234")) as gateway:
+        await page.goto(gateway.url)
+        await page.click("#talk")
+        await screen_is(page, "key", "This server asks for a key")
+        await expect(page.locator("#key")).to_be_focused()
+        await page.keyboard.type("open-barley")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#screen-text")).to_contain_text("not accepted")
+        await page.fill("#key", "open-sesame-1234")
+        await page.keyboard.press("Enter")
+        await state_is(page, "listening")
+        await expect(page.locator("#screen")).to_be_hidden()
+        assert await page.evaluate("Object.values(sessionStorage)") == ["open-sesame-1234"]
+        assert "open-sesame-1234" not in await page.evaluate("Object.values(localStorage)")
+
+
+async def test_a_server_that_warms_up_is_waited_for(page: Page) -> None:
+    behaviour = Behaviour(ready=False)
+    async with running(Gateway(fake=behaviour)) as gateway:
+        await page.goto(gateway.url)
+        await page.click("#talk")
+        await screen_is(page, "warming", "The model is warming up")
+        await expect(page.locator("#screen-text")).to_contain_text("Loading the voice.")
+        behaviour.ready = True
+        await state_is(page, "listening")
+
+
+async def test_a_server_without_the_extensions_is_served_as_well(page: Page, wire: Wire) -> None:
+    async with running(Gateway(fake=Behaviour(knows_extensions=False))) as gateway:
+        await page.goto(gateway.url)
+        await page.fill("#text", "Hello")
+        await page.press("#text", "Enter")
+        await wire.received_of("error")
+        await state_is(page, "speaking")
+        await page.wait_for_function("() => document.querySelectorAll('.word.said').length >= 3")
+        await page.keyboard.press("Escape")
+        await wire.sent_of("conversation.item.truncate")
+        await expect(page.locator("#lines del")).not_to_be_empty()
+        await expect(page.locator("#notice")).to_be_hidden()
+        assert not [event for event in wire.sent if event["type"] == "parlour.playback"]
+
+
+async def test_ending_while_the_connection_is_lost_ends_the_tries(page: Page, wire: Wire) -> None:
+    gateway = Gateway()
+    async with running(gateway):
+        await page.goto(gateway.url)
+        await page.click("#talk")
+        await state_is(page, "listening")
+        await gateway.stop()
+        await screen_is(page, "lost", "The connection was lost")
+        await page.locator("#screen").get_by_role("button", name="End").click()
+        await state_is(page, "ready")
+        sockets = wire.sockets
+        await gateway.start()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(2.0):  # longer than the first delays of the back-off
+                await wire.until(lambda: wire.sockets > sockets)

@@ -1,0 +1,368 @@
+// @ts-check
+/**
+ * The conversation as the page knows it: who said what, and how much of it was heard. Pure: server events, the
+ * player's reports and the time come in; effects (play this, stop, send that) come out.
+ *
+ * An answer's text is ahead of its sound. What of it counts as said is decided by the sound that was heard; what
+ * was cut off stays on the page, struck through, and is not part of the conversation any more.
+ */
+
+import { sampleCount } from "./base64.js";
+import { newLine, saidText, spoken } from "./line.js";
+
+/** @typedef {{type: string, [field: string]: any}} WireEvent an event of the realtime protocol, either way */
+/** @typedef {"listening" | "hearing" | "thinking" | "speaking"} Activity */
+/** @typedef {import("./line.js").Line} Line */
+/**
+ * @typedef {{kind: "play", item: string, audio: string} | {kind: "end", item: string} | {kind: "flush"}
+ *   | {kind: "send", event: WireEvent} | {kind: "announce", text: string} | {kind: "notice", text: string}} Effect
+ */
+
+export const PLAYBACK_EVERY_MS = 200;
+export const THINKING_AT_MOST_MS = 20_000; // speech without words gets no answer: do not think for ever
+const REMEMBERED_RESPONSES = 64; // ended ones, whose late events are dropped
+const REPLAYED_LINES = 40; // told to the server again after a lost connection
+const QUIET_ERRORS = ["response_cancel_not_active"]; // a race that both sides know of
+
+export class Conversation {
+  constructor() {
+    /** @type {Line[]} */
+    this.lines = [];
+    this.userSpeaking = false;
+    /** @type {string | null} the response that is being produced */
+    this.active = null;
+    /** @type {string[]} */
+    this.ended = [];
+    /** @type {number | null} an answer is owed until then */
+    this.owedUntilMs = null;
+    /** @type {string | null} the item being heard */
+    this.sounding = null;
+    this.interruptible = true;
+    this.acknowledges = true;
+    this.lastPlaybackMs = 0;
+    this.cancelNext = false; // stopped before the response that is owed was there
+    /** @type {WireEvent | null} asked for while another response was still ending */
+    this.waitingRequest = null;
+  }
+
+  /** @param {number} nowMs @returns {Activity} */
+  activity(nowMs) {
+    if (this.userSpeaking) return "hearing";
+    if (this.sounding !== null) return "speaking";
+    if (this.active !== null || (this.owedUntilMs !== null && nowMs < this.owedUntilMs)) return "thinking";
+    return "listening";
+  }
+
+  /** @param {WireEvent} event from the server @param {number} nowMs @returns {Effect[]} */
+  receive(event, nowMs) {
+    switch (event.type) {
+      case "session.updated":
+        this.interruptible = event.session?.audio?.input?.turn_detection?.interrupt_response !== false;
+        return [];
+      case "input_audio_buffer.speech_started":
+        this.userSpeaking = true;
+        this.cancelNext = false;
+        this.line(event.item_id, "user");
+        return this.interruptible ? this.interrupt() : [];
+      case "input_audio_buffer.speech_stopped":
+        this.userSpeaking = false;
+        this.owedUntilMs = nowMs + THINKING_AT_MOST_MS;
+        return [];
+      case "conversation.item.added":
+        return this.itemAdded(event.item);
+      case "conversation.item.input_audio_transcription.delta":
+        this.line(event.item_id, "user").text += event.delta ?? "";
+        return [];
+      case "conversation.item.input_audio_transcription.completed":
+        return this.userWords(event.item_id, event.transcript);
+      case "conversation.item.input_audio_transcription.failed":
+        return this.userWords(event.item_id, "");
+      case "response.created":
+        return this.responseCreated(event.response.id);
+      case "response.output_item.added":
+        if (event.item?.type === "message" && this.isLive(event)) this.answer(event.item.id, event.response_id);
+        return [];
+      case "response.output_audio_transcript.delta":
+        if (this.isLive(event)) this.answer(event.item_id, event.response_id).text += event.delta;
+        return [];
+      case "response.output_text.delta":
+        return this.textDelta(event);
+      case "response.output_audio.delta":
+        return this.audioDelta(event);
+      case "response.output_audio.done":
+        return this.audioDone(event);
+      case "response.done":
+        return this.responseDone(event.response);
+      case "parlour.alignment":
+        this.find(event.item_id)?.marks.push({ audioEndMs: event.audio_end_ms, textEnd: event.text_end });
+        return [];
+      case "parlour.heard":
+        return this.heardByServer(event);
+      case "error":
+        return this.errorReceived(event.error ?? {});
+      default:
+        return [];
+    }
+  }
+
+  /** @param {import("./player.js").PlayerEvent} report @param {number} nowMs @returns {Effect[]} */
+  played(report, nowMs) {
+    if (report.kind === "flushed") return this.flushed(report);
+    const line = this.find(report.item);
+    if (line && line.cutAt === null) line.heardMs = Math.max(line.heardMs, report.playedMs);
+    if (report.kind === "started") {
+      this.sounding = report.item;
+      this.lastPlaybackMs = nowMs;
+      return this.acknowledge(report.item, report.playedMs, report.underruns);
+    }
+    if (report.kind === "finished") {
+      if (this.sounding === report.item) this.sounding = null;
+      if (line && line.cutAt === null) line.heardAll = true;
+      return [...this.acknowledge(report.item, report.playedMs, report.underruns), ...this.announce(line)];
+    }
+    if (nowMs - this.lastPlaybackMs < PLAYBACK_EVERY_MS) return [];
+    this.lastPlaybackMs = nowMs;
+    return this.acknowledge(report.item, report.playedMs, report.underruns);
+  }
+
+  /** The user typed something. @param {string} text @param {string} itemId @param {number} nowMs @returns {Effect[]} */
+  typed(text, itemId, nowMs) {
+    const line = this.line(itemId, "user");
+    line.text = text;
+    line.final = true;
+    line.announced = true; // the person who typed it knows it
+    const item = { id: itemId, type: "message", role: "user", content: [{ type: "input_text", text }] };
+    const stopping = this.stop();
+    this.cancelNext = false;
+    this.owedUntilMs = nowMs + THINKING_AT_MOST_MS;
+    const request = { type: "response.create" };
+    const ask = this.active === null ? [send(request)] : [];
+    if (this.active !== null) this.waitingRequest = request;
+    return [...stopping, send({ type: "conversation.item.create", item }), ...ask];
+  }
+
+  /** The user wants the answer to end. @returns {Effect[]} */
+  stop() {
+    this.cancelNext = this.active === null && this.owedUntilMs !== null;
+    this.owedUntilMs = null;
+    this.waitingRequest = null;
+    const cancel = this.active === null ? [] : [send({ type: "response.cancel" })];
+    return [...cancel, ...this.interrupt()];
+  }
+
+  /** There is something that `stop` would end. @param {number} nowMs */
+  answering(nowMs) {
+    return this.sounding !== null || this.active !== null || (this.owedUntilMs ?? 0) > nowMs;
+  }
+
+  /** The connection is gone, and with it whatever was under way. @returns {Effect[]} */
+  disconnected() {
+    this.userSpeaking = false;
+    this.owedUntilMs = null;
+    this.waitingRequest = null;
+    this.cancelNext = false;
+    const effects = this.interrupt();
+    this.active = null;
+    this.lines = this.lines.filter((line) => line.role === "assistant" || line.text !== "");
+    for (const line of this.lines) {
+      line.final = true;
+      if (line.role === "assistant" && line.audioMs === 0 && !line.heardAll) line.cutAt ??= 0;
+    }
+    return effects;
+  }
+
+  /** Tell a new session what was said, as far as it was heard. @returns {WireEvent[]} */
+  history() {
+    return this.lines
+      .map((line) => ({ role: line.role, text: saidText(line).trim() }))
+      .filter(({ text }) => text !== "")
+      .slice(-REPLAYED_LINES)
+      .map(({ role, text }) => ({
+        type: "conversation.item.create",
+        item: { type: "message", role, content: [{ type: role === "user" ? "input_text" : "output_text", text }] },
+      }));
+  }
+
+  // What events mean --------------------------------------------------------------------
+
+  /** @param {{id: string, type: string, role?: string, content?: any[]}} item @returns {Effect[]} */
+  itemAdded(item) {
+    if (item.type !== "message" || item.role !== "user" || this.find(item.id)) return [];
+    const text = (item.content ?? []).map((part) => part.text ?? part.transcript ?? "").join(" ");
+    const isSpeech = (item.content ?? []).some((part) => part.type === "input_audio");
+    if (!isSpeech) return []; // the page's own words, told again after a lost connection
+    this.line(item.id, "user").text = text;
+    return [];
+  }
+
+  /** @param {string} itemId @param {string} transcript @returns {Effect[]} */
+  userWords(itemId, transcript) {
+    const line = this.line(itemId, "user");
+    line.text = transcript.trim();
+    line.final = true;
+    if (line.text === "" && this.active === null) this.owedUntilMs = null;
+    return this.announce(line);
+  }
+
+  /** @param {WireEvent} event @returns {Effect[]} */
+  textDelta(event) {
+    if (!this.isLive(event)) return [];
+    const line = this.answer(event.item_id, event.response_id);
+    line.text += event.delta;
+    line.heardAll = true; // nothing to hear: it is said when it is read
+    return [];
+  }
+
+  /** @param {WireEvent} event @returns {Effect[]} */
+  audioDelta(event) {
+    if (!this.isLive(event)) return [];
+    const line = this.answer(event.item_id, event.response_id);
+    line.audioMs += sampleCount(event.delta) / 24;
+    return [{ kind: "play", item: line.id, audio: event.delta }];
+  }
+
+  /** @param {WireEvent} event @returns {Effect[]} */
+  audioDone(event) {
+    if (!this.isLive(event)) return [];
+    this.answer(event.item_id, event.response_id).audioEnded = true;
+    return [{ kind: "end", item: event.item_id }];
+  }
+
+  /** @param {string} id @returns {Effect[]} */
+  responseCreated(id) {
+    this.active = id;
+    this.owedUntilMs = null;
+    if (!this.cancelNext) return [];
+    this.cancelNext = false;
+    this.remember(id);
+    return [send({ type: "response.cancel" })];
+  }
+
+  /** @param {WireEvent} response @returns {Effect[]} */
+  responseDone(response) {
+    this.remember(response.id);
+    if (this.active === response.id) this.active = null;
+    /** @type {Effect[]} */
+    const effects = [];
+    for (const line of this.lines.filter((each) => each.responseId === response.id)) {
+      line.final = true;
+      if (!line.audioEnded && line.audioMs > 0) effects.push({ kind: "end", item: line.id });
+      line.audioEnded = true;
+      if (response.status === "failed") line.failure = response.status_details?.error?.message ?? "unknown error";
+      // A cancelled answer of which no sound came was not said at all.
+      if (response.status === "cancelled" && line.audioMs === 0 && !line.heardAll) line.cutAt ??= 0;
+      effects.push(...this.announce(line));
+    }
+    if (response.status === "failed") {
+      effects.push({ kind: "notice", text: "That answer could not be finished. Please ask again." });
+    }
+    if (this.waitingRequest) {
+      effects.push(send(this.waitingRequest));
+      this.waitingRequest = null;
+    }
+    return effects;
+  }
+
+  /** @param {WireEvent} event @returns {Effect[]} */
+  heardByServer(event) {
+    const line = this.find(event.item_id);
+    if (!line) return [];
+    // The transcript is the beginning of what was decoded, but for blanks at its end.
+    line.cutAt = Math.min(line.text.length, event.transcript.length);
+    line.final = true;
+    return this.announce(line);
+  }
+
+  /** @param {{code?: string, message?: string, event_id?: string}} error @returns {Effect[]} */
+  errorReceived(error) {
+    if (error.event_id?.startsWith("parlour_")) {
+      this.acknowledges = false; // a server without the extensions: nothing is lost but exactness
+      return [];
+    }
+    if (QUIET_ERRORS.includes(error.code ?? "")) return [];
+    if (this.active === null) this.owedUntilMs = null;
+    return [{ kind: "notice", text: `The server says: ${error.message ?? "unknown error"}` }];
+  }
+
+  /** Stop what is heard or will be; the player's answer (`flushed`) says how far it was. @returns {Effect[]} */
+  interrupt() {
+    if (this.active !== null) this.remember(this.active);
+    const unheard = this.lines.some((line) => line.audioMs > 0 && !line.heardAll && line.cutAt === null);
+    return unheard || this.sounding !== null ? [{ kind: "flush" }] : [];
+  }
+
+  /** @param {{items: {item: string, playedMs: number}[], underruns: number}} report @returns {Effect[]} */
+  flushed(report) {
+    this.sounding = null;
+    /** @type {Effect[]} */
+    const effects = [];
+    for (const { item, playedMs } of report.items) {
+      const line = this.find(item);
+      if (!line) continue;
+      line.heardMs = Math.max(line.heardMs, playedMs);
+      line.cutAt ??= spoken(line); // a server that heard the barge-in first may have said it already
+      effects.push(...this.acknowledge(item, playedMs, report.underruns));
+      effects.push(
+        send({ type: "conversation.item.truncate", item_id: item, content_index: 0, audio_end_ms: playedMs }),
+      );
+      effects.push(...this.announce(line));
+    }
+    return effects;
+  }
+
+  /** @param {string} item @param {number} playedMs @param {number} underruns @returns {Effect[]} */
+  acknowledge(item, playedMs, underruns) {
+    if (!this.acknowledges) return [];
+    const event = { type: "parlour.playback", event_id: `parlour_${item}_${playedMs}` };
+    return [send({ ...event, item_id: item, played_ms: playedMs, underruns })];
+  }
+
+  /** Read a line to a screen reader, once, when nothing of it will change. @param {Line | undefined} line @returns {Effect[]} */
+  announce(line) {
+    if (!line || line.announced) return [];
+    const settled = line.role === "user" ? line.final : line.final && (line.heardAll || line.cutAt !== null);
+    if (!settled) return [];
+    line.announced = true;
+    const text = saidText(line).trim();
+    if (text === "") return [];
+    return [{ kind: "announce", text: `${line.role === "user" ? "You" : "Parlour"}: ${text}` }];
+  }
+
+  // Lines -------------------------------------------------------------------------------
+
+  /** Whether an event belongs to a response whose words and sound still count. @param {WireEvent} event */
+  isLive(event) {
+    return !this.ended.includes(event.response_id);
+  }
+
+  /** @param {string} responseId */
+  remember(responseId) {
+    if (this.ended.includes(responseId)) return;
+    this.ended.push(responseId);
+    if (this.ended.length > REMEMBERED_RESPONSES) this.ended.shift();
+  }
+
+  /** @param {string} id */
+  find(id) {
+    return this.lines.findLast((line) => line.id === id);
+  }
+
+  /** @param {string} id @param {string} responseId */
+  answer(id, responseId) {
+    const line = this.line(id, "assistant");
+    line.responseId = responseId;
+    return line;
+  }
+
+  /** @param {string} id @param {"user" | "assistant"} role @returns {Line} */
+  line(id, role) {
+    const known = this.find(id);
+    if (known) return known;
+    const line = newLine(id, role);
+    this.lines.push(line);
+    return line;
+  }
+}
+
+/** @param {WireEvent} event @returns {Effect} */
+const send = (event) => ({ kind: "send", event });

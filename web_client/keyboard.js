@@ -1,0 +1,28 @@
+// @ts-check
+/** Keys: Space talks, then mutes; Escape stops the answer, then ends; S the words; D the details. */
+
+/** @typedef {{space(): void, escape(): void, words(): void, details(): void}} Keys */
+
+/** @param {Keys} keys */
+export function listenToKeys(keys) {
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.isComposing) return;
+    const target = event.target instanceof HTMLElement ? event.target : document.body;
+    if (event.key === "Escape") {
+      if (isField(target)) target.blur();
+      return keys.escape();
+    }
+    if (isField(target)) return;
+    if (event.key === " " && !answersToSpace(target)) {
+      event.preventDefault(); // it would scroll the page
+      keys.space();
+    } else if (event.key === "s" || event.key === "S") keys.words();
+    else if (event.key === "d" || event.key === "D") keys.details();
+  });
+}
+
+/** @param {HTMLElement} target */
+const isField = (target) => target.matches("input, select, textarea");
+
+/** A focused button is pressed by Space, as everywhere. @param {HTMLElement} target */
+const answersToSpace = (target) => target.matches("button, a, summary");

@@ -1,0 +1,353 @@
+// @ts-check
+/** The page: elements, and what each of them shows and does. All state is the app's. */
+
+import { fetchAbout, showAbout } from "./about.js";
+import { App } from "./app.js";
+import { ask } from "./client.js";
+import { Devices } from "./devices.js";
+import { byId } from "./dom.js";
+import { Drawer } from "./drawer.js";
+import { asLines } from "./event_log.js";
+import { listenToKeys } from "./keyboard.js";
+import { recall, recallKey, remember, rememberKey } from "./memory.js";
+import { saveAs, stamp } from "./save.js";
+import { Screens } from "./screens.js";
+import { Shape } from "./shape.js";
+import { TranscriptView, asText } from "./transcript_view.js";
+
+/** @typedef {import("./shape.js").Face} Face */
+
+const NOTICE_MS = 8_000;
+const ROUND_TRIP_EVERY_MS = 5_000;
+const METER_VALUE_EVERY_MS = 500; // the bar moves with the sound; what a screen reader can ask for need not
+
+/** @type {Record<Face, [word: string, hint: string]>} */
+const FACES = {
+  ready: ["Ready", "Press Talk, and ask something."],
+  connecting: ["Connecting", "You can speak already. Nothing is lost."],
+  listening: ["Listening", "Say something."],
+  hearing: ["Hearing you", "Take your time."],
+  thinking: ["Thinking", "One moment."],
+  speaking: ["Speaking", "You can interrupt at any time."],
+  muted: ["Muted", "Your microphone is off."],
+  failed: ["Not connected", ""],
+};
+
+const stateWord = byId("state-word", HTMLElement);
+const hint = byId("hint", HTMLElement);
+const talk = byId("talk", HTMLButtonElement);
+const mute = byId("mute", HTMLButtonElement);
+const stop = byId("stop", HTMLButtonElement);
+const text = byId("text", HTMLInputElement);
+const notice = byId("notice", HTMLElement);
+const announcer = byId("announcer", HTMLElement);
+const script = byId("script", HTMLElement);
+const settings = byId("settings", HTMLElement);
+const settingsButton = byId("settings-button", HTMLButtonElement);
+const drawerButton = byId("drawer-button", HTMLButtonElement);
+const subtitlesButton = byId("subtitles", HTMLButtonElement);
+const stillness = matchMedia("(prefers-reduced-motion: reduce)");
+
+const shape = new Shape(byId("shape", SVGSVGElement), stillness);
+const words = new TranscriptView(script, byId("lines", HTMLOListElement));
+const screens = new Screens(byId("screen", HTMLElement), obey);
+let redrawing = false;
+let aboutNeedsKey = false;
+let noticeTimer = 0;
+let roundTripMs = NaN;
+/** @type {WakeLockSentinel | null} */
+let wakeLock = null;
+
+const app = new App(
+  {
+    changed: render,
+    levels: renderLevels,
+    logged: redrawSoon,
+    announced: announce,
+    noticed: showNotice,
+    troubled: (trouble, retryInMs) => {
+      const refused = trouble.keyRefused ? "The last one was not accepted." : "";
+      const note = trouble.reason === "warming" ? trouble.detail : refused;
+      if (trouble.reason === "key") rememberKey(null);
+      screens.show(trouble.reason, { note, retryInMs });
+    },
+    microphoneTrouble: (trouble) => screens.show(`microphone-${trouble}`),
+    blocked: (blocked) => (blocked ? screens.show("audio-blocked") : screens.hide("audio-blocked")),
+    connected: () => screens.hide("lost", "full", "warming", "key"),
+  },
+  recallKey,
+);
+const drawer = new Drawer(byId("drawer", HTMLElement), app.log, app.turns);
+const devices = new Devices(
+  app,
+  {
+    microphone: byId("microphone", HTMLSelectElement),
+    speaker: byId("speaker", HTMLSelectElement),
+    speakerField: byId("speaker-field", HTMLElement),
+  },
+  () => void startTalking(),
+);
+
+// What is shown ---------------------------------------------------------------------------
+
+/** The word and the shape change at once; the words of the conversation with the next frame. */
+function render() {
+  const face = app.face;
+  const [word, faceHint] = wording(face);
+  document.documentElement.dataset.state = face;
+  stateWord.textContent = word;
+  hint.textContent = faceHint;
+  shape.show(face, word);
+  const talking = app.running && (app.microphone.on || app.link !== "open");
+  talk.textContent = talking ? "End" : "Talk";
+  talk.classList.toggle("talking", talking);
+  mute.disabled = !app.microphone.on;
+  mute.setAttribute("aria-pressed", String(app.microphone.muted && app.microphone.on));
+  stop.disabled = !(app.link === "open" && app.conversation.answering(performance.now()));
+  const empty = app.conversation.lines.length === 0;
+  document.body.classList.toggle("empty", empty);
+  byId("save-transcript", HTMLButtonElement).disabled = empty;
+  byId("fresh", HTMLButtonElement).disabled = empty;
+  byId("space-does", HTMLElement).textContent = app.microphone.on ? (app.microphone.muted ? "unmute" : "mute") : "talk";
+  redrawSoon();
+}
+
+/** @param {Face} face @returns {[string, string]} */
+function wording(face) {
+  if (face === "failed") {
+    if (app.microphoneTrouble !== null) return ["No microphone", ""];
+    if (app.running && app.soundBlocked) return ["No sound", ""];
+    if (app.trouble === "full") return ["Full", ""];
+    if (app.trouble === "key") return ["Key needed", ""];
+    return ["Not connected", ""];
+  }
+  if (face === "connecting" && app.trouble === "warming") return ["Warming up", ""];
+  if (face === "connecting" && app.trouble !== null) return ["Reconnecting", ""];
+  if (face === "connecting" && !app.microphone.on) return ["Connecting", "One moment."];
+  if (face === "ready" && app.link === "open") return ["Ready", "Write below, or press Talk."];
+  if (face === "ready" && app.conversation.lines.length > 0) return ["Ready", "Press Talk to go on."];
+  return FACES[face];
+}
+
+function redrawSoon() {
+  if (redrawing) return;
+  redrawing = true;
+  requestAnimationFrame(() => {
+    redrawing = false;
+    words.draw(app.conversation);
+    if (!drawer.isOpen) return;
+    drawer.drawLog();
+    drawFigures();
+    drawTurnsWhenChanged();
+  });
+}
+
+let turnsDrawn = "";
+function drawTurnsWhenChanged() {
+  const now = JSON.stringify(app.turns.turns());
+  if (now === turnsDrawn) return;
+  turnsDrawn = now;
+  drawer.drawTurns();
+}
+
+function drawFigures() {
+  drawer.drawFigures({
+    "Round trip": Number.isNaN(roundTripMs) ? "–" : `${Math.round(roundTripMs)} ms`,
+    "Buffer depth": `${Math.round(app.bufferedMs)} ms`,
+    Underruns: String(app.underruns),
+    "Sound out": app.speaker.context ? `${Math.round(app.speaker.latencySeconds() * 1000)} ms late` : "–",
+    Refused: `${Math.round(app.refusedMs)} ms`,
+    "Device rate": app.speaker.context ? `${app.speaker.context.sampleRate} Hz` : "–",
+  });
+}
+
+const meters = [byId("microphone-level", HTMLElement), byId("speaker-level", HTMLElement)];
+let metersTold = 0;
+function renderLevels() {
+  const levels = [app.microphoneLevel, app.speakerLevel];
+  const telling = performance.now() - metersTold > METER_VALUE_EVERY_MS;
+  meters.forEach((meter, index) => {
+    const bar = /** @type {HTMLElement} */ (meter.firstElementChild);
+    bar.style.transform = `scaleX(${levels[index].toFixed(3)})`;
+    if (telling) meter.setAttribute("aria-valuenow", String(Math.round(levels[index] * 100)));
+  });
+  if (telling) metersTold = performance.now();
+  shape.hear(app.face === "speaking" ? app.speakerLevel : app.microphoneLevel);
+  if (drawer.isOpen) redrawSoon();
+}
+
+/** @param {string} line */
+function announce(line) {
+  announcer.append(Object.assign(document.createElement("p"), { textContent: line }));
+  while (announcer.childElementCount > 5) announcer.firstElementChild?.remove();
+}
+
+/** @param {string} message */
+function showNotice(message) {
+  clearTimeout(noticeTimer);
+  notice.textContent = message;
+  notice.hidden = false;
+  noticeTimer = window.setTimeout(() => (notice.hidden = true), NOTICE_MS);
+}
+
+// What the user does ----------------------------------------------------------------------
+
+async function startTalking() {
+  if (aboutNeedsKey && recallKey() === null) return askForKey();
+  screens.hide();
+  await app.talk();
+  await devices.refresh();
+  await stayAwake();
+}
+
+/** @param {string} message */
+function write(message) {
+  if (aboutNeedsKey && recallKey() === null) return askForKey();
+  app.type(message);
+  text.value = "";
+}
+
+function askForKey() {
+  app.trouble = "key";
+  render();
+  screens.show("key");
+}
+
+function endTalking() {
+  app.end();
+  screens.hide();
+  void wakeLock?.release();
+  wakeLock = null;
+}
+
+/** @param {import("./screens.js").Action} action */
+function obey(action) {
+  switch (action) {
+    case "retry-microphone":
+      return void startTalking();
+    case "type-instead":
+      screens.hide();
+      app.writeInstead();
+      return text.focus();
+    case "enable-sound":
+      return void app.speaker.unblock();
+    case "retry-now":
+      return app.client.retryNow();
+    case "end":
+      return endTalking();
+  }
+}
+
+/** A telephone must not go to sleep in mid-conversation; where it cannot be asked, it may. */
+async function stayAwake() {
+  if (!app.running || wakeLock || !navigator.wakeLock) return;
+  try {
+    wakeLock = await navigator.wakeLock.request("screen");
+  } catch (error) {
+    if (!(error instanceof DOMException)) throw error;
+  }
+}
+
+/** @param {boolean} shown */
+function showWords(shown) {
+  subtitlesButton.setAttribute("aria-pressed", String(shown));
+  document.body.classList.toggle("no-words", !shown);
+  remember("words", shown ? "" : "off");
+}
+
+/** @param {boolean} open */
+function openDrawer(open) {
+  drawerButton.setAttribute("aria-expanded", String(open));
+  document.body.classList.toggle("with-drawer", open);
+  drawer.toggle(open);
+  turnsDrawn = "";
+  if (open) void measureRoundTrip();
+  redrawSoon();
+}
+
+/** @param {boolean} open */
+function openSettings(open) {
+  settings.hidden = !open;
+  settingsButton.setAttribute("aria-expanded", String(open));
+  if (open) void devices.refresh();
+}
+
+async function measureRoundTrip() {
+  const since = performance.now();
+  try {
+    await ask("healthz", recallKey());
+    roundTripMs = performance.now() - since;
+  } catch {
+    roundTripMs = NaN; // no answer
+  }
+  if (!drawer.isOpen) return;
+  drawFigures();
+  setTimeout(() => drawer.isOpen && void measureRoundTrip(), ROUND_TRIP_EVERY_MS);
+}
+
+/** A button pressed with the mouse gives the keys back to the page: Space is for talking. @param {MouseEvent} event */
+function giveKeysBack(event) {
+  if (event.detail > 0 && event.target instanceof Element) event.target.closest("button")?.blur();
+}
+
+talk.addEventListener("click", () => (talk.classList.contains("talking") ? endTalking() : void startTalking()));
+mute.addEventListener("click", () => app.toggleMute());
+stop.addEventListener("click", () => app.stopAnswer());
+subtitlesButton.addEventListener("click", () => showWords(document.body.classList.contains("no-words")));
+settingsButton.addEventListener("click", () => openSettings(settings.hidden));
+drawerButton.addEventListener("click", () => openDrawer(!drawer.isOpen));
+byId("drawer-close", HTMLButtonElement).addEventListener("click", () => {
+  openDrawer(false);
+  drawerButton.focus();
+});
+byId("intro-more", HTMLButtonElement).addEventListener("click", () => openSettings(true));
+byId("fresh", HTMLButtonElement).addEventListener("click", () => {
+  app.startAfresh();
+  words.clear();
+  screens.hide();
+});
+byId("save-transcript", HTMLButtonElement).addEventListener("click", () =>
+  saveAs(`Parlour ${stamp(new Date())}.txt`, `${asText(app.conversation)}\n`, "text/plain"),
+);
+byId("log-save", HTMLButtonElement).addEventListener("click", () =>
+  saveAs(`Parlour events ${stamp(new Date())}.jsonl`, `${asLines(app.log.entries)}\n`, "application/jsonl"),
+);
+byId("type", HTMLFormElement).addEventListener("submit", (event) => {
+  event.preventDefault();
+  const message = text.value.trim();
+  if (message !== "") write(message);
+});
+byId("key-form", HTMLFormElement).addEventListener("submit", (event) => {
+  event.preventDefault();
+  const field = byId("key", HTMLInputElement);
+  rememberKey(field.value.trim());
+  field.value = "";
+  void startTalking();
+});
+document.addEventListener("click", giveKeysBack);
+document.addEventListener("pointerdown", (event) => {
+  const inside = event.target instanceof Element && event.target.closest("#settings, #settings-button, #intro-more");
+  if (!inside && !settings.hidden) openSettings(false);
+});
+document.addEventListener("visibilitychange", () => {
+  wakeLock = document.hidden ? null : wakeLock; // the browser took it
+  if (!document.hidden) void stayAwake();
+});
+listenToKeys({
+  space: () => (app.microphone.on ? app.toggleMute() : void startTalking()),
+  escape: () => {
+    if (!settings.hidden) openSettings(false);
+    else if (app.running && !app.conversation.answering(performance.now())) endTalking();
+    else app.escape();
+  },
+  words: () => showWords(document.body.classList.contains("no-words")),
+  details: () => openDrawer(!drawer.isOpen),
+});
+
+showWords(recall("words") !== "off");
+render();
+fetchAbout().then((about) => {
+  if (!about) return;
+  aboutNeedsKey = about.needs_key;
+  showAbout(about, app, showNotice);
+});

@@ -1,0 +1,29 @@
+// @ts-check
+/** What the page remembers between visits (choices) or while the tab is open (the key). Storage may be forbidden. */
+
+/** @param {string} name */
+export const recall = (name) => attempt(() => localStorage.getItem(`parlour.${name}`)) ?? "";
+
+/** @param {string} name @param {string} value */
+export const remember = (name, value) => attempt(() => localStorage.setItem(`parlour.${name}`, value));
+
+/** Kept in the tab only. @returns {string | null} */
+export const recallKey = () => attempt(() => sessionStorage.getItem("parlour.key")) ?? null;
+
+/** @param {string | null} key */
+export function rememberKey(key) {
+  attempt(() => (key === null ? sessionStorage.removeItem("parlour.key") : sessionStorage.setItem("parlour.key", key)));
+}
+
+/**
+ * @template T
+ * @param {() => T} work
+ */
+function attempt(work) {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof DOMException) return undefined; // forbidden or full: the page works without
+    throw error;
+  }
+}

@@ -1,0 +1,17 @@
+// @ts-check
+/** Hand a text to the user as a file. */
+
+/** @param {string} name @param {string} text @param {string} type */
+export function saveAs(name, text, type) {
+  const url = URL.createObjectURL(new Blob([text], { type }));
+  const link = Object.assign(document.createElement("a"), { href: url, download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000); // some browsers read it only now
+}
+
+/** "2026-11-23 12.30" @param {Date} date */
+export function stamp(date) {
+  const two = (/** @type {number} */ number) => String(number).padStart(2, "0");
+  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  return `${day} ${two(date.getHours())}.${two(date.getMinutes())}`;
+}

@@ -1,0 +1,145 @@
+// @ts-check
+/** The helpful screens: one for each thing that can be in the way, with what to do about it. */
+
+/**
+ * @typedef {"microphone-denied" | "microphone-missing" | "microphone-busy" | "microphone-insecure" | "audio-blocked"
+ *   | "lost" | "full" | "warming" | "key"} ScreenName
+ * @typedef {"retry-microphone" | "type-instead" | "enable-sound" | "retry-now" | "end"} Action
+ * @typedef {{title: string, text: string, steps?: string[], actions: [label: string, action: Action][]}} Screen
+ */
+
+/** @type {[string, Action][]} */
+const MICROPHONE_ACTIONS = [
+  ["Try again", "retry-microphone"],
+  ["Write instead", "type-instead"],
+];
+/** @type {[string, Action][]} */
+const WAITING_ACTIONS = [
+  ["Try now", "retry-now"],
+  ["End", "end"],
+];
+
+/** @type {Record<ScreenName, Screen>} */
+const SCREENS = {
+  "microphone-denied": {
+    title: "The microphone is blocked",
+    text: "This page may not use your microphone yet.",
+    steps: [
+      "Open the site settings: the icon to the left of the address.",
+      "Set Microphone to “Allow”.",
+      "Come back and press Try again.",
+    ],
+    actions: MICROPHONE_ACTIONS,
+  },
+  "microphone-missing": {
+    title: "No microphone found",
+    text: "Plug one in, or connect your headset; the page notices it by itself. You can also write, and listen to the answers.",
+    actions: MICROPHONE_ACTIONS,
+  },
+  "microphone-busy": {
+    title: "The microphone is in use",
+    text: "Another program holds it. Close that call or recorder, then try again.",
+    actions: MICROPHONE_ACTIONS,
+  },
+  "microphone-insecure": {
+    title: "The microphone needs a secure address",
+    text: "Browsers give the microphone only to pages opened over https, or on this very machine as localhost. You can write meanwhile.",
+    actions: [["Write instead", "type-instead"]],
+  },
+  "audio-blocked": {
+    title: "Tap to enable sound",
+    text: "Your browser holds sound back until you ask for it.",
+    actions: [["Enable sound", "enable-sound"]],
+  },
+  lost: {
+    title: "The connection was lost",
+    text: "What was said is kept, and the conversation goes on as soon as the server answers.",
+    actions: WAITING_ACTIONS,
+  },
+  full: {
+    title: "Every seat is taken",
+    text: "The server talks to as many people as it can. A seat is asked for again by itself.",
+    actions: WAITING_ACTIONS,
+  },
+  warming: {
+    title: "The model is warming up",
+    text: "It takes a moment after a start. The conversation begins as soon as it is ready.",
+    actions: WAITING_ACTIONS,
+  },
+  key: {
+    title: "This server asks for a key",
+    text: "Whoever runs it can give you one. It is kept until you close this tab.",
+    actions: [["Cancel", "end"]],
+  },
+};
+
+export class Screens {
+  /** @param {HTMLElement} root @param {(action: Action) => void} onAction */
+  constructor(root, onAction) {
+    this.root = root;
+    this.onAction = onAction;
+    this.title = /** @type {HTMLElement} */ (root.querySelector("h2"));
+    this.text = /** @type {HTMLElement} */ (root.querySelector("#screen-text"));
+    this.steps = /** @type {HTMLElement} */ (root.querySelector("#screen-steps"));
+    this.actions = /** @type {HTMLElement} */ (root.querySelector("#screen-actions"));
+    this.keyForm = /** @type {HTMLFormElement} */ (root.querySelector("#key-form"));
+    /** @type {ScreenName | null} */
+    this.name = null;
+    this.countdown = 0;
+  }
+
+  /**
+   * Put a screen up, in place of any other. `note` is added to its text; `retryInMs` is counted down.
+   * @param {ScreenName} name @param {{note?: string, retryInMs?: number | null}} options
+   */
+  show(name, { note = "", retryInMs = null } = {}) {
+    const screen = SCREENS[name];
+    const isNew = this.name !== name;
+    this.name = name;
+    this.root.dataset.screen = name;
+    this.root.hidden = false;
+    this.title.textContent = screen.title;
+    this.steps.hidden = !screen.steps;
+    this.keyForm.hidden = name !== "key";
+    clearInterval(this.countdown);
+    this.write(screen.text, note, retryInMs);
+    if (!isNew) return; // keep the focus, and the buttons that may have it
+    this.steps.replaceChildren(...(screen.steps ?? []).map((step) => Object.assign(document.createElement("li"), { textContent: step })));
+    this.actions.replaceChildren(...screen.actions.map(([label, action], index) => this.button(label, action, index === 0 && name !== "key")));
+    (name === "key" ? this.keyForm.querySelector("input") : this.title)?.focus();
+  }
+
+  /** @param {string} text @param {string} note @param {number | null} retryInMs */
+  write(text, note, retryInMs) {
+    const base = note ? `${text} ${note}` : text;
+    this.text.textContent = base;
+    if (retryInMs === null) return;
+    const until = performance.now() + retryInMs;
+    const count = () => {
+      const left = Math.ceil((until - performance.now()) / 1000);
+      this.text.textContent = left > 0 ? `${base} Trying again in ${left} s.` : `${base} Trying again now.`;
+      if (left <= 0) clearInterval(this.countdown);
+    };
+    count();
+    this.countdown = window.setInterval(count, 500);
+  }
+
+  /** @param {ScreenName[]} names take these down; without names, whichever is up */
+  hide(...names) {
+    if (this.name === null || (names.length > 0 && !names.includes(this.name))) return;
+    clearInterval(this.countdown);
+    this.name = null;
+    this.root.hidden = true;
+  }
+
+  /** @param {string} label @param {Action} action @param {boolean} first */
+  button(label, action, first) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = first ? "solid" : "plain";
+    button.dataset.action = action;
+    button.textContent = label;
+    button.addEventListener("click", () => this.onAction(action));
+    return button;
+  }
+}

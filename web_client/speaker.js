@@ -1,0 +1,113 @@
+// @ts-check
+/** The loudspeaker: the page's one AudioContext and the playback worklet in it. */
+
+import { decodePcm } from "./base64.js";
+
+/** @typedef {import("./player.js").PlayerEvent} PlayerEvent */
+/** @typedef {import("./playback_worklet.js").PlaybackStatus} PlaybackStatus */
+/** @typedef {import("./playback_worklet.js").PlaybackOrder} PlaybackOrder */
+/**
+ * @typedef {{played(event: PlayerEvent): void, status(status: PlaybackStatus): void, blocked(blocked: boolean): void}} SpeakerListener
+ */
+
+const WAITING_ORDERS = 2_000; // minutes of sound, for the moment in which the worklet loads; more is not played
+const UNBLOCK_MS = 700; // a context that may run does so well within this
+
+export class Speaker {
+  /** @param {SpeakerListener} listener */
+  constructor(listener) {
+    this.listener = listener;
+    /** @type {AudioContext | null} */
+    this.context = null;
+    /** @type {AudioWorkletNode | null} */
+    this.worklet = null;
+    this.deviceId = "";
+    /** @type {Promise<AudioContext> | null} */
+    this.starting = null;
+    /** @type {PlaybackOrder[]} given before the worklet was loaded */
+    this.waiting = [];
+  }
+
+  static get canChoose() {
+    return "setSinkId" in AudioContext.prototype;
+  }
+
+  /** The context, with both worklet modules in it. Call it in a user's gesture, or sound may be blocked. */
+  start() {
+    this.starting ??= this.create();
+    void this.unblock();
+    return this.starting;
+  }
+
+  async create() {
+    const context = new AudioContext({ latencyHint: "interactive" });
+    this.context = context;
+    await Promise.all([
+      context.audioWorklet.addModule("capture_worklet.js"),
+      context.audioWorklet.addModule("playback_worklet.js"),
+    ]);
+    const options = { numberOfInputs: 0, numberOfOutputs: 1, outputChannelCount: [1] };
+    this.worklet = new AudioWorkletNode(context, "parlour-playback", options);
+    this.worklet.port.onmessage = ({ data }) => this.heard(data);
+    this.worklet.connect(context.destination);
+    for (const order of this.waiting.splice(0)) this.order(order);
+    // iOS interrupts a context for a telephone call, browsers suspend one without a gesture.
+    context.onstatechange = () => this.listener.blocked(context.state !== "running");
+    if (this.deviceId) await this.choose(this.deviceId);
+    return context;
+  }
+
+  /** Try to get sound going, and say whether it is blocked. */
+  async unblock() {
+    const context = this.context;
+    if (!context || context.state === "closed") return;
+    const patience = new Promise((resolve) => setTimeout(resolve, UNBLOCK_MS));
+    await Promise.race([context.resume(), patience]);
+    this.listener.blocked(context.state !== "running");
+  }
+
+  /** @param {string} item @param {string} base64 */
+  play(item, base64) {
+    const pcm = decodePcm(base64);
+    this.order({ kind: "latency", seconds: this.latencySeconds() });
+    this.order({ kind: "push", item, pcm }, [pcm.buffer]);
+  }
+
+  /** No more of this item will come. @param {string} item */
+  end(item) {
+    this.order({ kind: "end", item });
+  }
+
+  /** Silence, now; a "flushed" event tells how far each item was heard. */
+  flush() {
+    this.order({ kind: "flush" });
+  }
+
+  /** @param {string} deviceId "" is the system's choice; an unknown one is let be */
+  async choose(deviceId) {
+    this.deviceId = deviceId;
+    try {
+      await this.context?.setSinkId?.(deviceId);
+    } catch (error) {
+      if (!(error instanceof DOMException)) throw error;
+      this.deviceId = ""; // it was unplugged; the system's choice goes on
+    }
+  }
+
+  /** From the worklet to the ear. */
+  latencySeconds() {
+    return (this.context?.outputLatency ?? 0) + (this.context?.baseLatency ?? 0);
+  }
+
+  /** @param {PlayerEvent | PlaybackStatus} message */
+  heard(message) {
+    if (message.kind === "status") this.listener.status(message);
+    else this.listener.played(message);
+  }
+
+  /** @param {PlaybackOrder} order @param {Transferable[]} transfer */
+  order(order, transfer = []) {
+    if (this.worklet) this.worklet.port.postMessage(order, transfer);
+    else if (this.waiting.length < WAITING_ORDERS) this.waiting.push(order);
+  }
+}
