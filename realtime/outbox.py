@@ -57,6 +57,12 @@ class Outbox:
         """Wait until more may be put."""
         await self._room.wait()
 
+    def clear(self) -> None:
+        """Forget all that has not left yet."""
+        self._queue.clear()
+        self._bytes = 0
+        self._room.set()
+
     def drop_audio(self, response_id: str) -> None:
         """Forget the audio of a response that has not left yet."""
         kept = [message for message in self._queue if message.response_id != response_id]

@@ -50,6 +50,8 @@ EVENTS_BEFORE_YIELD = 16
 TRANSCRIBE_WITHIN_S = 30.0
 RECOGNISING_AT_ONCE = 2
 """Clips of one session that ask the shared recogniser at a time; the others wait for their turn."""
+UNRECOGNISED_BYTES_MAX = 600 * 32_000
+"""Of the clips that wait: ten minutes, twice the longest one. With more, the peer is not read from."""
 
 logger = logging.getLogger("parlour.session")
 
@@ -108,6 +110,8 @@ class Runner:
         self._answers: dict[str, asyncio.Task[None]] = {}
         self._warming: asyncio.Task[None] | None = None
         self._recognising = asyncio.Semaphore(RECOGNISING_AT_ONCE)
+        self._unrecognised_bytes = 0
+        self._recognised = asyncio.Event()
         self._detector: TurnDetector | None = None
         self._decoder: InputDecoder
         self._hear_afresh()
@@ -155,6 +159,9 @@ class Runner:
             if costs and not self._budget.spend(self._clock.now()):
                 raise SessionOver(1008, "too many events: audio apart, at most 100 a second")
             await self._transport.room()
+            while self._unrecognised_bytes > UNRECOGNISED_BYTES_MAX:
+                self._recognised.clear()
+                await self._recognised.wait()
 
     async def _keep_time(self) -> None:
         """Wake the core at its deadlines. They mostly move away, so the timer sleeps to the one it
@@ -205,6 +212,8 @@ class Runner:
         except TimeoutError:
             late = "The recogniser took too long."
             result = TranscriptionError(wanted.item_id, wanted.content_index, "agent_timeout", late)
+        self._unrecognised_bytes -= len(wanted.pcm)
+        self._recognised.set()
         self._feed(result)
 
     # One step ---------------------------------------------------------------------------
@@ -267,6 +276,7 @@ class Runner:
                         self._warming.cancel()  # the user went on speaking
                     self._warming = self._tasks.create_task(self._agent.warm(request), name="warm")
                 case do.Transcribe():
+                    self._unrecognised_bytes += len(effect.pcm)
                     self._tasks.create_task(self._transcribe(effect), name=f"transcribe {effect.item_id}")
                 case do.ResetTurns():
                     self._hear_afresh()

@@ -1,6 +1,8 @@
 """The runner: the core meets asyncio. Time is a fake clock, the peer and the agent are scripted here."""
 
 import asyncio
+import base64
+import json
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -25,7 +27,7 @@ from realtime.protocol.effects import Play
 from realtime.protocol.events import AnyClientEvent, ServerEvent
 from realtime.protocol.inputs import SpeechStarted, SpeechStopped, TurnSignal
 from realtime.protocol.session import Session
-from realtime.runner import Runner, SessionOver
+from realtime.runner import UNRECOGNISED_BYTES_MAX, Runner, SessionOver
 from realtime.transports.base import PeerGone
 from realtime.turn_trace import TurnRecord
 
@@ -115,6 +117,8 @@ class FakeAgent:
         self.events: asyncio.Queue[AgentEvent | Exception] = asyncio.Queue(1000)
         self.closed: list[str] = []
         self.warmed: list[AgentRequest] = []
+        self.transcribes = asyncio.Event()
+        self.transcribes.set()
 
     async def respond(self, request: AgentRequest) -> AsyncGenerator[AgentEvent, None]:
         try:
@@ -129,6 +133,7 @@ class FakeAgent:
             self.closed.append(request.response_id)
 
     async def transcribe(self, request: TranscribeRequest) -> Transcript:
+        await self.transcribes.wait()
         return Transcript("words", len(request.pcm) / 32_000)
 
     async def warm(self, request: AgentRequest) -> None:
@@ -300,6 +305,22 @@ async def test_a_peer_that_does_not_read_is_not_read_from() -> None:
         await settle()
         assert world.transport.incoming.qsize() > 30
         world.transport.has_room.set()
+        await settle()
+        assert world.transport.incoming.qsize() == 0
+
+
+async def test_clips_that_wait_for_the_recogniser_hold_a_bounded_amount_of_sound() -> None:
+    audio = base64.b64encode(bytes(600_000)).decode()
+    item = {"type": "message", "role": "user", "content": [{"type": "input_audio", "audio": audio}]}
+    async with World() as world:
+        world.agent.transcribes.clear()
+        for _ in range(60):
+            world.transport.incoming.put_nowait(
+                decode(json.dumps({"type": "conversation.item.create", "item": item}))
+            )
+        await settle()
+        assert 60 - world.transport.incoming.qsize() == UNRECOGNISED_BYTES_MAX // 600_000 + 1
+        world.agent.transcribes.set()
         await settle()
         assert world.transport.incoming.qsize() == 0
 

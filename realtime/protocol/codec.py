@@ -1,15 +1,22 @@
 """JSON text <-> events. Every failure is an InvalidEvent with the wire's code and param."""
 
-from typing import get_args
+from typing import Any, get_args
 
 import msgspec
 
 from realtime.errors import InvalidEvent
 from realtime.protocol.config import invalid_event
-from realtime.protocol.events import AnyClientEvent, ServerEvent
+from realtime.protocol.events import AnyClientEvent, ItemCreate, ResponseCreate, ServerEvent, SessionUpdate
 
 _decoder: msgspec.json.Decoder[AnyClientEvent] = msgspec.json.Decoder(AnyClientEvent)
 _encoder = msgspec.json.Encoder()
+
+NESTING_MAX = 100
+"""Levels of an event's own objects. No tool's schema is near it, and all that reads, merges and
+sends them on does so by recursion, with less of the stack left than the decoder had."""
+BRANCHES_MAX = 10_000
+"""Objects and lists in one event: a conversation of 2,000 items and 128 tools has fewer. A frame could
+hold 100,000, and reading, checking and showing them would stop all sessions for a third of a second."""
 
 _TYPES = tuple(sorted(str(event.__struct_config__.tag) for event in get_args(AnyClientEvent)))
 
@@ -18,15 +25,37 @@ def decode(text: str | bytes) -> AnyClientEvent:
     """Read one client event. Raises InvalidEvent with the client's own event_id, if it gave one."""
     try:
         try:
-            return _decoder.decode(text)
+            event = _decoder.decode(text)
         except msgspec.ValidationError as error:
             raise _invalid(error, msgspec.json.decode(text)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise InvalidEvent("invalid_json", "The event is not valid JSON: expected one JSON object.") from None
+    match event:
+        case SessionUpdate(session=tree) | ItemCreate(item=tree) | ResponseCreate(response=tree):
+            if tree is not None and not _is_of_sane_shape(tree):
+                message = (
+                    f"Too much structure: at most {NESTING_MAX} levels and {BRANCHES_MAX} objects and lists."
+                )
+                raise InvalidEvent("invalid_value", message, None, event.event_id)
+    return event
 
 
 def encode(event: ServerEvent) -> str:
     return _encoder.encode(event).decode()
+
+
+def _is_of_sane_shape(tree: dict[str, Any]) -> bool:
+    layer: list[Any] = [tree]
+    n_branches = 0
+    for _ in range(NESTING_MAX):
+        n_branches += len(layer)
+        if n_branches > BRANCHES_MAX:
+            return False
+        branches = [node.values() if isinstance(node, dict) else node for node in layer]
+        layer = [child for branch in branches for child in branch if isinstance(child, dict | list)]
+        if not layer:
+            return True
+    return False
 
 
 def _invalid(error: msgspec.ValidationError, event: object) -> InvalidEvent:

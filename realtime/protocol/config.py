@@ -50,6 +50,11 @@ class ServerVad(Struct, frozen=True, kw_only=True, tag_field="type", tag="server
         if self.idle_timeout_ms is not None:
             _in_range("idle_timeout_ms", self.idle_timeout_ms, 5_000, 30_000)
 
+    @property
+    def heard_by(self) -> tuple[object, ...]:
+        """What the detector itself depends on; the rest is for the session, and can change in mid-speech."""
+        return self.threshold, self.silence_duration_ms
+
 
 class SemanticVad(Struct, frozen=True, kw_only=True, tag_field="type", tag="semantic_vad"):
     """End the turn when the user seems to have finished; eager means sooner."""
@@ -60,6 +65,10 @@ class SemanticVad(Struct, frozen=True, kw_only=True, tag_field="type", tag="sema
 
     prefix_padding_ms = 300
     idle_timeout_ms = None
+
+    @property
+    def heard_by(self) -> tuple[object, ...]:
+        return (self.eagerness,)
 
 
 TurnDetection = ServerVad | SemanticVad
@@ -82,6 +91,12 @@ class AudioInput(Struct, frozen=True, kw_only=True):
     transcription: Transcription | None = None
     noise_reduction: NoiseReduction | None = None
     turn_detection: TurnDetection | None = ServerVad()
+
+    @property
+    def heard_by(self) -> tuple[object, ...]:
+        """As long as this stays the same, the decoder and the turn detector go on."""
+        detection = self.turn_detection
+        return self.format, type(detection), detection.heard_by if detection else None
 
 
 class AudioOutput(Struct, frozen=True, kw_only=True):
@@ -160,7 +175,7 @@ _FIXED = frozenset({"id", "object", "expires_at", "model"})
 _NULL_MEANS_OFF = frozenset(
     {"turn_detection", "transcription", "noise_reduction", "idle_timeout_ms", "tracing", "prompt", "include"}
 )
-# Values that are set as they come. Other objects merge, unless the patch is of another `type`.
+# Values that are set as they come. Other objects merge, those of another `type` with its defaults.
 _REPLACED_WHOLE = frozenset({"tools", "tool_choice", "voice", "tracing", "truncation", "prompt", "include"})
 
 
@@ -273,9 +288,10 @@ def _merged(base: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
         if value is None and key not in _NULL_MEANS_OFF:
             continue  # clients send explicit nulls for what they leave at its default
         old = result.get(key)
-        if key not in _REPLACED_WHOLE and isinstance(old, dict) and isinstance(value, dict):
-            same_kind = value.get("type", old.get("type")) == old.get("type")
-            result[key] = _merged(old, value) if same_kind else value
+        if key not in _REPLACED_WHOLE and isinstance(value, dict):
+            kept = old if isinstance(old, dict) else {}
+            same_kind = value.get("type", kept.get("type")) == kept.get("type")
+            result[key] = _merged(kept if same_kind else {}, value)
         else:
             result[key] = value
     return result

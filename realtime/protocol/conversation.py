@@ -100,6 +100,7 @@ class Conversation:
     def __init__(self) -> None:
         self._items: dict[str, Item] = {}
         self._order: list[str] = []
+        self._chars_at_most = 0  # since the last count: to count on each item would cost more than the item
 
     def __contains__(self, item_id: str) -> bool:
         return item_id in self._items
@@ -137,6 +138,7 @@ class Conversation:
             )
         self._items[item.id] = item
         self._order.insert(place, item.id)
+        self._chars_at_most += _chars(item)
         return self._order[place - 1] if place else None
 
     def get(self, item_id: str, code: str) -> Item:
@@ -166,19 +168,33 @@ class Conversation:
         part = item.parts[content_index] if content_index < len(item.parts) else None
         if not isinstance(part, AudioPart):
             return  # it was deleted, and its id given to another item
+        self._chars_at_most += len(transcript)
         known = AudioPart(part.pcm if keep_audio else b"", transcript)
         item.parts = (*item.parts[:content_index], known, *item.parts[content_index + 1 :])
 
+    def grew(self, item: Item) -> None:
+        """An item that was empty when it was put in is complete."""
+        self._chars_at_most += _chars(item)
+
     def forget_oldest(self, limit: int, chars_limit: int) -> None:
-        """Let the oldest items go, until at most `limit` are left with so many characters of text."""
+        """Let the oldest items go, until at most `limit` are left with so many characters of text.
+
+        Where the text is too long, a tenth more of it goes, so that the next items need no count.
+        """
         while len(self._order) > limit:
             del self._items[self._order.pop(0)]
+        if self._chars_at_most <= chars_limit:
+            return
         sizes = [_chars(item) for item in self]
-        excess = sum(sizes) - chars_limit
+        self._chars_at_most = sum(sizes)
+        if self._chars_at_most <= chars_limit:
+            return
+        excess = self._chars_at_most - chars_limit * 9 // 10
         for size in sizes[:-1]:  # the newest stays, whatever its size
             if excess <= 0:
                 return
             del self._items[self._order.pop(0)]
+            self._chars_at_most -= size
             excess -= size
 
     def forget_audio(self, limit_bytes: int) -> None:

@@ -19,6 +19,8 @@ from realtime.protocol.conversation import (
 
 TEXT_CHARS_MAX = 200_000
 ID_CHARS_MAX = 256
+PARTS_MAX = 100
+"""Content parts of one item. Each part of audio is a task for the recogniser, and a frame holds thousands."""
 
 DecodeAudio = Callable[[bytes], bytes]
 """Audio in the session's input format -> s16le mono at 16 kHz. Raises ClientError."""
@@ -78,6 +80,8 @@ def _message(raw: dict[str, Any], item_id: str, decode_audio: DecodeAudio, param
         raise _missing(f"{param}.content")
     if not isinstance(content, list) or not all(isinstance(part, dict) for part in content):
         raise _invalid(f"{param}.content", "a list of content parts")
+    if len(content) > PARTS_MAX:
+        raise _invalid(f"{param}.content", f"at most {PARTS_MAX} content parts")
     places = [(part, f"{param}.content[{index}]") for index, part in enumerate(content)]
     match raw.get("role"):
         case "user":
@@ -107,7 +111,7 @@ def _user_part(part: dict[str, Any], place: str, decode_audio: DecodeAudio) -> T
             audio = part.get("audio")
             if audio is None and transcript is not None:
                 return AudioPart(b"", transcript)
-            return AudioPart(decode_audio(_base64(part, place)), transcript)
+            return AudioPart(_audio(part, place, decode_audio), transcript)
         case "input_image":
             raise InvalidEvent(
                 "invalid_value", "Images cannot be seen here: expected text or audio.", f"{place}.type"
@@ -140,16 +144,21 @@ def _string(raw: dict[str, Any], field: str, param: str) -> str:
     return value
 
 
-def _base64(part: dict[str, Any], place: str) -> bytes:
+def _audio(part: dict[str, Any], place: str, decode_audio: DecodeAudio) -> bytes:
     text = part.get("audio")
     if not isinstance(text, str):
         text = _string(part, "audio", place)
     try:
-        return base64.b64decode(text, validate=True)
+        coded = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise InvalidEvent(
             "invalid_value", f"Invalid '{place}.audio': expected base64-encoded audio.", f"{place}.audio"
         ) from None
+    try:
+        return decode_audio(coded)
+    except ClientError as error:
+        error.param = f"{place}.audio"
+        raise
 
 
 def _invalid(param: str, expected: str) -> InvalidEvent:

@@ -204,6 +204,7 @@ class Response:
         shown = wire_item(item)
         effects: list[Effect] = []
         if self._conversation is not None and item.id in self._conversation:
+            self._conversation.grew(item)
             previous = self._conversation.before(item.id)
             effects.append(Send(ItemDone(previous_item_id=previous, item=shown)))
         effects.append(Send(OutputItemDone(response_id=self.id, output_index=index, item=shown)))

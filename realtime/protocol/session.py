@@ -165,7 +165,7 @@ class Session:
             case wire.PlaybackReport():
                 return self._heard.report(event)
             case wire.SessionUpdate(session=patch):
-                return self._update(patch)
+                return self._update(patch, now)
             case wire.InputAudioBufferCommit():
                 return self._commit_by_client()
             case wire.InputAudioBufferClear():
@@ -191,14 +191,15 @@ class Session:
             case _:
                 assert_never(event)
 
-    def _update(self, patch: dict[str, Any]) -> list[Effect]:
+    def _update(self, patch: dict[str, Any], now: float) -> list[Effect]:
         before = self.config
         self.config = merge(self.config, patch)
         self._heard.tells = self.config.extensions.playback_ack
         effects: list[Effect] = [Send(wire.SessionUpdated(session=self.config))]
-        was, now_is = before.audio.input, self.config.audio.input
-        if (was.turn_detection, was.format) != (now_is.turn_detection, now_is.format):
-            self._buffer.utterance = None
+        if before.audio.input.heard_by != self.config.audio.input.heard_by:
+            # The new detector knows nothing of speech that has begun: what was said so far is a turn.
+            effects += self._speech_stopped(SpeechStopped(self.audio_ms), now)
+            self._buffer.utterance = None  # with push to talk: the client's commit takes the speech
             effects.append(do.ResetTurns())
         told_anew = (before.instructions, before.tools) != (self.config.instructions, self.config.tools)
         if told_anew and isinstance(self.assistant, Idle):
@@ -325,14 +326,20 @@ class Session:
 
     def _create_response(self, patch: dict[str, Any] | None, now: float) -> list[Effect]:
         patch = patch or {}
+        self._refuse_if_busy(patch)  # first: a refusal must not cost what an answer does
         raw_input = patch.get("input")
         items: Iterable[Item] = self.conversation
         if raw_input is not None:
             items = parse_input(raw_input, self.conversation, self._new_id, self._decode_audio)
         return self._start_response(patch, messages(items), now)
 
-    def _start_response(self, patch: dict[str, Any], view: tuple[Message, ...], now: float) -> list[Effect]:
-        config = response_config(self.config, patch)
+    def _refuse_if_busy(self, patch: dict[str, Any]) -> None:
+        if patch.get("conversation") not in (None, "auto", "none"):
+            raise ClientError(
+                "invalid_value",
+                "Invalid conversation: expected 'auto' or 'none'.",
+                "response.conversation",
+            )
         out_of_band = patch.get("conversation") == "none"
         if out_of_band and len(self._out_of_band) >= self._limits.out_of_band:
             raise ClientError(
@@ -345,6 +352,10 @@ class Session:
                 f"Conversation already has an active response in progress: {self.assistant.response.id}. "
                 "Wait until the response is finished before creating a new one.",
             )
+
+    def _start_response(self, patch: dict[str, Any], view: tuple[Message, ...], now: float) -> list[Effect]:
+        config = response_config(self.config, patch)
+        out_of_band = patch.get("conversation") == "none"
         response = Response(
             self._new_id("resp"),
             config,

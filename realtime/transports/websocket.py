@@ -38,7 +38,9 @@ class WebSocketTransport:
     async def receive(self) -> AnyClientEvent | InvalidEvent:
         message = await self._receive()
         if message["type"] == "websocket.disconnect":
-            raise PeerGone(message.get("code") or 1006, message.get("reason") or "")
+            # uvicorn says 1005 also when the connection was lost, but then without a reason.
+            code = message.get("code", 1006) if "reason" in message else 1006
+            raise PeerGone(code, message.get("reason") or "")
         text = message.get("text")
         if text is None:
             return InvalidEvent("invalid_json", "Binary frames are not understood: expected JSON as text.")
@@ -91,6 +93,7 @@ class WebSocketTransport:
             await asyncio.sleep(self._slow_peer_s / 4)
             since = self._sending_since
             if since is not None and self._now() - since >= self._slow_peer_s:
+                self._outbox.clear()  # so that what it reads next, if it does, is why it was closed
                 raise PeerGone(1008, f"the peer has not read for {self._slow_peer_s:g} s")
 
     async def close(self, code: int, reason: str) -> None:

@@ -10,9 +10,11 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
+import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from realtime.app import uvicorn_config
 from realtime.audio.wire_format import InputDecoder
 from realtime.protocol.config import PcmFormat, ServerVad
 from realtime.protocol.inputs import SpeechStarted, SpeechStopped
@@ -258,6 +260,30 @@ async def test_a_peer_that_does_not_read_is_closed_and_others_feel_nothing(
             assert ended.__dict__["why"] == "slow_peer"
             # Its socket is not kept for a peer that may never read again.
             await _until(lambda: _connections_to(server.port) == 1, other)
+
+
+async def test_a_peer_that_is_dead_is_noticed_by_its_silence_and_leaves_no_session(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its socket stays open, as when a cable was pulled: only an unanswered ping tells."""
+
+    def impatient(*arguments: Any) -> uvicorn.Config:
+        config = uvicorn_config(*arguments)
+        assert config.ws_ping_interval, "dead peers are not looked for"
+        assert config.ws_ping_timeout, "dead peers are not given up"
+        config.ws_ping_interval, config.ws_ping_timeout = 0.1, 0.5
+        return config
+
+    monkeypatch.setattr("tests.conftest.uvicorn_config", impatient)
+    caplog.set_level(logging.INFO, "parlour.session")
+    async with running_server() as server, opened(server) as other:
+        _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(upgrade_request(f"127.0.0.1:{server.port}", PATH))
+        await _until(lambda: server.sessions.open_count == 2, other)
+        await _until(lambda: server.sessions.open_count == 1, other)
+        [ended] = [record for record in caplog.records if record.message == "session ended"]
+        assert ended.__dict__["why"] == "connection_lost"
+        writer.close()
 
 
 async def _until(condition: Callable[[], bool], other: ClientConnection) -> None:

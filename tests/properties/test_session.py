@@ -26,6 +26,7 @@ Step = tuple[str, int]
 LIVE = ["say", "say", "speak_over", "cancel", "finish", "fail", "late", "tool", "report", "truncate"]
 OTHER = [
     "turn",
+    "talk_across",
     "type",
     "create",
     "aside",
@@ -161,7 +162,11 @@ class World:
         self.driver.client("session.update", session={"output_modalities": [("audio", "text")[number % 2]]})
 
     def do_interrupt(self, number: int) -> None:
-        patch = {"type": "server_vad", "interrupt_response": bool(number % 2)}
+        patch = {
+            "type": "server_vad",
+            "interrupt_response": bool(number % 2),
+            "silence_duration_ms": 500 if number < 6 else 700,  # now and then for a new detector, too
+        }
         self.driver.client("session.update", session={"audio": {"input": {"turn_detection": patch}}})
 
     # What must hold

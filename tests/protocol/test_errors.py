@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from agent.api import TextDelta, ToolCall
 from realtime.errors import InvalidEvent
 from realtime.protocol.assistant import Limits
 from realtime.protocol.codec import decode
@@ -41,6 +42,22 @@ def test_an_event_that_cannot_be_read_says_what_was_expected(text: str, code: st
     assert (caught.value.code, caught.value.param) == (code, param)
     if '"e1"' in text:
         assert caught.value.event_id == "e1"
+
+
+@pytest.mark.parametrize("levels", [101, 980, 985, 990, 995])
+def test_nesting_that_only_the_decoder_can_follow_is_refused(levels: int) -> None:
+    """It was read, with the whole stack free, and could not be sent on: the session ended."""
+    tree = '{"tracing": ' + "[" * levels + "]" * levels + "}"
+    with pytest.raises(InvalidEvent):
+        decode('{"type": "session.update", "event_id": "deep", "session": ' + tree + "}")
+
+
+def test_an_event_of_too_many_parts_is_refused_before_it_costs_others_their_time() -> None:
+    driver = Driver()
+    tools = [{"type": "function", "name": f"f{number}", "parameters": {}} for number in range(5000)]
+    assert types(driver.client("session.update", session={"tools": tools[:4000]})) == ["session.updated"]
+    (told,) = driver.client("session.update", session={"tools": tools}, event_id="wide")
+    assert (told["error"]["code"], told["error"]["event_id"]) == ("invalid_value", "wide")
 
 
 USER = {"type": "message", "role": "user"}
@@ -84,6 +101,18 @@ REFUSED: list[tuple[str, dict[str, Any], str, str | None]] = [
         {"item": {**USER, "content": [{"type": "input_audio", "audio": "!"}]}},
         "invalid_value",
         "item.content[0].audio",
+    ),
+    (
+        "conversation.item.create",
+        {"item": {**USER, "content": [{"type": "input_audio", "audio": "AAAA"}]}},  # one and a half samples
+        "invalid_value",
+        "item.content[0].audio",
+    ),
+    (
+        "conversation.item.create",
+        {"item": {**USER, "content": [{"type": "input_audio", "audio": "AAA="}] * 101}},
+        "invalid_value",
+        "item.content",
     ),
     (
         "conversation.item.create",
@@ -131,6 +160,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str | None]] = [
         "item_reference_invalid_item_id",
         "item_id",
     ),
+    ("response.create", {"response": {"conversation": "some"}}, "invalid_value", "response.conversation"),
     ("response.create", {"response": {"metadata": {"a": 1}}}, "invalid_type", "response.metadata"),
     ("response.create", {"response": {"output_modalities": ["x"]}}, "invalid_value", None),
 ]
@@ -244,6 +274,20 @@ def test_another_kind_of_turn_detection_replaces_the_old_one_whole() -> None:
     }
 
 
+@pytest.mark.parametrize("before", [{"type": "server_vad"}, None])
+def test_nulls_in_another_kind_of_turn_detection_stand_for_its_defaults(before: Any) -> None:
+    driver = Driver()
+    driver.client("session.update", session={"audio": {"input": {"turn_detection": before}}})
+    patch = {"type": "semantic_vad", "eagerness": None, "create_response": None, "interrupt_response": False}
+    (told,) = driver.client("session.update", session={"audio": {"input": {"turn_detection": patch}}})
+    assert told["session"]["audio"]["input"]["turn_detection"] == {
+        "type": "semantic_vad",
+        "eagerness": "auto",
+        "create_response": True,
+        "interrupt_response": False,
+    }
+
+
 def test_the_transcription_echo_holds_no_key_but_its_own() -> None:
     driver = Driver()
     patch = {"audio": {"input": {"transcription": {"model": "m", "other": 1}}}}
@@ -308,6 +352,17 @@ def test_a_conversation_of_any_length_keeps_a_bounded_amount_of_text_and_sound()
         driver.client("conversation.item.create", item={**USER, "id": f"sound_{number}", "content": audio})
     parts = [part for item in driver.session.conversation for part in getattr(item, "parts", ())]
     assert sum(len(getattr(part, "pcm", b"")) for part in parts) <= 32_000
+
+
+def test_the_text_of_answers_calls_and_transcripts_is_bounded_too() -> None:
+    driver = Driver(limits=Limits(history_chars=1000))
+    for number in range(50):
+        driver.speak()
+        driver.transcribe("b" * 50, driver.last("input_audio_buffer.committed")["item_id"])
+        driver.agent_says(TextDelta("a" * 100))
+        driver.agent_says(ToolCall(f"call_{number}", "f", "c" * 100))
+        driver.finish()
+    assert 1 <= len(driver.session.conversation) <= 15
 
 
 def test_a_commit_of_exactly_100_ms_is_taken() -> None:

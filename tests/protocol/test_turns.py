@@ -136,6 +136,52 @@ def test_push_to_talk_keeps_all_audio_until_the_commit() -> None:
     assert len(message.parts[0].pcm) == 60_000 * 32
 
 
+def test_settings_that_the_detector_does_not_need_can_change_in_mid_speech() -> None:
+    driver = Driver()
+    driver.begin_speech()
+    patch = {"type": "server_vad", "interrupt_response": False, "idle_timeout_ms": 10_000}
+    told = driver.client("session.update", session={"audio": {"input": {"turn_detection": patch}}})
+    assert types(told) == ["session.updated"]
+    assert driver.performed(do.ResetTurns) == []
+    driver.end_speech()
+    (item_id,) = {event["item_id"] for event in driver.sent if "speech_" in event["type"]}
+    assert driver.last("input_audio_buffer.committed")["item_id"] == item_id
+    assert len(driver.requests) == 1
+
+
+def test_a_new_detector_in_mid_speech_loses_nothing_of_what_was_said() -> None:
+    driver = Driver()
+    driver.hear(1000)
+    driver.begin_speech()  # from 1,000 ms
+    driver.hear(900)
+    patch = {"type": "semantic_vad", "eagerness": "low"}
+    told = driver.client("session.update", session={"audio": {"input": {"turn_detection": patch}}})
+    assert types(told)[:3] == [
+        "session.updated",
+        "input_audio_buffer.speech_stopped",
+        "input_audio_buffer.committed",
+    ]
+    assert driver.performed(do.ResetTurns)
+    (message,) = driver.request.messages
+    assert isinstance(message, UserMessage)
+    assert isinstance(message.parts[0], AudioPart)
+    assert len(message.parts[0].pcm) == (300 + 1000) * 32
+
+
+def test_speech_that_began_before_push_to_talk_is_in_its_first_commit() -> None:
+    driver = Driver()
+    driver.begin_speech()
+    told = driver.client("session.update", session={"audio": {"input": {"turn_detection": None}}})
+    assert types(told) == ["session.updated"]
+    driver.hear(900)
+    driver.client("input_audio_buffer.commit")
+    driver.client("response.create")
+    (message,) = driver.request.messages
+    assert isinstance(message, UserMessage)
+    assert isinstance(message.parts[0], AudioPart)
+    assert len(message.parts[0].pcm) == 1000 * 32
+
+
 def test_listening_to_silence_keeps_no_more_than_a_prefix() -> None:
     driver = Driver()
     for _ in range(600):
