@@ -19,10 +19,12 @@ import { TurnLog } from "./turns.js";
 /**
  * @typedef {{
  *   changed(): void, levels(): void, logged(): void, announced(text: string): void, noticed(text: string): void,
- *   troubled(trouble: Trouble, retryInMs: number | null): void, microphoneTrouble(trouble: MicrophoneTrouble): void,
- *   blocked(blocked: boolean): void, connected(): void}} View
+ *   unsent(text: string): void, keyRefused(): void}} View
  * @typedef {"off" | "connecting" | "open" | "waiting"} Link
+ * @typedef {{name: import("./screens.js").ScreenName, note: string, retryAtMs: number | null}} Obstacle
  */
+
+const ASKING_SHOWS_MS = 500; // a browser that answers sooner has asked nobody
 
 export class App {
   /** @param {View} view @param {() => string | null} key */
@@ -36,6 +38,13 @@ export class App {
     this.link = "off";
     /** @type {Trouble["reason"] | null} */
     this.trouble = null;
+    this.troubleNote = "";
+    /** @type {number | null} */
+    this.retryAtMs = null;
+    /** @type {symbol | null} the wish for the microphone that the browser has not answered yet */
+    this.asking = null;
+    this.askingSince = Infinity; // before that there is still something to load
+    this.lookAgain = 0;
     /** @type {MicrophoneTrouble | null} */
     this.microphoneTrouble = null;
     this.soundBlocked = false;
@@ -73,9 +82,22 @@ export class App {
     return this.link !== "off";
   }
 
+  /** The browser asks the user whether the page may listen, and waits for the answer. */
+  get askingUser() {
+    return this.asking !== null && performance.now() - this.askingSince >= ASKING_SHOWS_MS;
+  }
+
+  /** What is in the way and needs a screen: the connection before the microphone before the sound. @returns {Obstacle | null} */
+  get obstacle() {
+    if (this.trouble !== null) return { name: this.trouble, note: this.troubleNote, retryAtMs: this.retryAtMs };
+    if (this.microphoneTrouble !== null) return { name: `microphone-${this.microphoneTrouble}`, note: "", retryAtMs: null };
+    if (this.running && this.soundBlocked) return { name: "audio-blocked", note: "", retryAtMs: null };
+    return null;
+  }
+
   /** What the shape and the word show. @returns {Face} */
   get face() {
-    if (this.microphoneTrouble !== null || (this.running && this.soundBlocked)) return "failed";
+    if (this.trouble === null && this.obstacle !== null) return "failed";
     switch (this.link) {
       case "off":
         return this.trouble === null ? "ready" : "failed";
@@ -86,7 +108,7 @@ export class App {
       case "open": {
         const activity = this.conversation.activity(performance.now());
         if (activity !== "listening") return activity;
-        if (!this.microphone.on) return "ready";
+        if (!this.microphone.on) return this.asking === null ? "ready" : "connecting";
         return this.microphone.muted ? "muted" : "listening";
       }
     }
@@ -97,17 +119,27 @@ export class App {
   /** Talk: microphone and connection at the same time, so that the first words are not lost. Call in a gesture. */
   async talk() {
     this.microphoneTrouble = null;
-    const context = this.speaker.start();
+    const asking = Symbol("microphone");
+    this.asking = asking;
+    this.askingSince = Infinity;
+    const starting = this.speaker.start();
     if (!this.running) this.connect();
     this.changed();
     try {
-      await this.microphone.start(await context);
+      const context = await starting;
+      if (context === null) throw new MicrophoneError("insecure");
+      if (this.asking !== asking) return; // ended, or asked anew, before there was sound
+      this.askingSince = performance.now();
+      this.changed();
+      await this.microphone.start(context);
     } catch (error) {
       if (!(error instanceof MicrophoneError)) throw error;
-      this.lostMicrophone(error.trouble);
+      if (this.asking === asking) this.lostMicrophone(error.trouble);
+    } finally {
+      if (this.asking === asking) this.asking = null;
+      if (!this.running) this.microphone.stop(); // ended while the browser was asking
+      this.changed();
     }
-    if (!this.running) this.microphone.stop(); // ended while the browser was asking
-    this.changed();
   }
 
   /** @param {string} text */
@@ -131,7 +163,8 @@ export class App {
     this.speaker.flush();
     this.client.stop();
     this.microphone.stop();
-    this.unsent = [];
+    this.asking = null;
+    if (this.unsent.length > 0) this.view.unsent(this.unsent.splice(0).join(" "));
     this.trouble = null;
     this.microphoneTrouble = null;
     this.microphoneLevel = 0;
@@ -144,13 +177,6 @@ export class App {
     this.end();
     this.conversation = new Conversation();
     this.changed();
-  }
-
-  /** Stop the answer; where there is none, end. */
-  escape() {
-    if (!this.running) return;
-    if (this.conversation.answering(performance.now())) this.stopAnswer();
-    else this.end();
   }
 
   stopAnswer() {
@@ -172,14 +198,23 @@ export class App {
     this.client.start(() => [...this.sessionUpdates(), ...this.conversation.history()]);
   }
 
+  /** The server wants a key that the page does not have. @param {string} note */
+  needsKey(note) {
+    this.trouble = "key";
+    this.troubleNote = note;
+    this.retryAtMs = null;
+    this.changed();
+  }
+
   /** The extensions are asked for apart: a server that does not know them refuses them alone. @returns {WireEvent[]} */
   sessionUpdates() {
     const format = { type: "audio/pcm", rate: 24_000 };
     const output = this.voice ? { format, voice: this.voice } : { format };
     const audio = { input: { format, transcription: { model: "default" } }, output };
+    const modality = Speaker.canPlay ? "audio" : "text";
     const parlour = { playback_ack: true, alignment: true, trace: true };
     return [
-      { type: "session.update", session: { type: "realtime", output_modalities: ["audio"], audio } },
+      { type: "session.update", session: { type: "realtime", output_modalities: [modality], audio } },
       { type: "session.update", event_id: "parlour_extensions", session: { type: "realtime", parlour } },
     ];
   }
@@ -196,8 +231,8 @@ export class App {
 
   established() {
     this.trouble = null;
+    this.speaker.serverIsThere();
     this.linkIs("open");
-    this.view.connected();
     for (const text of this.unsent.splice(0)) this.sendText(text);
   }
 
@@ -215,15 +250,16 @@ export class App {
 
   /** @param {Trouble} trouble @param {number | null} retryInMs */
   troubled(trouble, retryInMs) {
-    this.trouble = trouble.reason;
     if (retryInMs === null) {
       this.end();
-      this.trouble = trouble.reason;
-      this.changed();
-    } else {
-      this.linkIs("waiting");
+      if (trouble.keyRefused) this.view.keyRefused();
+      this.needsKey(trouble.keyRefused ? "The last one was not accepted." : "");
+      return;
     }
-    this.view.troubled(trouble, retryInMs);
+    this.trouble = trouble.reason;
+    this.troubleNote = trouble.reason === "warming" ? trouble.detail : "";
+    this.retryAtMs = performance.now() + retryInMs;
+    this.linkIs("waiting");
   }
 
   /** @param {Int16Array} pcm @param {number} level */
@@ -238,7 +274,6 @@ export class App {
   lostMicrophone(trouble) {
     this.microphoneLevel = 0;
     this.microphoneTrouble = trouble;
-    this.view.microphoneTrouble(trouble);
     this.changed();
   }
 
@@ -264,7 +299,6 @@ export class App {
   soundChanged(blocked) {
     if (blocked === this.soundBlocked) return;
     this.soundBlocked = blocked;
-    this.view.blocked(blocked && this.running);
     this.changed();
   }
 
@@ -306,6 +340,12 @@ export class App {
   }
 
   changed() {
+    clearTimeout(this.lookAgain);
+    const nowMs = performance.now();
+    const dueMs = [this.conversation.owedUntilMs, this.asking && this.askingSince + ASKING_SHOWS_MS];
+    const next = Math.min(...dueMs.map((due) => (due !== null && due > nowMs ? due : Infinity)));
+    // Some faces end with time alone; without this look they would stay until something else happens.
+    if (next < Infinity) this.lookAgain = window.setTimeout(() => this.changed(), next - nowMs + 1);
     this.view.changed();
   }
 }

@@ -10,7 +10,7 @@ import { delayMs } from "./backoff.js";
 import { encodePcm } from "./base64.js";
 
 /** @typedef {import("./conversation.js").WireEvent} WireEvent */
-/** @typedef {{reason: "lost" | "full" | "warming" | "key", detail: string, keyRefused: boolean}} Trouble */
+/** @typedef {{reason: "lost" | "unreachable" | "full" | "warming" | "key", detail: string, keyRefused: boolean}} Trouble */
 /**
  * @typedef {{
  *   opened(): void, received(event: WireEvent): void, sent(event: WireEvent): void,
@@ -20,6 +20,8 @@ import { encodePcm } from "./base64.js";
 const WAITING_FRAMES = 500; // ten seconds of speech before the connection stands; then the oldest go
 const OPENING_MS = 8_000;
 const ASKING_MS = 4_000;
+const STALLED_BYTES = 64 * 1024; // about a second of speech that has not left yet
+const STALLED_MS = 8_000;
 const STEADY_MS = 5_000; // a connection that stood this long was a good one: the back-off begins anew
 
 export class RealtimeClient {
@@ -31,8 +33,12 @@ export class RealtimeClient {
     /** @type {WebSocket | null} */
     this.socket = null;
     this.open = false;
+    this.openedOnce = false;
     this.attempt = 0;
     this.timer = 0;
+    this.flowingAtMs = 0;
+    /** @type {() => void} the socket at hand is no use any more */
+    this.giveUp = () => {};
     /** @type {string | null} the last key that opened a connection */
     this.goodKey = null;
     /** @type {Int16Array[]} */
@@ -45,6 +51,7 @@ export class RealtimeClient {
   start(greeting) {
     this.greeting = greeting;
     this.wanted = true;
+    this.openedOnce = false;
     this.attempt = 0;
     this.connect();
   }
@@ -76,9 +83,18 @@ export class RealtimeClient {
 
   /** Send 20 ms of the microphone; until the connection stands they wait. @param {Int16Array} pcm */
   sendAudio(pcm) {
+    if (this.stalled()) this.giveUp();
     if (this.send({ type: "input_audio_buffer.append", audio: encodePcm(pcm) })) return;
     this.waiting.push(pcm);
     if (this.waiting.length > WAITING_FRAMES) this.waiting.shift();
+  }
+
+  /** A network that went away says nothing; for minutes, all there is to see is that no sound leaves any more. */
+  stalled() {
+    if (!this.open || !this.socket) return false;
+    const nowMs = performance.now();
+    if (this.socket.bufferedAmount < STALLED_BYTES) this.flowingAtMs = nowMs;
+    return nowMs - this.flowingAtMs > STALLED_MS;
   }
 
   connect() {
@@ -97,8 +113,8 @@ export class RealtimeClient {
     socket.onmessage = ({ data }) => {
       if (socket === this.socket) this.listener.received(JSON.parse(data));
     };
-    socket.onclose = () => {
-      if (socket !== this.socket) return; // stopped on purpose
+    const over = () => {
+      if (socket !== this.socket) return; // stopped on purpose, or given up
       clearTimeout(this.timer);
       this.socket = null;
       const stood = this.open && performance.now() - since > STEADY_MS;
@@ -107,10 +123,17 @@ export class RealtimeClient {
       this.open = false;
       void this.recover(key);
     };
+    socket.onclose = over;
+    this.giveUp = () => {
+      over(); // a closing handshake would wait for the same dead network
+      socket.close();
+    };
   }
 
   opened() {
     this.open = true;
+    this.openedOnce = true;
+    this.flowingAtMs = performance.now();
     this.listener.opened();
     for (const event of this.greeting()) this.send(event);
     const waiting = this.waiting;
@@ -123,6 +146,7 @@ export class RealtimeClient {
     const trouble = await diagnose(key, key !== null && key === this.goodKey);
     if (!this.wanted || this.socket) return;
     if (trouble.reason === "key") return this.listener.troubled(trouble, null);
+    if (trouble.reason === "lost" && !this.openedOnce) trouble.reason = "unreachable";
     const delay = delayMs(this.attempt, Math.random());
     this.attempt += 1;
     this.listener.troubled(trouble, delay);
@@ -143,8 +167,7 @@ function socketUrl() {
  */
 async function diagnose(key, keyIsGood) {
   try {
-    const ready = await ask("readyz", key);
-    const about = await ask("v1/parlour", key);
+    const [ready, about] = await Promise.all([ask("readyz", key), ask("v1/parlour", key)]);
     const detail = typeof ready.body.detail === "string" ? ready.body.detail : "";
     if (ready.body.full === true) return { reason: "full", detail, keyRefused: false };
     if (ready.body.ready === false) return { reason: "warming", detail, keyRefused: false };

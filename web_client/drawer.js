@@ -11,6 +11,11 @@ import { seconds, stageBars, waterfall } from "./waterfall.js";
 /** @typedef {Record<string, string>} Figures */
 
 const SHOWN_ENTRIES = 200;
+const ZEROS = {
+  "end of speech": "ms from the end of speech",
+  decision: "ms from the end-of-turn decision, by this page's clock",
+  message: "ms from your message",
+};
 
 export class Drawer {
   /** @param {HTMLElement} root @param {EventLog} log @param {TurnLog} turns */
@@ -56,8 +61,9 @@ export class Drawer {
   /** @param {HTMLButtonElement} button */
   async copy(button) {
     try {
-      await navigator.clipboard.writeText(asLines(this.log.matching(this.filter.value)));
-      button.textContent = "Copied";
+      const clipboard = navigator.clipboard; // browsers have none for pages from an address that is not secure
+      await clipboard?.writeText(asLines(this.log.matching(this.filter.value)));
+      button.textContent = clipboard ? "Copied" : "Not allowed";
     } catch (error) {
       if (!(error instanceof DOMException)) throw error;
       button.textContent = "Not allowed";
@@ -106,17 +112,17 @@ export class Drawer {
     this.turnsEmpty.hidden = turns.length > 0;
     const longestMs = Math.max(1, ...turns.map(({ turn }) => waterfall(turn).totalMs));
     this.turnList.replaceChildren(
-      ...turns.map(({ turn, measuredBy }, index) => {
+      ...turns.map(({ turn, from }, index) => {
         const { totalMs, bars } = waterfall(turn);
+        const stages = stageBars(turn);
         const number = turns.length - index;
-        const clock = measuredBy === "server" ? "from the end of speech" : "from the decision, by this page's clock";
         return element(
           "section",
           { turn: turn.response_id },
           element("h4", {}, `Turn ${number}`, element("b", {}, seconds(totalMs)), element("i", {}, turn.outcome ?? "")),
-          element("p", {}, clock),
+          element("p", {}, ZEROS[from]),
           barList("Waterfall", bars, longestMs),
-          ...(turn.stages && Object.keys(turn.stages).length > 0 ? [barList("Stages", stageBars(turn), longestMs)] : []),
+          ...(stages.length > 0 ? [element("p", {}, "the agent's work, each stage by itself"), barList("Stages", stages, longestMs)] : []),
         );
       }),
     );

@@ -1,17 +1,14 @@
 // @ts-check
-/** Keys: Space talks, then mutes; Escape stops the answer, then ends; S the words; D the details. */
+/** Keys: Space talks, then mutes; Escape stops the answer, then ends (out of a field, it only leaves it); S the words; D the details. */
 
-/** @typedef {{space(): void, escape(): void, words(): void, details(): void}} Keys */
+/** @typedef {{space(): void, escape(field: HTMLElement | null): void, words(): void, details(): void}} Keys `field`: where one wrote */
 
 /** @param {Keys} keys */
 export function listenToKeys(keys) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.isComposing) return;
     const target = event.target instanceof HTMLElement ? event.target : document.body;
-    if (event.key === "Escape") {
-      if (isField(target)) target.blur();
-      return keys.escape();
-    }
+    if (event.key === "Escape") return keys.escape(isField(target) ? target : null);
     if (isField(target)) return;
     if (event.key === " " && !answersToSpace(target)) {
       event.preventDefault(); // it would scroll the page

@@ -65,15 +65,8 @@ const app = new App(
     logged: redrawSoon,
     announced: announce,
     noticed: showNotice,
-    troubled: (trouble, retryInMs) => {
-      const refused = trouble.keyRefused ? "The last one was not accepted." : "";
-      const note = trouble.reason === "warming" ? trouble.detail : refused;
-      if (trouble.reason === "key") rememberKey(null);
-      screens.show(trouble.reason, { note, retryInMs });
-    },
-    microphoneTrouble: (trouble) => screens.show(`microphone-${trouble}`),
-    blocked: (blocked) => (blocked ? screens.show("audio-blocked") : screens.hide("audio-blocked")),
-    connected: () => screens.hide("lost", "full", "warming", "key"),
+    unsent: (message) => (text.value ||= message),
+    keyRefused: () => rememberKey(null),
   },
   recallKey,
 );
@@ -98,7 +91,8 @@ function render() {
   stateWord.textContent = word;
   hint.textContent = faceHint;
   shape.show(face, word);
-  const talking = app.running && (app.microphone.on || app.link !== "open");
+  showObstacle();
+  const talking = app.running && (app.microphone.on || app.asking !== null || app.link !== "open");
   talk.textContent = talking ? "End" : "Talk";
   talk.classList.toggle("talking", talking);
   mute.disabled = !app.microphone.on;
@@ -112,17 +106,24 @@ function render() {
   redrawSoon();
 }
 
+function showObstacle() {
+  const obstacle = app.obstacle;
+  if (obstacle === null) return screens.hide();
+  const title = screens.show(obstacle);
+  if (title !== "") announce(title);
+}
+
 /** @param {Face} face @returns {[string, string]} */
 function wording(face) {
   if (face === "failed") {
-    if (app.microphoneTrouble !== null) return ["No microphone", ""];
-    if (app.running && app.soundBlocked) return ["No sound", ""];
     if (app.trouble === "full") return ["Full", ""];
     if (app.trouble === "key") return ["Key needed", ""];
-    return ["Not connected", ""];
+    if (app.trouble !== null || !app.obstacle) return ["Not connected", ""];
+    return [app.microphoneTrouble !== null ? "No microphone" : "No sound", ""];
   }
   if (face === "connecting" && app.trouble === "warming") return ["Warming up", ""];
-  if (face === "connecting" && app.trouble !== null) return ["Reconnecting", ""];
+  if (face === "connecting" && app.trouble !== null) return [app.trouble === "lost" ? "Reconnecting" : "Trying again", ""];
+  if (face === "connecting" && app.askingUser) return ["Waiting", "Allow the microphone when your browser asks."];
   if (face === "connecting" && !app.microphone.on) return ["Connecting", "One moment."];
   if (face === "ready" && app.link === "open") return ["Ready", "Write below, or press Talk."];
   if (face === "ready" && app.conversation.lines.length > 0) return ["Ready", "Press Talk to go on."];
@@ -193,8 +194,7 @@ function showNotice(message) {
 // What the user does ----------------------------------------------------------------------
 
 async function startTalking() {
-  if (aboutNeedsKey && recallKey() === null) return askForKey();
-  screens.hide();
+  if (aboutNeedsKey && recallKey() === null) return app.needsKey("");
   await app.talk();
   await devices.refresh();
   await stayAwake();
@@ -202,20 +202,13 @@ async function startTalking() {
 
 /** @param {string} message */
 function write(message) {
-  if (aboutNeedsKey && recallKey() === null) return askForKey();
-  app.type(message);
+  if (aboutNeedsKey && recallKey() === null) return app.needsKey("");
   text.value = "";
-}
-
-function askForKey() {
-  app.trouble = "key";
-  render();
-  screens.show("key");
+  app.type(message);
 }
 
 function endTalking() {
   app.end();
-  screens.hide();
   void wakeLock?.release();
   wakeLock = null;
 }
@@ -226,7 +219,6 @@ function obey(action) {
     case "retry-microphone":
       return void startTalking();
     case "type-instead":
-      screens.hide();
       app.writeInstead();
       return text.focus();
     case "enable-sound":
@@ -257,6 +249,7 @@ function showWords(shown) {
 
 /** @param {boolean} open */
 function openDrawer(open) {
+  if (!open && byId("drawer", HTMLElement).contains(document.activeElement)) drawerButton.focus();
   drawerButton.setAttribute("aria-expanded", String(open));
   document.body.classList.toggle("with-drawer", open);
   drawer.toggle(open);
@@ -267,6 +260,7 @@ function openDrawer(open) {
 
 /** @param {boolean} open */
 function openSettings(open) {
+  if (!open && settings.contains(document.activeElement)) settingsButton.focus();
   settings.hidden = !open;
   settingsButton.setAttribute("aria-expanded", String(open));
   if (open) void devices.refresh();
@@ -296,15 +290,11 @@ stop.addEventListener("click", () => app.stopAnswer());
 subtitlesButton.addEventListener("click", () => showWords(document.body.classList.contains("no-words")));
 settingsButton.addEventListener("click", () => openSettings(settings.hidden));
 drawerButton.addEventListener("click", () => openDrawer(!drawer.isOpen));
-byId("drawer-close", HTMLButtonElement).addEventListener("click", () => {
-  openDrawer(false);
-  drawerButton.focus();
-});
+byId("drawer-close", HTMLButtonElement).addEventListener("click", () => openDrawer(false));
 byId("intro-more", HTMLButtonElement).addEventListener("click", () => openSettings(true));
 byId("fresh", HTMLButtonElement).addEventListener("click", () => {
   app.startAfresh();
   words.clear();
-  screens.hide();
 });
 byId("save-transcript", HTMLButtonElement).addEventListener("click", () =>
   saveAs(`Parlour ${stamp(new Date())}.txt`, `${asText(app.conversation)}\n`, "text/plain"),
@@ -333,12 +323,17 @@ document.addEventListener("visibilitychange", () => {
   wakeLock = document.hidden ? null : wakeLock; // the browser took it
   if (!document.hidden) void stayAwake();
 });
+addEventListener("online", () => app.client.retryNow());
 listenToKeys({
-  space: () => (app.microphone.on ? app.toggleMute() : void startTalking()),
-  escape: () => {
+  space: () => {
+    if (app.microphone.on) app.toggleMute();
+    else if (app.asking === null) void startTalking();
+  },
+  escape: (field) => {
     if (!settings.hidden) openSettings(false);
-    else if (app.running && !app.conversation.answering(performance.now())) endTalking();
-    else app.escape();
+    else if (app.running && app.conversation.answering(performance.now())) app.stopAnswer();
+    else if ((app.running || app.obstacle !== null) && (field === null || screens.has(field))) endTalking();
+    field?.blur();
   },
   words: () => showWords(document.body.classList.contains("no-words")),
   details: () => openDrawer(!drawer.isOpen),

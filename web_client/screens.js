@@ -3,7 +3,7 @@
 
 /**
  * @typedef {"microphone-denied" | "microphone-missing" | "microphone-busy" | "microphone-insecure" | "audio-blocked"
- *   | "lost" | "full" | "warming" | "key"} ScreenName
+ *   | "lost" | "unreachable" | "full" | "warming" | "key"} ScreenName
  * @typedef {"retry-microphone" | "type-instead" | "enable-sound" | "retry-now" | "end"} Action
  * @typedef {{title: string, text: string, steps?: string[], actions: [label: string, action: Action][]}} Screen
  */
@@ -43,7 +43,7 @@ const SCREENS = {
   },
   "microphone-insecure": {
     title: "The microphone needs a secure address",
-    text: "Browsers give the microphone only to pages opened over https, or on this very machine as localhost. You can write meanwhile.",
+    text: "Browsers give microphone and sound only to pages opened over https, or on this very machine as localhost. You can write meanwhile, and read the answers.",
     actions: [["Write instead", "type-instead"]],
   },
   "audio-blocked": {
@@ -54,6 +54,11 @@ const SCREENS = {
   lost: {
     title: "The connection was lost",
     text: "What was said is kept, and the conversation goes on as soon as the server answers.",
+    actions: WAITING_ACTIONS,
+  },
+  unreachable: {
+    title: "The server does not answer",
+    text: "It may be starting, or the network may be away. It is asked again by itself.",
     actions: WAITING_ACTIONS,
   },
   full: {
@@ -85,16 +90,24 @@ export class Screens {
     this.keyForm = /** @type {HTMLFormElement} */ (root.querySelector("#key-form"));
     /** @type {ScreenName | null} */
     this.name = null;
+    this.note = "";
+    /** @type {number | null} */
+    this.retryAtMs = null;
     this.countdown = 0;
   }
 
   /**
-   * Put a screen up, in place of any other. `note` is added to its text; `retryInMs` is counted down.
-   * @param {ScreenName} name @param {{note?: string, retryInMs?: number | null}} options
+   * Put a screen up, in place of any other. `note` is added to its text; the time until `retryAtMs` is counted down.
+   * The focus goes to a new one, except from someone who is writing.
+   * @param {import("./app.js").Obstacle} obstacle
+   * @returns {string} the title, where it is not the focus that makes it known
    */
-  show(name, { note = "", retryInMs = null } = {}) {
+  show({ name, note, retryAtMs }) {
     const screen = SCREENS[name];
     const isNew = this.name !== name;
+    if (!isNew && this.note === note && this.retryAtMs === retryAtMs) return "";
+    this.note = note;
+    this.retryAtMs = retryAtMs;
     this.name = name;
     this.root.dataset.screen = name;
     this.root.hidden = false;
@@ -102,31 +115,36 @@ export class Screens {
     this.steps.hidden = !screen.steps;
     this.keyForm.hidden = name !== "key";
     clearInterval(this.countdown);
-    this.write(screen.text, note, retryInMs);
-    if (!isNew) return; // keep the focus, and the buttons that may have it
+    this.write(screen.text, note, retryAtMs);
+    if (!isNew) return ""; // keep the focus, and the buttons that may have it
     this.steps.replaceChildren(...(screen.steps ?? []).map((step) => Object.assign(document.createElement("li"), { textContent: step })));
     this.actions.replaceChildren(...screen.actions.map(([label, action], index) => this.button(label, action, index === 0 && name !== "key")));
+    if (name !== "key" && document.activeElement?.matches("input[type=text]")) return screen.title;
     (name === "key" ? this.keyForm.querySelector("input") : this.title)?.focus();
+    return "";
   }
 
-  /** @param {string} text @param {string} note @param {number | null} retryInMs */
-  write(text, note, retryInMs) {
+  /** @param {string} text @param {string} note @param {number | null} retryAtMs */
+  write(text, note, retryAtMs) {
     const base = note ? `${text} ${note}` : text;
     this.text.textContent = base;
-    if (retryInMs === null) return;
-    const until = performance.now() + retryInMs;
+    if (retryAtMs === null) return;
     const count = () => {
-      const left = Math.ceil((until - performance.now()) / 1000);
-      this.text.textContent = left > 0 ? `${base} Trying again in ${left} s.` : `${base} Trying again now.`;
+      const left = Math.ceil((retryAtMs - performance.now()) / 1000);
+      this.text.textContent = left > 0 ? `${base} Trying again in\u00a0${left}\u00a0s.` : `${base} Trying again now.`;
       if (left <= 0) clearInterval(this.countdown);
     };
     count();
     this.countdown = window.setInterval(count, 500);
   }
 
-  /** @param {ScreenName[]} names take these down; without names, whichever is up */
-  hide(...names) {
-    if (this.name === null || (names.length > 0 && !names.includes(this.name))) return;
+  /** @param {HTMLElement} element */
+  has(element) {
+    return !this.root.hidden && this.root.contains(element);
+  }
+
+  hide() {
+    if (this.name === null) return;
     clearInterval(this.countdown);
     this.name = null;
     this.root.hidden = true;

@@ -1,6 +1,7 @@
 // @ts-check
 /** The loudspeaker: the page's one AudioContext and the playback worklet in it. */
 
+import { delayMs } from "./backoff.js";
 import { decodePcm } from "./base64.js";
 
 /** @typedef {import("./player.js").PlayerEvent} PlayerEvent */
@@ -24,28 +25,63 @@ export class Speaker {
     this.deviceId = "";
     /** @type {Promise<AudioContext> | null} */
     this.starting = null;
+    /** Tell it that the server answers. */
+    this.serverIsThere = () => {};
     /** @type {PlaybackOrder[]} given before the worklet was loaded */
     this.waiting = [];
+  }
+
+  /** Browsers have worklets only for pages from a secure address. */
+  static get canPlay() {
+    return typeof AudioWorkletNode === "function";
   }
 
   static get canChoose() {
     return "setSinkId" in AudioContext.prototype;
   }
 
-  /** The context, with both worklet modules in it. Call it in a user's gesture, or sound may be blocked. */
-  start() {
+  /**
+   * The context, with both worklet modules in it; null where the browser allows none. Call it in a user's gesture, or
+   * sound may be blocked.
+   * @returns {Promise<AudioContext | null>}
+   */
+  async start() {
+    if (!Speaker.canPlay) return null;
     this.starting ??= this.create();
-    void this.unblock();
+    void this.unblock(); // here too: now there is a gesture
     return this.starting;
   }
 
+  /** The worklets come from the server; while it is away they are asked for again, as the connection is. */
   async create() {
-    const context = new AudioContext({ latencyHint: "interactive" });
-    this.context = context;
-    await Promise.all([
-      context.audioWorklet.addModule("capture_worklet.js"),
-      context.audioWorklet.addModule("playback_worklet.js"),
-    ]);
+    for (let attempt = 0; ; attempt += 1) {
+      const context = new AudioContext({ latencyHint: "interactive" });
+      this.context = context;
+      try {
+        await Promise.all([
+          context.audioWorklet.addModule("capture_worklet.js"),
+          context.audioWorklet.addModule("playback_worklet.js"),
+        ]);
+        return await this.equip(context);
+      } catch (error) {
+        if (!(error instanceof DOMException)) throw error;
+        this.context = null;
+        void context.close(); // it remembers which modules it failed to load
+        await this.pause(delayMs(attempt, Math.random()));
+      }
+    }
+  }
+
+  /** @param {number} ms or less, where the server shows itself before */
+  pause(ms) {
+    return new Promise((resolve) => {
+      this.serverIsThere = () => resolve(undefined);
+      setTimeout(resolve, ms);
+    });
+  }
+
+  /** @param {AudioContext} context with the modules */
+  async equip(context) {
     const options = { numberOfInputs: 0, numberOfOutputs: 1, outputChannelCount: [1] };
     this.worklet = new AudioWorkletNode(context, "parlour-playback", options);
     this.worklet.port.onmessage = ({ data }) => this.heard(data);
@@ -54,6 +90,7 @@ export class Speaker {
     // iOS interrupts a context for a telephone call, browsers suspend one without a gesture.
     context.onstatechange = () => this.listener.blocked(context.state !== "running");
     if (this.deviceId) await this.choose(this.deviceId);
+    void this.unblock();
     return context;
   }
 
@@ -62,8 +99,8 @@ export class Speaker {
     const context = this.context;
     if (!context || context.state === "closed") return;
     const patience = new Promise((resolve) => setTimeout(resolve, UNBLOCK_MS));
-    await Promise.race([context.resume(), patience]);
-    this.listener.blocked(context.state !== "running");
+    await Promise.race([context.resume().catch(ignoreClosing), patience]);
+    if (context === this.context) this.listener.blocked(context.state !== "running");
   }
 
   /** @param {string} item @param {string} base64 */
@@ -110,4 +147,9 @@ export class Speaker {
     if (this.worklet) this.worklet.port.postMessage(order, transfer);
     else if (this.waiting.length < WAITING_ORDERS) this.waiting.push(order);
   }
+}
+
+/** A context that is closed while it should resume says so; it is not needed any more. @param {unknown} error */
+function ignoreClosing(error) {
+  if (!(error instanceof DOMException)) throw error;
 }

@@ -9,7 +9,7 @@ import { mergeTurns } from "./waterfall.js";
 /** @typedef {import("./conversation.js").WireEvent} WireEvent */
 /** @typedef {import("./waterfall.js").TurnTrace} TurnTrace */
 /**
- * @typedef {{responseId: string, itemId: string | null, decidedAt: number | null, firstTokenAt: number | null,
+ * @typedef {{responseId: string, typed: boolean, itemId: string | null, decidedAt: number | null, firstTokenAt: number | null,
  *   firstAudioAt: number | null, heardAt: number | null, outcome: string | null, server: TurnTrace | undefined}} TurnRecord
  */
 
@@ -21,6 +21,7 @@ export class TurnLog {
     this.records = [];
     /** @type {number | null} */
     this.decidedAt = null;
+    this.isTyped = false;
   }
 
   /** @param {WireEvent} event @param {number} nowMs @returns {boolean} whether a record changed */
@@ -28,11 +29,16 @@ export class TurnLog {
     switch (event.type) {
       case "input_audio_buffer.speech_stopped":
         this.decidedAt = nowMs;
+        this.isTyped = false;
         return false;
-      case "response.created":
-        this.record(event.response.id).decidedAt = this.decidedAt ?? nowMs;
+      case "response.created": {
+        const record = this.record(event.response.id);
+        record.decidedAt = this.decidedAt ?? nowMs;
+        record.typed = this.isTyped;
         this.decidedAt = null;
+        this.isTyped = false;
         return true;
+      }
       case "response.output_audio_transcript.delta":
       case "response.output_text.delta": {
         const record = this.record(event.response_id);
@@ -68,11 +74,12 @@ export class TurnLog {
   /** The user typed: that is when this turn ended. @param {number} nowMs */
   typed(nowMs) {
     this.decidedAt = nowMs;
+    this.isTyped = true;
   }
 
-  /** Newest first, with whose clock each was measured by. @returns {{turn: TurnTrace, measuredBy: "server" | "page"}[]} */
+  /** Newest first, with where its zero is. @returns {{turn: TurnTrace, from: "end of speech" | "decision" | "message"}[]} */
   turns() {
-    return this.records.map((record) => ({ turn: traceOf(record), measuredBy: measurer(record) })).reverse();
+    return this.records.map((record) => ({ turn: traceOf(record), from: zeroOf(record) })).reverse();
   }
 
   /** @param {string} responseId */
@@ -82,6 +89,7 @@ export class TurnLog {
     /** @type {TurnRecord} */
     const record = {
       responseId,
+      typed: false,
       itemId: null,
       decidedAt: null,
       firstTokenAt: null,
@@ -96,8 +104,8 @@ export class TurnLog {
   }
 }
 
-/** @param {TurnRecord} record @returns {"server" | "page"} */
-const measurer = (record) => (record.server ? "server" : "page");
+/** Without the server's trace, the page knows only when the end of speech was decided. @param {TurnRecord} record @returns {"end of speech" | "decision" | "message"} */
+const zeroOf = (record) => (record.typed ? "message" : record.server ? "end of speech" : "decision");
 
 /** @param {TurnRecord} record @returns {TurnTrace} */
 function traceOf(record) {

@@ -6,6 +6,7 @@ import { LONGEST_DELAY_MS, delayMs } from "../backoff.js";
 import { decodePcm, encodePcm, sampleCount } from "../base64.js";
 import { EventLog, asLines } from "../event_log.js";
 import { FRAME_SAMPLES, Framer } from "../framer.js";
+import { TurnLog } from "../turns.js";
 import { mergeTurns, seconds, stageBars, waterfall } from "../waterfall.js";
 
 test("samples survive base64, and agree with another implementation", () => {
@@ -99,4 +100,19 @@ test("the event log counts what streams, leaves sound out, and finds what is ask
   assert.ok(!asLines(log.entries).includes(sound));
   assert.deepEqual(log.matching("response.created").map(({ id }) => id), [2]);
   assert.equal(asLines(log.entries).split("\n").length, 5);
+});
+
+test("a turn says what its times count from: the speech, the message, or the decision where the server is silent", () => {
+  const log = new TurnLog();
+  const created = (/** @type {string} */ id) => ({ type: "response.created", response: { id } });
+  const times = { decision_ms: 500, first_token_ms: 600, first_audio_ms: 700, first_heard_ms: null };
+  log.receive({ type: "input_audio_buffer.speech_stopped" }, 0);
+  log.receive(created("spoken"), 10);
+  log.receive({ type: "parlour.turn", turn: { response_id: "spoken", ...times } }, 900);
+  log.typed(1000);
+  log.receive(created("typed"), 1010);
+  log.receive({ type: "parlour.turn", turn: { response_id: "typed", ...times } }, 1900);
+  log.receive({ type: "input_audio_buffer.speech_stopped" }, 2000);
+  log.receive(created("untold"), 2010);
+  assert.deepEqual(log.turns().map(({ from }) => from), ["decision", "message", "end of speech"]);
 });

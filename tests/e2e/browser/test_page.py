@@ -332,3 +332,35 @@ async def test_the_server_says_what_its_brain_can_do(page: Page, gateway: Gatewa
     await page.click("#intro-more")
     await expect(page.locator("#about-upgrade")).to_have_text(str(about["upgrade"]))
     assert await page.locator("#voice option").all_inner_texts() == about["voices"]
+
+
+async def test_a_telephone_on_its_side_hides_nothing_behind_the_controls(
+    page: Page, wire: Wire, gateway: Gateway
+) -> None:
+    await page.set_viewport_size({"width": 844, "height": 390})
+    await page.add_init_script(
+        "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotAllowedError'))"
+    )
+    await page.goto(gateway.url)
+    await expect(page.locator("#about-line")).not_to_be_empty()
+    lowest = """() => Math.max(...[...document.querySelectorAll(".stage > *")]
+      .filter((each) => each.checkVisibility()).map((each) => each.getBoundingClientRect().bottom))"""
+    controls = await page.locator(".controls").bounding_box()
+    assert controls is not None
+    assert await page.evaluate(lowest) <= controls["y"]
+
+    await page.click("#talk")
+    header = await page.locator("header").bounding_box()
+    title = await page.locator("#screen-title").bounding_box()
+    assert header is not None
+    assert title is not None
+    assert title["y"] >= header["y"] + header["height"], "its beginning can be reached"
+    button = page.locator("#screen").get_by_role("button", name="Try again")
+    await button.scroll_into_view_if_needed()
+    await expect(button).to_be_in_viewport(ratio=1)
+
+    await page.click("text=Write instead")
+    await write(page)
+    await wire.received_of("response.done")
+    height = await page.locator("#script").evaluate("(script) => script.clientHeight")
+    assert height > 200, "some lines of the conversation"

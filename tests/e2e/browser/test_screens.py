@@ -1,9 +1,10 @@
 """What can be in the way, and how the page helps."""
 
 import asyncio
+import json
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, WebSocketRoute, expect
 
 from tests.e2e.browser.chromium import Wire, state_is
 from tests.e2e.browser.fake_gateway import Behaviour
@@ -218,3 +219,194 @@ async def test_ending_while_the_connection_is_lost_ends_the_tries(page: Page, wi
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(2.0):  # longer than the first delays of the back-off
                 await wire.until(lambda: wire.sockets > sockets)
+
+
+NO_WORKLETS = """
+  Object.defineProperty(navigator, "mediaDevices", { value: undefined });
+  Object.defineProperty(navigator, "clipboard", { value: undefined });
+  delete BaseAudioContext.prototype.audioWorklet;
+  delete window.AudioWorkletNode;
+"""
+
+
+async def test_without_sound_from_an_insecure_address_answers_are_read(
+    page: Page, wire: Wire, gateway: Gateway
+) -> None:
+    await page.add_init_script(NO_WORKLETS)  # what browsers take from pages on plain http
+    await page.goto(gateway.url)
+    await page.click("#talk")
+    await screen_is(page, "microphone-insecure", "The microphone needs a secure address")
+    await page.click("text=Write instead")
+    await page.keyboard.type("Good evening")
+    await page.keyboard.press("Enter")
+    await wire.received_of("response.output_text.delta")
+    await wire.received_of("response.done")
+    await expect(page.locator("#lines li.assistant .word.said").first).to_be_visible()
+    await expect(page.locator("#lines li.assistant .word:not(.said)")).to_have_count(0)
+    await expect(page.locator("#announcer")).to_contain_text("Parlour: ")
+    await state_is(page, "ready")
+    await page.click("#drawer-button")
+    await page.click("#log-copy")
+    await expect(page.locator("#log-copy")).to_have_text("Not allowed")
+
+
+async def test_while_the_browser_asks_for_the_microphone_the_page_says_so(
+    page: Page, gateway: Gateway
+) -> None:
+    await page.add_init_script(
+        """
+        window.asked = 0;
+        const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+        navigator.mediaDevices.getUserMedia = async (wish) => {
+          window.asked += 1;
+          await new Promise((allow) => (window.allow = allow));
+          return (window.stream = await ask(wish));
+        };
+        """
+    )
+    await page.goto(gateway.url)
+    await page.click("#talk")
+    await expect(page.locator("#hint")).to_have_text("Allow the microphone when your browser asks.")
+    await expect(page.locator("#state-word")).to_have_text("Waiting")
+    await state_is(page, "connecting")
+    await page.keyboard.press("Space")
+    assert await page.evaluate("window.asked") == 1, "one question at a time"
+    await page.evaluate("window.allow()")
+    await state_is(page, "listening")
+
+    await page.click("#talk")
+    await page.click("#talk")
+    await page.wait_for_function("() => window.asked === 2")
+    await expect(page.locator("#talk")).to_have_text("End")
+    await page.click("#talk")
+    await state_is(page, "ready")
+    await page.evaluate("window.stream = undefined; window.allow()")
+    await page.wait_for_function(
+        "() => window.stream?.getTracks().every((track) => track.readyState === 'ended')"
+    )
+    await state_is(page, "ready")
+
+
+async def test_a_screen_waits_behind_another_and_comes_back(page: Page) -> None:
+    gateway = Gateway()
+    await page.add_init_script(REFUSE_MICROPHONE % "NotAllowedError")
+    async with running(gateway):
+        await page.goto(gateway.url)
+        await page.click("#talk")
+        await screen_is(page, "microphone-denied", "The microphone is blocked")
+        await gateway.stop()
+        await screen_is(page, "lost", "The connection was lost")
+        await page.locator("#screen-title").press("Space")
+        await screen_is(page, "lost", "The connection was lost")
+        await gateway.start()
+        await screen_is(page, "microphone-denied", "The microphone is blocked")
+        await expect(page.locator("#state-word")).to_have_text("No microphone")
+
+
+async def test_a_server_that_was_never_there_is_not_called_lost(page: Page) -> None:
+    gateway = Gateway()
+    async with running(gateway):
+        await page.goto(gateway.url)
+        await gateway.stop()
+        await page.fill("#text", "Are you there?")
+        await page.press("#text", "Enter")
+        await screen_is(page, "unreachable", "The server does not answer")
+        await page.locator("#screen").get_by_role("button", name="End").click()
+        await expect(page.locator("#text")).to_have_value("Are you there?")
+
+
+async def test_who_writes_is_not_interrupted_by_a_screen(page: Page) -> None:
+    gateway = Gateway()
+    async with running(gateway):
+        await page.goto(gateway.url)
+        await page.click("#talk")
+        await state_is(page, "listening")
+        await page.focus("#text")
+        await page.keyboard.type("This sentence ")
+        await gateway.stop()
+        await screen_is(page, "lost", "The connection was lost")
+        await page.keyboard.type("is sad")
+        await expect(page.locator("#text")).to_have_value("This sentence is sad")
+        await expect(page.locator("#announcer")).to_contain_text("The connection was lost")
+
+
+async def test_a_connection_through_which_nothing_leaves_is_given_up(
+    page: Page, wire: Wire, gateway: Gateway
+) -> None:
+    await page.add_init_script(
+        "window.stuck = 0;"
+        "Object.defineProperty(WebSocket.prototype, 'bufferedAmount', { get: () => window.stuck });"
+    )
+    await page.clock.install()
+    await page.goto(gateway.url)
+    await page.click("#talk")
+    await state_is(page, "listening")
+    await page.evaluate("window.stuck = 100_000")
+    await page.clock.fast_forward(5_000)
+    await wire.sent_of("input_audio_buffer.append", len(wire.sent) + 10)
+    assert wire.sockets == 1, "a network may hesitate"
+    await page.clock.fast_forward(5_000)
+    await screen_is(page, "lost", "The connection was lost")
+    await page.evaluate("window.stuck = 0")
+    await state_is(page, "listening")
+    assert wire.sockets == 2
+
+
+async def test_thinking_ends_where_no_answer_comes(page: Page, gateway: Gateway) -> None:
+    def silent(socket: WebSocketRoute) -> None:
+        socket.send(json.dumps({"type": "session.created", "session": {}}))
+
+    await page.route_web_socket("**/v1/realtime*", silent)
+    await page.clock.install()
+    await page.goto(gateway.url)
+    await page.fill("#text", "Hello?")
+    await page.press("#text", "Enter")
+    await state_is(page, "thinking")
+    await page.clock.fast_forward(21_000)
+    await state_is(page, "ready")
+
+
+async def test_escape_leaves_a_field_and_what_is_around_it_first(page: Page, gateway: Gateway) -> None:
+    await page.goto(gateway.url)
+    await page.click("#talk")
+    await state_is(page, "listening")
+    await page.focus("#text")
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#text")).not_to_be_focused()
+    await page.keyboard.press("d")
+    await page.focus("#log-filter")
+    await page.keyboard.press("Escape")
+    await page.focus("#settings-button")
+    await page.keyboard.press("Enter")
+    await page.focus("#microphone")
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#settings")).to_be_hidden()
+    await expect(page.locator("#settings-button")).to_be_focused()
+    await state_is(page, "listening")
+    await page.keyboard.press("Escape")
+    await state_is(page, "ready")
+
+
+async def test_escape_takes_the_question_for_a_key_away(page: Page) -> None:
+    async with running(Gateway(keys="open-sesame-1234")) as gateway:
+        await page.goto(gateway.url)
+        await page.click("#talk")
+        await expect(page.locator("#key")).to_be_focused()
+        await page.keyboard.press("Escape")
+        await expect(page.locator("#screen")).to_be_hidden()
+        await state_is(page, "ready")
+
+
+async def test_a_server_that_was_away_when_talk_was_pressed_is_talked_to_once_it_is_there(
+    page: Page, wire: Wire
+) -> None:
+    gateway = Gateway()
+    async with running(gateway):
+        await page.goto(gateway.url)
+        await gateway.stop()
+        await page.click("#talk")
+        await screen_is(page, "unreachable", "The server does not answer")
+        await gateway.start()
+        await state_is(page, "listening")
+        await wire.sent_of("input_audio_buffer.append", 10)
+        await expect(page.locator("#screen")).to_be_hidden()
