@@ -28,3 +28,14 @@ def chat_server(model: str) -> dict[str, str]:
         ),
         "upgrade": "",
     }
+
+
+def qwen2_audio(model: str) -> dict[str, str]:
+    return {
+        "title": f"{model.rstrip('/').split('/')[-1]}, which hears speech itself",
+        "about": (
+            "It hears how something is said, not only the words, and other sounds too. It runs on this "
+            "machine, and tells nobody what you say. Whisper runs beside it, only to show your words."
+        ),
+        "upgrade": "",
+    }

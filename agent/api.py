@@ -76,6 +76,27 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True)
+class Sampling:
+    """How tokens are chosen. None is the model's own way.
+
+    temperature: 0 takes the likeliest token always. top_k: 0 looks at all tokens. seed: the same one
+    gives the same answer, where the model keeps to it. stop: texts that end the answer, and are no
+    part of it.
+    """
+
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    repetition_penalty: float | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+
+
+OWN_SAMPLING = Sampling()
+"""All of it the model's own way."""
+
+
+@dataclass(frozen=True, slots=True)
 class AgentRequest:
     """One answer to produce.
 
@@ -93,6 +114,7 @@ class AgentRequest:
     tools: tuple[Tool, ...] = ()
     tool_choice: str = "auto"
     max_output_tokens: int | None = None
+    sampling: Sampling = OWN_SAMPLING
 
 
 @dataclass(frozen=True, slots=True)

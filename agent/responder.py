@@ -7,7 +7,6 @@ first sound leaves long before the last word is decoded.
 import asyncio
 import logging
 import time
-import traceback
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import replace
@@ -30,6 +29,7 @@ from agent.api import (
     UserMessage,
 )
 from agent.engine.base import Engine, EngineDone, EngineRequest
+from agent.faults import place
 from agent.hearing.base import Recogniser
 from agent.prompt import said_by_user
 from agent.tts.base import Synthesiser
@@ -88,7 +88,7 @@ class Responder:
         except MemoryError:
             last = GenerationFailed("agent_out_of_memory", "the agent ran out of memory")
         except Exception as bug:  # noqa: BLE001 - the answer must end all the same, and the bug be told
-            log.error("an answer ended in a bug: %s", _place(bug))
+            log.error("an answer ended in a bug: %s", place(bug))
             last = GenerationFailed("agent_error", "internal error")
         await events.put(last)
 
@@ -237,6 +237,7 @@ def _engine_request(request: AgentRequest, messages: tuple[Message, ...]) -> Eng
         request.tools,
         request.tool_choice,
         request.max_output_tokens,
+        request.sampling,
     )
 
 
@@ -248,11 +249,3 @@ def _unheard(message: Message) -> bool:
 
 def _is_spoken(message: UserMessage) -> bool:
     return any(isinstance(part, AudioPart) for part in message.parts)
-
-
-def _place(bug: Exception) -> str:
-    """The bug's type and where it happened; its message might hold words of the conversation."""
-    frames = traceback.extract_tb(bug.__traceback__)
-    return f"{type(bug).__name__} at " + " < ".join(
-        f"{frame.name}:{frame.lineno}" for frame in reversed(frames)
-    )

@@ -9,7 +9,9 @@ class AgentSettings:
     `llm_url` empty) a Hugging Face id or folder of a speech language model.
 
     recogniser: "tiny.en", "base", or "" for the default. voice: "piper", "kokoro", or "" to
-    choose by the machine's cores. threads: CPU threads for models, 0 for all cores.
+    choose by the machine's cores. threads: CPU threads for models, 0 for all cores. hub: where a
+    model's id is looked up, "huggingface" or "modelscope". dtype: of a speech language model's weights,
+    "bfloat16" or "float32", or "" for the device's own.
     """
 
     model: str = "auto"
@@ -19,3 +21,5 @@ class AgentSettings:
     language: str = ""
     voice: str = ""
     threads: int = 0
+    hub: str = ""
+    dtype: str = ""

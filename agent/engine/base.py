@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from agent.api import Message, TextDelta, Tool, ToolCall, Usage
+from agent.api import OWN_SAMPLING, Message, Sampling, TextDelta, Tool, ToolCall, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,7 @@ class EngineRequest:
     tools: tuple[Tool, ...] = ()
     tool_choice: str = "auto"
     max_tokens: int | None = None
+    sampling: Sampling = OWN_SAMPLING
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import httpx
@@ -21,13 +21,18 @@ MOST_LINE_BYTES = 1 << 20
 
 
 class ChatServer:
-    """base_url: with or without `/v1`, as people write it. key: "" for a server that wants none."""
+    """base_url: with or without `/v1`, as people write it. key: "" for a server that wants none.
+
+    Raises ValueError for what is no address.
+    """
 
     hears = False
 
     def __init__(
         self, base_url: str, model: str, key: str = "", silence_timeout_s: float = SILENCE_TIMEOUT_S
     ) -> None:
+        if not _is_address(base_url):
+            raise ValueError(f"llm_url is '{base_url}': expected an address like http://localhost:11434/v1.")
         base = base_url.rstrip("/").removesuffix("/chat/completions")
         self._url = f"{base}/chat/completions" if base.endswith("/v1") else f"{base}/v1/chat/completions"
         self._model = model
@@ -70,7 +75,9 @@ class ChatServer:
             body["tool_choice"] = chat_tool_choice(request.tool_choice)
         if request.max_tokens is not None:
             body["max_tokens"] = request.max_tokens
-        return body
+        # Only what was asked for: top_k and repetition_penalty are vLLM's, and some servers refuse them.
+        asked = asdict(request.sampling).items()
+        return body | {name: value for name, value in asked if value not in (None, ())}
 
     async def warm(self, request: EngineRequest) -> None:
         """Nothing: the protocol has no way to read ahead without paying for an answer."""
@@ -152,6 +159,14 @@ class _Answer:
             output_text_tokens=int(self._usage.get("completion_tokens") or 0),
         )
         return EngineDone("max_tokens" if self._finish_reason == "length" else "stop", usage)
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        return False
+    return parsed.scheme in ("http", "https") and bool(parsed.host)
 
 
 async def _refused(response: httpx.Response) -> None:

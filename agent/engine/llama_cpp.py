@@ -17,7 +17,7 @@ from typing import Any
 
 import xllamacpp
 
-from agent.api import AgentError, TextDelta, Usage
+from agent.api import AgentError, Sampling, TextDelta, Usage
 from agent.engine.base import EngineDelta, EngineDone, EngineRequest
 from agent.prompt import EXAMPLES, Line, small_prefix, small_prompt
 
@@ -31,6 +31,14 @@ PROMPT_CACHE_MIB = 128
 """Memory for the KV cache of conversations that hold no slot at the moment."""
 REPEAT_PENALTY = 1.05
 """Enough to end a loop; from 1.1 on, the model avoids names that the user has just said."""
+SPOKEN = r"""
+root ::= words (stop " " words)? stop?
+words ::= (sign | "." [0-9] | ([A-Z] | "Dr" | "Mr" | "Mrs" | "Ms" | "St") ". ")+
+sign ::= [^.!?\n\r*#`_|]
+stop ::= [.!?] ["')]?
+"""
+"""What may be decoded, as llama.cpp's GBNF: one or two sentences, without lists or markdown. A model of
+this size breaks the rule in words now and then; kept so, it names the fruits in a sentence, not in a list."""
 WAITING_ANSWERS = 32
 """Answers that may wait for a slot; more are refused."""
 FIRST_TOKEN_TIMEOUT_S = 60.0
@@ -69,7 +77,7 @@ class LlamaCpp:
         await self._warmed(request.conversation_id)
         await self._take_slot()
         try:
-            completion = _Completion(self._server, self._threads, prompt, max_tokens)
+            completion = _Completion(self._server, self._threads, prompt, max_tokens, request.sampling)
             try:
                 async for delta in completion.deltas():
                     yield delta
@@ -113,7 +121,7 @@ class LlamaCpp:
     async def _read(self, prompt: str) -> None:
         await self._take_slot()
         try:
-            completion = _Completion(self._server, self._threads, prompt, max_tokens=1)
+            completion = _Completion(self._server, self._threads, prompt, 1, Sampling())
             try:
                 async for _ in completion.deltas():
                     pass
@@ -139,7 +147,14 @@ class LlamaCpp:
 class _Completion:
     """One answer. A thread of the pool sits in llama.cpp and hands each token to the loop."""
 
-    def __init__(self, server: Any, threads: ThreadPoolExecutor, prompt: str, max_tokens: int) -> None:
+    def __init__(
+        self,
+        server: Any,
+        threads: ThreadPoolExecutor,
+        prompt: str,
+        max_tokens: int,
+        sampling: Sampling,
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         # A token never waits for room: there are max_tokens of them, a progress line for each
         # batch of the prompt, and one end.
@@ -151,10 +166,10 @@ class _Completion:
             "prompt": prompt,
             "n_predict": max_tokens,
             "stream": True,
-            "temperature": 0.0,
-            "repeat_penalty": REPEAT_PENALTY,
             "cache_prompt": True,
             "return_progress": True,  # a call per batch of the prompt too, so that it can be aborted
+            "grammar": SPOKEN,
+            **_sampler(sampling),
         }
         self._work = self._loop.run_in_executor(threads, self._run, server, body)
 
@@ -207,6 +222,21 @@ class _Completion:
                 await asyncio.shield(asyncio.wait({self._work}))
             except asyncio.CancelledError:
                 continue
+
+
+def _sampler(sampling: Sampling) -> dict[str, Any]:
+    """llama.cpp's names for it, and what this small model does best with where nothing was asked for."""
+    asked = {
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "top_k": sampling.top_k,
+        "repeat_penalty": sampling.repetition_penalty,
+        # 32 bits, of which the highest number stands for a random seed.
+        "seed": None if sampling.seed is None else sampling.seed % 0xFFFFFFFF,
+        "stop": list(sampling.stop) or None,
+    }
+    ours = {"temperature": 0.0, "repeat_penalty": REPEAT_PENALTY}
+    return ours | {name: value for name, value in asked.items() if value is not None}
 
 
 def _usage(usage: Mapping[str, Any]) -> Usage:

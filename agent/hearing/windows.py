@@ -17,6 +17,7 @@ WINDOWS_S = (8.0, 15.0, 30.0)
 ROOM_S = 1.0
 """Silence that a window must leave after the clip."""
 LONGEST_PIECE_S = 28.0
+LEAST_PIECE_S = 1.0
 SEARCH_S = 8.0
 """A cut is looked for in the last part of a piece, where it is quietest."""
 _QUIET_SPAN = LISTENING_HZ // 10
@@ -28,12 +29,13 @@ def window_s(n_samples: int) -> float:
     return next((window for window in WINDOWS_S if length_s <= window), WINDOWS_S[-1])
 
 
-def pieces(samples: Samples) -> list[Samples]:
-    """Cut into pieces of at most LONGEST_PIECE_S, each cut in a quiet place."""
-    longest, search = int(LONGEST_PIECE_S * LISTENING_HZ), int(SEARCH_S * LISTENING_HZ)
+def pieces(samples: Samples, longest_s: float = LONGEST_PIECE_S) -> list[Samples]:
+    """Cut into pieces of at most longest_s, in quiet places, none of them shorter than LEAST_PIECE_S."""
+    longest, search = int(longest_s * LISTENING_HZ), int(SEARCH_S * LISTENING_HZ)
     cut: list[Samples] = []
     while len(samples) > longest:
-        place = longest - search + _quietest(samples[longest - search : longest])
+        end = min(longest, len(samples) - int(LEAST_PIECE_S * LISTENING_HZ))
+        place = longest - search + _quietest(samples[longest - search : end])
         cut.append(samples[:place])
         samples = samples[place:]
     return [*cut, samples]
