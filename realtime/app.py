@@ -1,11 +1,14 @@
 """The composition root: what the server is made of, and its HTTP surface."""
 
 import asyncio
+import errno
 import gc
 import os
 import resource
 import signal
 import socket
+import ssl
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -28,6 +31,8 @@ from realtime.errors import AdmissionRefused, ParlourError, SettingsError
 from realtime.metrics import Metrics
 from realtime.sessions import Sessions, new_ids
 from realtime.settings import Settings
+from realtime.transports.chat_completions import ChatCompletions
+from realtime.transports.http_error import error_response
 from realtime.transports.websocket import WebSocketTransport
 from realtime.turns.choose import Detectors
 
@@ -56,6 +61,7 @@ async def serve(settings: Settings, report: Callable[[str], None]) -> None:
     report: takes one line of progress. Raises ParlourError when the start cannot succeed.
     """
     _allow_many_sockets()
+    _check_certificate(settings)
     listener = listen(settings)  # first: a port that is taken is known before a model loads
     with listener:
         agent = await start_agent(settings, report)
@@ -79,6 +85,7 @@ def create_app(settings: Settings, agent: Agent, health: Health) -> Starlette:
     sessions = Sessions(settings, agent, health, detectors.make, metrics)
     access = Access(settings)
     door = _Door(settings, agent, health, sessions, access, metrics)
+    completions = ChatCompletions(settings, agent, health.model, metrics, access.refusal)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -91,6 +98,8 @@ def create_app(settings: Settings, agent: Agent, health: Health) -> Starlette:
         routes=[
             WebSocketRoute("/v1/realtime", _Realtime(door)),
             WebSocketRoute("/{path:path}", door.elsewhere),
+            Route("/v1/chat/completions", completions),
+            Route("/v1/models", door.models),
             Route("/v1/parlour", door.about),
             Route("/healthz", door.alive),
             Route("/readyz", door.ready),
@@ -142,6 +151,8 @@ async def start_agent(settings: Settings, report: Callable[[str], None]) -> Agen
         language=settings.language,
         voice=settings.voice,
         threads=settings.threads,
+        hub=settings.hub,
+        dtype=settings.dtype,
     )
     try:
         if settings.in_process:
@@ -177,6 +188,7 @@ class _Door:
         self._sessions = sessions
         self._access = access
         self._metrics = metrics
+        self._opened_at = int(time.time())
 
     async def realtime(self, scope: Scope, receive: Receive, send: Send) -> None:
         """GET /v1/realtime: everything is decided before the socket is accepted."""
@@ -187,7 +199,7 @@ class _Door:
             self._metrics.refused.labels("access").inc()
             status, sentence = refusal
             code = "invalid_api_key" if status == 401 else "forbidden"
-            await socket.send_denial_response(_error(status, code, sentence))
+            await socket.send_denial_response(error_response(status, code, sentence))
             return
         peer = socket.client.host if socket.client else ""
         try:
@@ -197,13 +209,12 @@ class _Door:
                 transport = WebSocketTransport(receive, send, ids.new, self._settings.slow_peer_s)
                 await self._sessions.run(transport, ids, socket.query_params.get("model", ""))
         except AdmissionRefused as full:
-            response = _error(503, "server_full", full.reason)
-            response.headers["retry-after"] = str(full.retry_after_s)
+            response = error_response(503, "server_full", full.reason, retry_after_s=full.retry_after_s)
             await socket.send_denial_response(response)
 
     async def elsewhere(self, socket: WebSocket) -> None:
         where = "There is no socket at this path: use /v1/realtime (base URLs end in /v1)."
-        await socket.send_denial_response(_error(404, "not_found", where))
+        await socket.send_denial_response(error_response(404, "not_found", where))
 
     async def about(self, _: Request) -> Response:
         """GET /v1/parlour: what the page tells of the brain behind it."""
@@ -219,6 +230,20 @@ class _Door:
             }
         )
 
+    async def models(self, request: Request) -> Response:
+        """GET /v1/models: the one that answers. Any name is taken for it."""
+        refusal = self._access.refusal(request.headers)
+        if refusal is not None:
+            status, sentence = refusal
+            return error_response(status, "invalid_api_key" if status == 401 else "forbidden", sentence)
+        model = {
+            "id": self._health.model,
+            "object": "model",
+            "created": self._opened_at,
+            "owned_by": "parlour",
+        }
+        return JSONResponse({"object": "list", "data": [model]})
+
     async def alive(self, _: Request) -> Response:
         return PlainTextResponse("ok\n")
 
@@ -233,7 +258,7 @@ class _Door:
         """GET /metrics, with a key where one is required: how much a server is used is its owner's."""
         refusal = self._access.refusal(request.headers) if self._access.needs_key else None
         if refusal is not None:
-            return _error(refusal[0], "invalid_api_key", refusal[1])
+            return error_response(refusal[0], "invalid_api_key", refusal[1])
         health = await self._agent_health()
         self._metrics.agent_ready.set(health.status == "ready")
         return Response(generate_latest(self._metrics.registry), media_type=CONTENT_TYPE_LATEST)
@@ -306,9 +331,18 @@ def _settle_memory() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
-def _error(status: int, code: str, message: str) -> JSONResponse:
-    kind = "server_error" if status >= 500 else "invalid_request_error"
-    return JSONResponse({"error": {"type": kind, "code": code, "message": message, "param": None}}, status)
+def _check_certificate(settings: Settings) -> None:
+    """Raises SettingsError: uvicorn would find out late, and with a traceback."""
+    if not settings.ssl_certfile:
+        return
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(settings.ssl_certfile, settings.ssl_keyfile, password="")
+    except OSError as error:
+        raise SettingsError(
+            f"ssl_certfile {settings.ssl_certfile} and ssl_keyfile {settings.ssl_keyfile} cannot be used "
+            f"({error.strerror or error}): expected a PEM certificate and its PEM key without a password."
+        ) from error
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -317,9 +351,12 @@ def listen(settings: Settings) -> socket.socket:
         family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
         listener = socket.create_server((settings.host, settings.port), family=family, backlog=1024)
     except OSError as error:
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            advice = "is that a name or an address of this machine? Choose one with --host."
+        else:
+            advice = "is another program using that port? Choose one with --port."
         raise SettingsError(
-            f"cannot listen on {settings.host}:{settings.port} ({error.strerror or error}): "
-            "is another program using that port? Choose one with --port."
+            f"cannot listen on {settings.host}:{settings.port} ({error.strerror or error}): {advice}"
         ) from error
     listener.setblocking(False)
     # All that a socket holds is read and parsed in one go: less of it, and a flood of tiny frames

@@ -27,6 +27,15 @@ class Metrics:
         self.turns = Counter(
             "parlour_turns", "Answers by their outcome.", ["outcome"], registry=self.registry
         )
+        self.completions_open = Gauge(
+            "parlour_chat_completions_open", "Chat completions being made now.", registry=self.registry
+        )
+        self.completions = Counter(
+            "parlour_chat_completions",
+            "Requests for chat completions by their outcome.",
+            ["outcome"],
+            registry=self.registry,
+        )
         self.decision = self._latency("parlour_turn_decision_seconds", "End of speech to end of turn.")
         self.first_token = self._latency(
             "parlour_turn_first_token_seconds", "End of speech (typed: request) to the first token of text."

@@ -4,6 +4,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from math import inf
 from typing import get_type_hints
 
 from realtime.errors import SettingsError
@@ -19,7 +20,9 @@ class Settings:
     keys: what clients must present, comma-separated; empty means that nobody is asked, which only
     a loopback address allows. agent_memory_mb: the most that the agent process may take, 0 for
     no limit. vad: "silero" or "webrtc". frame_kib_max: of one incoming WebSocket frame (what is sent
-    stays below 1 MiB whatever it is: several clients take no more).
+    stays below 1 MiB whatever it is: several clients take no more). completions_max: answers over plain
+    HTTP that are made at once. body_mib_max: of one such request; six minutes of WAV at 16 kHz, over an
+    hour of MP3. To parse one MiB takes the time of all sessions for about a millisecond.
     """
 
     host: str = "127.0.0.1"
@@ -31,6 +34,8 @@ class Settings:
     recogniser: str = ""
     language: str = ""
     threads: int = 0
+    hub: str = "huggingface"
+    dtype: str = ""
     keys: str = ""
     allowed_origins: str = ""
     in_process: bool = False
@@ -42,6 +47,8 @@ class Settings:
     playback_lead_s: float = 5.0
     slow_peer_s: float = 10.0
     frame_kib_max: int = 1024
+    completions_max: int = 32
+    body_mib_max: int = 16
     agent_first_event_s: float = 30.0
     agent_next_event_s: float = 15.0
     agent_memory_mb: int = 0
@@ -52,15 +59,22 @@ class Settings:
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
             raise SettingsError(f"port is {self.port}: expected 0 to 65535.")
+        if self.hub not in ("huggingface", "modelscope"):
+            raise SettingsError(f"hub is '{self.hub}': expected 'huggingface' or 'modelscope'.")
+        if self.dtype not in ("", "bfloat16", "float32"):
+            raise SettingsError(f"dtype is '{self.dtype}': expected 'bfloat16' or 'float32'.")
         if self.vad not in ("silero", "webrtc"):
             raise SettingsError(f"vad is '{self.vad}': expected 'silero' or 'webrtc'.")
         if self.log_level not in ("debug", "info", "warning", "error"):
             raise SettingsError(
                 f"log_level is '{self.log_level}': expected 'debug', 'info', 'warning' or 'error'."
             )
-        for name in ("sessions_max", "sessions_per_peer", "frame_kib_max"):
+        for name in ("sessions_max", "sessions_per_peer", "frame_kib_max", "completions_max", "body_mib_max"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"{name} is {getattr(self, name)}: expected 1 or more.")
+        for name in ("threads", "agent_memory_mb"):
+            if getattr(self, name) < 0:
+                raise SettingsError(f"{name} is {getattr(self, name)}: expected 0 or more.")
         for name in (
             "session_minutes",
             "utterance_s_max",
@@ -69,7 +83,7 @@ class Settings:
             "agent_first_event_s",
             "agent_next_event_s",
         ):
-            if not getattr(self, name) > 0:
+            if not 0 < getattr(self, name) < inf:
                 raise SettingsError(f"{name} is {getattr(self, name)}: expected a number above 0.")
         if self.utterance_s_max < 1:
             raise SettingsError(f"utterance_s_max is {self.utterance_s_max}: expected 1 or more seconds.")

@@ -25,7 +25,11 @@ def test_flags_win_over_the_environment_and_that_over_the_defaults() -> None:
         ({"sessions_max": 0}, {}, "sessions_max"),
         ({"keys": "c2VjcmV0="}, {}, "PARLOUR_KEYS"),
         ({"keys": "schl\u00fcssel"}, {}, "PARLOUR_KEYS"),
+        ({"threads": -1}, {}, "threads"),
+        ({"agent_memory_mb": -1}, {}, "agent_memory_mb"),
         ({"playback_lead_s": -1.0}, {}, "playback_lead_s"),
+        ({}, {"PARLOUR_SESSION_MINUTES": "inf"}, "session_minutes"),
+        ({}, {"PARLOUR_UTTERANCE_S_MAX": "nan"}, "utterance_s_max"),
         ({"ssl_certfile": "cert.pem"}, {}, "ssl_keyfile"),
     ],
 )

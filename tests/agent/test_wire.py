@@ -26,6 +26,15 @@ messages = st.one_of(
     st.builds(api.ToolResultMessage, words, words),
 )
 tools = st.builds(api.Tool, words, words, st.dictionaries(words, json_values, max_size=3))
+samplings = st.builds(
+    api.Sampling,
+    temperature=st.none() | st.floats(0, 2),
+    top_p=st.none() | st.floats(0, 1),
+    top_k=st.none() | st.integers(0, 10**6),
+    repetition_penalty=st.none() | st.floats(0, 2),
+    seed=st.none() | st.integers(-(2**63), 2**63 - 1),
+    stop=st.lists(words, max_size=3).map(tuple),
+)
 agent_requests = st.builds(
     api.AgentRequest,
     session_id=words,
@@ -37,6 +46,7 @@ agent_requests = st.builds(
     tools=st.lists(tools, max_size=2).map(tuple),
     tool_choice=words,
     max_output_tokens=st.none() | st.integers(0, 4096),
+    sampling=samplings,
 )
 transcribe_requests = st.builds(api.TranscribeRequest, words, pcm, st.none() | words)
 counts = st.integers(0, 10**6)

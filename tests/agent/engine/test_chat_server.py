@@ -5,6 +5,7 @@ import json
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from agent.api import AgentError, TextDelta, TextPart, Tool, ToolCall, Usage, UserMessage
+from agent.api import AgentError, Sampling, TextDelta, TextPart, Tool, ToolCall, Usage, UserMessage
 from agent.engine.base import EngineDelta, EngineDone, EngineRequest
 from agent.engine.chat_server import ChatServer
 
@@ -115,6 +116,33 @@ async def test_arguments_of_tool_calls_come_in_pieces() -> None:
     assert seen[0]["max_tokens"] == 9
 
 
+async def test_sampling_is_sent_as_far_as_it_was_asked_for() -> None:
+    seen: list[dict[str, Any]] = []
+
+    def answer(_: Request, body: dict[str, Any]) -> Response:
+        seen.append(body)
+        return _stream(_delta({"content": "Hi"}, "stop"), "[DONE]")
+
+    async with serving(answer) as url:
+        asked = Sampling(0.0, 0.9, 20, 1.1, 7, ("\n", "END"))
+        await _deltas(url, replace(ASKED, sampling=asked))
+        await _deltas(url, replace(ASKED, sampling=Sampling(temperature=0.5)))
+        await _deltas(url)
+    names = ("temperature", "top_p", "top_k", "repetition_penalty", "seed", "stop")
+    assert [{name: body[name] for name in names if name in body} for body in seen] == [
+        {
+            "temperature": 0.0,
+            "top_p": 0.9,
+            "top_k": 20,
+            "repetition_penalty": 1.1,
+            "seed": 7,
+            "stop": ["\n", "END"],
+        },
+        {"temperature": 0.5},
+        {},
+    ]
+
+
 async def test_an_answer_cut_at_its_limit_says_so() -> None:
     async with serving(lambda *_: _stream(_delta({"content": "Once"}, "length"), "[DONE]")) as url:
         assert (await _deltas(url))[-1] == EngineDone("max_tokens", Usage())
@@ -159,6 +187,14 @@ async def test_an_error_within_the_stream_is_told() -> None:
     async with serving(lambda *_: _stream({"error": {"message": "Hi is too long"}})) as url:
         with pytest.raises(AgentError, match="broke the answer off with an error"):
             await _deltas(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["localhost:11434/v1", "http://", "http://host:port/v1", "ftp://host/v1", "qwen"]
+)
+def test_what_is_no_address_is_refused_before_anybody_asks(url: str) -> None:
+    with pytest.raises(ValueError, match="expected an address like"):
+        ChatServer(url, "m")
 
 
 async def test_nobody_there_is_unavailable() -> None:
