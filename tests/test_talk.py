@@ -167,8 +167,9 @@ async def test_json_prints_every_event_with_the_length_of_its_audio(
     async with running(Server().serve) as url:
         assert await talk(TalkOptions(url=url, wavs=(question,), fast=True, as_json=True)) == 0
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert events[0]["type"] == "session.created"
-    assert events[-1]["type"] == "response.done"
+    kinds = [event["type"] for event in events]
+    assert kinds[0] == "session.created"
+    assert "response.done" in kinds
     audio = [event for event in events if event["type"] == "response.output_audio.delta"]
     assert [(event["delta"], event["audio_bytes"]) for event in audio] == 2 * [("", len(ANSWER))]
 
@@ -257,7 +258,7 @@ async def test_a_file_in_which_no_speech_is_heard_is_told(
     write_wav(tmp_path / "silence.wav", bytes(4800), 24_000)
     async with running(Server().serve) as url:
         assert await talk(TalkOptions(url=url, wavs=(tmp_path / "silence.wav",), fast=True)) == 1
-    assert "heard no end of a turn" in capsys.readouterr().err
+    assert "heard no speech" in capsys.readouterr().err
 
 
 async def test_a_server_that_falls_silent_is_given_up(
@@ -342,3 +343,88 @@ def test_the_options_come_from_the_arguments(monkeypatch: pytest.MonkeyPatch) ->
     assert options.key == "one"
     assert options.as_json
     assert TalkOptions.from_arguments(parser.parse_args([])) == TalkOptions(key="one")
+
+
+@pytest.mark.parametrize("fast", [True, False])
+async def test_an_answer_that_is_cut_off_is_not_the_end_of_the_file(
+    question: Path, capsys: pytest.CaptureFixture[str], fast: bool
+) -> None:
+    utterance = ["speech_started", "speech_stopped", "committed"]
+    cut_off = [
+        *utterance,
+        "created a",
+        "speech_started",
+        "cancelled a",
+        "speech_stopped",
+        "pause",
+        "committed",
+    ]
+    # Sent fast, all of the file is with the server before its first answer is.
+    answered_before = [*utterance, "created 0", "completed 0", "pause"] if fast else []
+    script = [*answered_before, *cut_off, "created b", "completed b"]
+
+    async def interrupted(socket: ServerConnection) -> None:
+        await socket.send(json.dumps({"type": "session.created"}))
+        n_silent = 0
+        async for frame in socket:
+            event = json.loads(frame)
+            if event["type"] == "session.update":
+                await socket.send(json.dumps({"type": "session.updated"}))
+            elif not base64.b64decode(event["audio"]).strip(b"\0"):
+                n_silent += 1
+            if n_silent == 1:  # the file has ended
+                for step in script:
+                    if step == "pause":  # longer than the 100 ms of silence that the client sends at a time
+                        await asyncio.sleep(0.15)
+                        continue
+                    status, _, response_id = step.partition(" ")
+                    response = {"id": response_id, "status": status}
+                    kind = "created" if status == "created" else "done"
+                    told = {"type": f"input_audio_buffer.{step}"}
+                    if response_id:
+                        told = {"type": f"response.{kind}", "response": response}
+                    await socket.send(json.dumps(told))
+                n_silent += 1
+
+    async with running(interrupted) as url:
+        assert await talk(TalkOptions(url=url, wavs=(question,), fast=fast, as_json=True)) == 0
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [event["response"]["id"] for event in events if "response" in event][-1] == "b"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"texts": ("hello", " ")}, "--text is empty"),
+        ({"texts": ("hello",), "out": Path("none") / "a.wav"}, "cannot be written"),
+        ({"wavs": (Path("silent.wav"),)}, "holds no sound"),
+    ],
+)
+async def test_what_cannot_be_used_is_told_before_the_conversation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: dict[str, Any], sentence: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_wav(Path("silent.wav"), b"", 24_000)
+    server = Server()
+    async with running(server.serve) as url:
+        with pytest.raises(SettingsError, match=sentence):
+            await talk(TalkOptions(url=url, **wrong))
+    assert server.requests == []
+
+
+async def test_what_is_in_the_way_of_a_connection_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    async with running(Server().serve) as url:
+        assert await talk(TalkOptions(url=url.replace("http", "https"), texts=("hello",))) == 3
+    assert "http://" in capsys.readouterr().err
+    assert await talk(TalkOptions(url="http://no-such-machine.invalid", texts=("hello",))) == 3
+    assert "no machine of that name" in capsys.readouterr().err
+
+    async def mumble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail.example\r\n")
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(mumble, "127.0.0.1", 0) as other:
+        port = other.sockets[0].getsockname()[1]
+        assert await talk(TalkOptions(url=f"http://127.0.0.1:{port}", texts=("hello",))) == 3
+    assert "does not answer as a Parlour server" in capsys.readouterr().err

@@ -17,11 +17,11 @@ from faster_whisper.vad import get_vad_model
 
 import agent.onnx  # noqa: F401 - silences onnxruntime before faster_whisper loads it
 from agent.api import LISTENING_HZ
+from agent.hearing.base import LANGUAGES
 from agent.hearing.windows import WINDOWS_S, Samples, pieces, window_s
 from agent.models.files import ModelFile, verified
 
 FRAMES_PER_S = 100
-LANGUAGES = ("en", "es", "fr", "de", "it", "pt", "nl", "pl", "zh", "ja")
 
 # Where nobody speaks, Whisper invents words. Four guards, from the cheapest to the dearest; the
 # numbers are from silence, noise, hum and clicks against the quietest of real speech.

@@ -16,7 +16,7 @@ from agent import about
 from agent.api import Agent, AgentRequest, AudioPart, Health, TextPart, UserMessage
 from agent.engine.base import Engine
 from agent.engine.chat_server import ChatServer
-from agent.hearing.base import Recogniser
+from agent.hearing.base import LANGUAGES, Recogniser
 from agent.hearing.queue import QueuedRecogniser
 from agent.models.catalogue import (
     KOKORO,
@@ -52,39 +52,47 @@ async def build_embedded(settings: AgentSettings, report: Report) -> Agent:
 
     Raises ModelFileError, AgentError, and ValueError for a setting that cannot be used.
     """
-    plan = plan_of(settings, _cores(), present(KOKORO))
+    plan = plan_of(settings, cores(), present(KOKORO))
     # llama.cpp's own threads: imported late, so that a chat server needs none of it.
     from agent.engine.llama_cpp import LlamaCpp
 
     async with contextlib.AsyncExitStack() as loaded:
-        recogniser, synthesiser = await _ears_and_voice(plan, report, loaded)
-        with _step(report, "loading the language model (SmolLM2 135M)"):
+        recogniser, synthesiser = await ears_and_voice(plan, report, loaded)
+        with step(report, "loading the language model (SmolLM2 135M)"):
             engine = await asyncio.to_thread(
                 lambda: LlamaCpp(verified(SMOLLM2), plan.brain_threads, plan.answers)
             )
             loaded.push_async_callback(engine.aclose)
-        with _step(report, "warming the language model"):
+        with step(report, "warming the language model"):
             await engine.warm_up()
-        health = _health("smollm2-135m-instruct", plan, "xllamacpp", about.EMBEDDED)
+        health = health_of("smollm2-135m-instruct", plan, "xllamacpp", about.EMBEDDED)
         agent = Responder(engine, recogniser, synthesiser, health)
-        with _step(report, "answering a first question to itself"):
+        with step(report, "answering a first question to itself"):
             await _first_turn(agent)
         loaded.pop_all()
     return agent
 
 
 async def build_chat_server(settings: AgentSettings, report: Report) -> Agent:
-    """The same ears and voice with another brain: `settings.model` on the server `settings.llm_url`."""
-    plan = plan_of(settings, _cores(), present(KOKORO))
+    """The same ears and voice with another brain: `settings.model` on the server `settings.llm_url`.
+
+    Raises as `build_embedded` does.
+    """
+    if settings.model in ("auto", "embedded", ""):
+        raise ValueError(
+            f"--llm-url {settings.llm_url} needs the name of a model there: add --model NAME "
+            "(make run MODEL=NAME)."
+        )
+    plan = plan_of(settings, cores(), present(KOKORO))
     async with contextlib.AsyncExitStack() as loaded:
-        recogniser, synthesiser = await _ears_and_voice(plan, report, loaded)
+        recogniser, synthesiser = await ears_and_voice(plan, report, loaded)
         engine: Engine = ChatServer(settings.llm_url, settings.model, settings.llm_key)
         loaded.push_async_callback(engine.aclose)
-        with _step(report, "speaking and hearing a first sentence"):
+        with step(report, "speaking and hearing a first sentence"):
             await _first_sentence(synthesiser, recogniser)
         loaded.pop_all()
     words = about.chat_server(settings.model)
-    return Responder(engine, recogniser, synthesiser, _health(settings.model, plan, "httpx", words))
+    return Responder(engine, recogniser, synthesiser, health_of(settings.model, plan, "httpx", words))
 
 
 # What is loaded --------------------------------------------------------------------------
@@ -107,7 +115,11 @@ class Plan:
 
 def plan_of(settings: AgentSettings, cores: int, kokoro_installed: bool = False) -> Plan:
     """Which recogniser and voice this machine gets. Raises ValueError for a name that is unknown."""
+    if settings.threads < 0:
+        raise ValueError(f"threads is {settings.threads}: expected 0 for all cores, or more")
     language = settings.language or "en"
+    if language not in LANGUAGES:
+        raise ValueError(f'the language must be one of {", ".join(LANGUAGES)}, not "{language}"')
     recogniser = settings.recogniser or ("base" if language != "en" or cores >= CORES_FOR_BASE else "tiny.en")
     if recogniser not in ("tiny.en", "base"):
         raise ValueError(f'the recogniser must be "tiny.en" or "base", not "{recogniser}"')
@@ -121,17 +133,17 @@ def plan_of(settings: AgentSettings, cores: int, kokoro_installed: bool = False)
     return Plan(recogniser, voice, threads, max(2, threads), language)
 
 
-async def _ears_and_voice(
+async def ears_and_voice(
     plan: Plan, report: Report, loaded: contextlib.AsyncExitStack
 ) -> tuple[Recogniser, Synthesiser]:
     from agent.hearing.whisper import Whisper
 
     files = WHISPER_BASE if plan.recogniser == "base" else WHISPER_TINY_EN
-    with _step(report, f"loading the recogniser (Whisper {plan.recogniser})"):
+    with step(report, f"loading the recogniser (Whisper {plan.recogniser})"):
         recogniser = QueuedRecogniser(await asyncio.to_thread(Whisper, files, plan.threads), plan.language)
         loaded.push_async_callback(recogniser.aclose)
     name = "Piper, joe" if plan.voice == "piper" else f"Kokoro, {' and '.join(KOKORO_VOICES)}"
-    with _step(report, f"loading the voice ({name})"):
+    with step(report, f"loading the voice ({name})"):
         synthesiser = ThreadedSynthesiser(await asyncio.to_thread(_speakers, plan))
         loaded.push_async_callback(synthesiser.aclose)
     return recogniser, synthesiser
@@ -149,14 +161,14 @@ def _speakers(plan: Plan) -> Mapping[str, ClauseVoice]:
     return {"joe": PiperVoice(verified(PIPER_JOE), verified(PIPER_JOE_CONFIG), lexicon, plan.threads)}
 
 
-def _health(model: str, plan: Plan, engine: str, words: dict[str, str]) -> Health:
+def health_of(model: str, plan: Plan, engine: str, words: dict[str, str]) -> Health:
     packages = ("faster-whisper", "ctranslate2", "onnxruntime", engine)
     facts = {package: metadata.version(package) for package in packages}
     facts |= words | {"recogniser": f"whisper {plan.recogniser}", "device": f"cpu, {plan.threads} threads"}
     return Health("ready", model, transcribes=True, facts=facts)
 
 
-def _cores() -> int:
+def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -187,7 +199,7 @@ def _to_listening(pcm: bytes) -> bytes:
 
 
 @contextlib.contextmanager
-def _step(report: Report, what: str) -> Iterator[None]:
+def step(report: Report, what: str) -> Iterator[None]:
     started = time.perf_counter()
     report(f"{what} ...")
     yield

@@ -170,9 +170,9 @@ def test_the_process_ends_even_while_it_is_stopped_in_its_loop(tmp_path: Path) -
 
 
 def test_a_start_that_fails_says_one_sentence(tmp_path: Path) -> None:
-    with process("--uds", str(tmp_path / "a.sock"), "--model", "no/such-model") as child:
+    with process("--uds", str(tmp_path / "a.sock"), "--model", "no-such-model") as child:
         failed = json.loads(child.stdout.readline())["failed"]
-        assert "'no/such-model' is not one that this version knows" in failed
+        assert "'no-such-model' is not one that this version knows" in failed
         assert "--model embedded" in failed
         assert child.wait(10) == 1
 

@@ -120,7 +120,7 @@ async def test_many_deaths_in_a_row_are_survived() -> None:
 
 async def test_calls_wait_a_bounded_time_for_a_restart_that_fails() -> None:
     async with supervised(Patience(call_s=0.3, ping_every_s=1000)) as agent:
-        agent._settings = AgentSettings(model="no/such-model")
+        agent._settings = AgentSettings(model="no-such-model")
         os.kill(pid_of(agent), signal.SIGKILL)
         events = [event async for event in agent.respond(HELLO)]
         assert_ends_once(events, "agent_unavailable")
@@ -133,8 +133,8 @@ async def test_calls_wait_a_bounded_time_for_a_restart_that_fails() -> None:
 
 
 async def test_a_start_that_fails_raises_the_workers_own_sentence() -> None:
-    agent = SupervisedAgent(AgentSettings(model="no/such-model"), lambda line: None)
-    with pytest.raises(AgentError, match="'no/such-model' is not one that this version knows"):
+    agent = SupervisedAgent(AgentSettings(model="no-such-model"), lambda line: None)
+    with pytest.raises(AgentError, match="'no-such-model' is not one that this version knows"):
         await agent.start()
     assert not Path(agent._folder.name).exists()
     await agent.aclose()

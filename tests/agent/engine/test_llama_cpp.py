@@ -2,13 +2,15 @@
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agent.api import AgentError, AssistantMessage, TextDelta, TextPart, UserMessage
+from agent.api import AgentError, AssistantMessage, Sampling, TextDelta, TextPart, UserMessage
 from agent.engine.base import EngineDelta, EngineDone, EngineRequest
 from agent.engine.chat_server import ChatServer
 from agent.models.catalogue import SMOLLM2
@@ -23,7 +25,8 @@ LlamaCpp = pytest.importorskip("agent.engine.llama_cpp", exc_type=ImportError).L
 
 @pytest.fixture
 async def engine() -> AsyncIterator[LlamaCpp]:
-    engine = await asyncio.to_thread(LlamaCpp, verified(SMOLLM2), 2, 1)
+    # One thread, as on two cores: two would wait for each other wherever anything else runs.
+    engine = await asyncio.to_thread(LlamaCpp, verified(SMOLLM2), 1, 1)
     yield engine
     await engine.aclose()
 
@@ -84,6 +87,36 @@ async def test_answers_and_reuses_what_it_has_read(engine: LlamaCpp) -> None:
     _, again = await _answer(engine, _ask("What is the capital of France?", first, "What do bees make?"))
     assert again.usage.cached_tokens >= done.usage.input_text_tokens
     assert again.usage.input_text_tokens - again.usage.cached_tokens < 40
+
+
+@pytest.mark.parametrize(
+    "wish",
+    ["Tell me a list of five fruits.", "Write Python code that says hello.", "Tell me a long story."],
+)
+async def test_it_speaks_in_a_sentence_or_two_whatever_is_wished(engine: LlamaCpp, wish: str) -> None:
+    answer, done = await _answer(engine, _ask(wish))
+    assert not set("\n*#`") & set(answer)
+    assert len(re.findall(r"[.!?]+(?=\s|$)", answer)) <= 2
+    assert done.reason == "stop"
+
+
+async def test_sampling_is_kept_to(engine: LlamaCpp) -> None:
+    plain = _ask("Tell me about the sea.", max_tokens=10)
+
+    async def said(**sampling: Any) -> str:
+        return (await _answer(engine, replace(plain, sampling=Sampling(**sampling))))[0]
+
+    likeliest = await said()
+    assert await said(temperature=1.5, top_k=1) == likeliest
+    assert await said(temperature=1.5, top_p=1e-6, seed=3) == likeliest
+    hot = [await said(temperature=2.0, top_k=0, seed=seed) for seed in (1, 1, -(2**63))]
+    assert hot[0] == hot[1] != likeliest
+    assert hot[2] not in (hot[0], likeliest)
+    cut = likeliest.split()[3]
+    text, done = await _answer(engine, replace(plain, sampling=Sampling(stop=("never said", cut))))
+    assert likeliest.startswith(text)
+    assert cut not in text
+    assert done.reason == "stop"
 
 
 async def test_closing_frees_the_only_slot_within_a_token(engine: LlamaCpp) -> None:

@@ -45,8 +45,10 @@ def test_the_better_voice_speaks_where_there_are_cores_for_it(
         AgentSettings(recogniser="huge"),
         AgentSettings(recogniser="tiny.en", language="fr"),
         AgentSettings(voice="x"),
+        AgentSettings(language="xx"),
+        AgentSettings(threads=-3),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_refused(settings: AgentSettings) -> None:
-    with pytest.raises(ValueError, match=r"must be|English only"):
+    with pytest.raises(ValueError, match=r"must be|English only|expected 0"):
         plan_of(settings, 2)
