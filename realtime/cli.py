@@ -45,12 +45,15 @@ def _parser() -> argparse.ArgumentParser:
 _HELP = {
     "host": "address to listen on (default 127.0.0.1; others need keys)",
     "port": "port to listen on (default 8080; 0 takes a free one)",
-    "model": "embedded, scripted, auto, or with --llm-url the name of a model there (default auto)",
+    "model": "embedded, scripted, auto, Qwen/Qwen2-Audio-7B-Instruct or a folder of it, or with --llm-url "
+    "the name of a model there (default auto)",
     "llm_url": "base URL of an OpenAI-compatible chat server, e.g. http://localhost:8000/v1",
     "llm_key": "key for that server",
     "voice": "piper, or kokoro where there are cores for it",
     "recogniser": "Whisper model that hears: tiny.en or base",
     "language": "ISO 639-1 code of what is spoken, for the base recogniser",
+    "hub": "where a model's OWNER/NAME is looked up: huggingface (default) or modelscope",
+    "dtype": "of Qwen2-Audio's weights: bfloat16 or float32 (default: bfloat16 on a GPU, float32 without)",
     "threads": "CPU threads for the models (default: all cores)",
     "keys": "secrets of which clients must present one, comma-separated",
     "allowed_origins": "origins of other sites' pages that may connect, comma-separated",
