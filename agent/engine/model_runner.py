@@ -63,26 +63,26 @@ class ModelRunner:
         """pages_max: blocks of the longest conversation. batch_max: conversations that decode at once."""
         config = language_model.config
         self._model = language_model
-        self._head = lm_head
-        self._embed: nn.Embedding = language_model.embed_tokens
+        self.head = lm_head
+        self.embed: nn.Embedding = language_model.embed_tokens
         self.vocabulary: int = config.vocab_size
-        self.device: torch.device = self._embed.weight.device
+        self.device: torch.device = self.embed.weight.device
         config._attn_implementation = NAME
         head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         # One block more than is leased: where graphs that were filled up write what nobody reads.
-        self._pool = KVPool(
+        self.pool = KVPool(
             config.num_hidden_layers,
             n_blocks + 1,
             block_size,
             config.num_key_value_heads,
             head_dim,
             self.device,
-            self._embed.weight.dtype,
+            self.embed.weight.dtype,
         )
-        self._spare_block = n_blocks
+        self.spare_block = n_blocks
         self._graphs: dict[int, _DecodeGraph] = {}
         if self.device.type == "cuda":
-            self._capture(pages_max, batch_max)
+            self.make_graphs(pages_max, batch_max)
 
     @torch.inference_mode()
     def forward(self, chunks: Sequence[Chunk], audio: Sequence[Sequence[Audio]]) -> torch.Tensor:
@@ -91,24 +91,24 @@ class ModelRunner:
             return graph.replay(chunks)
         embeds = self._embedded(chunks, audio)
         positions = np.concatenate([np.arange(chunk.start, chunk.end) for chunk in chunks])
-        hidden = self._hidden(
-            embeds, to_device(positions, self.device), passage(self._pool, chunks, self.device)
+        hidden = self.hidden(
+            embeds, to_device(positions, self.device), passage(self.pool, chunks, self.device)
         )
         ends = np.cumsum([len(chunk.keys) for chunk in chunks]) - 1
         wanting = ends[[chunk.wants_logits for chunk in chunks]]
         if len(wanting) == 0:
             return torch.empty((0, self.vocabulary), device=self.device)
-        logits: torch.Tensor = self._head(hidden[to_device(wanting, self.device)])
+        logits: torch.Tensor = self.head(hidden[to_device(wanting, self.device)])
         return logits
 
     @torch.inference_mode()
     def copy(self, copy: Copy, blocks: Sequence[int]) -> None:
-        size, count = self._pool.block_size, copy.n_positions
+        size, count = self.pool.block_size, copy.n_positions
         source = slots_of(copy.source.blocks, size, 0, count)
         target = slots_of(list(blocks), size, 0, count)
-        self._pool.copy(to_device(source, self.device), to_device(target, self.device))
+        self.pool.copy(to_device(source, self.device), to_device(target, self.device))
 
-    def _hidden(self, embeds: torch.Tensor, positions: torch.Tensor, passage: Passage) -> torch.Tensor:
+    def hidden(self, embeds: torch.Tensor, positions: torch.Tensor, passage: Passage) -> torch.Tensor:
         """embeds: (n_tokens, d_model); positions: (n_tokens,). Returns the same shape, after the norm."""
         output = self._model(
             inputs_embeds=embeds[None],
@@ -123,7 +123,7 @@ class ModelRunner:
     def _embedded(self, chunks: Sequence[Chunk], audio: Sequence[Sequence[Audio]]) -> torch.Tensor:
         keys = np.concatenate([chunk.keys for chunk in chunks])
         ids = to_device(np.where(keys < self.vocabulary, keys, 0), self.device)
-        embeds: torch.Tensor = self._embed(ids)
+        embeds: torch.Tensor = self.embed(ids)
         begin = 0
         for chunk, pieces in zip(chunks, audio, strict=True):
             for piece in pieces:
@@ -132,71 +132,87 @@ class ModelRunner:
             begin += len(chunk.keys)
         return embeds
 
-    # CUDA graphs -----------------------------------------------------------------------------
+    # Decoding --------------------------------------------------------------------------------
 
-    def _capture(self, pages_max: int, batch_max: int) -> None:
+    def make_graphs(self, pages_max: int, batch_max: int) -> None:
+        """Have decoding of up to batch_max conversations, pages_max blocks long, ready to be replayed."""
         sizes = sorted({*(size for size in GRAPH_SIZES if size < batch_max), batch_max}, reverse=True)
         memory = None
         for size in sizes:  # the largest first: the others then fit into its memory
-            graph = _DecodeGraph(self, size, pages_max, memory)
-            memory = graph.memory
+            graph = _DecodeGraph(self, size, pages_max)
+            if self.device.type == "cuda":
+                memory = graph.capture(memory)
             self._graphs[size] = graph
 
     def _graph_for(self, chunks: Sequence[Chunk]) -> "_DecodeGraph | None":
         if not self._graphs or any(len(chunk.keys) != 1 or not chunk.wants_logits for chunk in chunks):
             return None
-        return self._graphs[min(size for size in self._graphs if size >= len(chunks))]
+        if any(chunk.keys[0] >= self.vocabulary for chunk in chunks):
+            return None  # the last row of a clip, with nothing after it
+        fitting = [size for size in self._graphs if size >= len(chunks)]
+        return self._graphs[min(fitting)] if fitting else None
 
 
 class _DecodeGraph:
-    """One token of each of `size` conversations, as one launch. Rows too many go into the spare block."""
+    """One token of each of `size` conversations, always in the same memory, so that it can be captured once
+    and launched as one. Rows too many go into the spare block. On a CPU the step is done each time."""
 
-    def __init__(self, runner: ModelRunner, size: int, pages_max: int, memory: Any) -> None:
-        device = runner.device
+    def __init__(self, runner: ModelRunner, size: int, pages_max: int) -> None:
         self._runner = runner
         self._size = size
         self._n_pages = pages_max
-        block_size = runner._pool.block_size
         # All inputs in one tensor, so that a step has one transfer: ids, positions, slots, lengths, pages.
-        self._host = torch.zeros(4 * size + size * pages_max, dtype=torch.int64).pin_memory()
-        self._inputs = self._host.to(device)
-        ids, positions, slots, used = self._inputs[: 4 * size].view(4, size)
-        table = self._inputs[4 * size :].view(size, pages_max)
+        self._host = torch.zeros(4 * size + size * pages_max, dtype=torch.int64)
+        if runner.device.type == "cuda":
+            self._host = self._host.pin_memory()
+        self._inputs = self._host.to(runner.device, copy=True)
+        self._graph: Any = None
+        self._logits = torch.empty(0)
 
-        def step() -> torch.Tensor:
-            pages = Pages(
-                torch.arange(size + 1, dtype=torch.int32, device=device),
-                used.to(torch.int32),
-                table.to(torch.int32),
-                1,
-                pages_max * block_size,
-            )
-            passage = Passage(runner._pool, slots, (), pages)
-            logits: torch.Tensor = runner._head(runner._hidden(runner._embed(ids), positions, passage))
-            return logits
-
+    def capture(self, memory: Any) -> Any:
+        """Record the step as a CUDA graph in the memory of an earlier one; return its memory."""
         self._write([])
+        self._inputs.copy_(self._host)
         side: Any = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side), torch.inference_mode():
-            self._inputs.copy_(self._host)
             for _ in range(2):  # libraries allocate at their first calls, which a graph may not
-                step()
+                self._step()
         torch.cuda.current_stream().wait_stream(side)
         self._graph = torch.cuda.CUDAGraph()
         with torch.inference_mode(), torch.cuda.graph(self._graph, pool=memory):
-            self._logits: torch.Tensor = step()
-        self.memory = self._graph.pool()
+            self._logits = self._step()
+        return self._graph.pool()
 
     def replay(self, chunks: Sequence[Chunk]) -> torch.Tensor:
+        """Logits (len(chunks), vocabulary), good until the next replay."""
         self._write(chunks)
         self._inputs.copy_(self._host, non_blocking=True)
-        self._graph.replay()
+        if self._graph is not None:
+            self._graph.replay()
+        else:
+            self._logits = self._step()
         return self._logits[: len(chunks)]
 
+    def _step(self) -> torch.Tensor:
+        runner, size = self._runner, self._size
+        ids, positions, slots, used = self._inputs[: 4 * size].view(4, size)
+        begins = torch.arange(size + 1, dtype=torch.int32, device=runner.device)
+        pages = Pages(
+            cu_q=begins,
+            cu_k=begins * (self._n_pages * runner.pool.block_size),
+            n_used=used.to(torch.int32),
+            table=self._inputs[4 * size :].view(size, self._n_pages).to(torch.int32),
+            max_q=1,
+            max_k=self._n_pages * runner.pool.block_size,
+        )
+        hidden = runner.hidden(runner.embed(ids), positions, Passage(runner.pool, slots, (), pages))
+        logits: torch.Tensor = runner.head(hidden)
+        return logits
+
     def _write(self, chunks: Sequence[Chunk]) -> None:
-        size, block_size = self._size, self._runner._pool.block_size
-        spare = self._runner._spare_block
+        size, block_size = self._size, self._runner.pool.block_size
+        spare = self._runner.spare_block
         host = self._host.numpy()
         rows, table = host[: 4 * size].reshape(4, size), host[4 * size :].reshape(size, self._n_pages)
         rows[:, len(chunks) :] = [[0], [0], [spare * block_size], [1]]

@@ -8,6 +8,7 @@ conversation's part is a call of its own, over a view of the pool where its bloc
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -61,9 +62,14 @@ class _Part:
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """The same parts for FlashAttention. table: (n_parts, n_pages), int32, pages of the pool."""
+    """The same parts for FlashAttention, int32. table: (n_parts, n_pages), pages of the pool.
+
+    cu_q: (n_parts + 1,), where each part's new tokens begin, and where the last one's end; cu_k: the
+    same of all positions. n_used: (n_parts,), how many positions each has.
+    """
 
     cu_q: torch.Tensor
+    cu_k: torch.Tensor
     n_used: torch.Tensor
     table: torch.Tensor
     max_q: int
@@ -109,17 +115,19 @@ def _slots(chunk: Chunk, block_size: int) -> slice | torch.Tensor:
 def pages(pool: KVPool, chunks: Sequence[Chunk], device: torch.device) -> Pages:
     """FlashAttention's view of the chunks; one transfer to the device."""
     n, n_pages = len(chunks), max(len(chunk.blocks) for chunk in chunks)
-    packed = np.zeros(2 * n + 1 + n * n_pages, np.int32)
-    np.cumsum([len(chunk.keys) for chunk in chunks], out=packed[1 : n + 1])
-    packed[n + 1 : 2 * n + 1] = [chunk.end for chunk in chunks]
-    table = packed[2 * n + 1 :].reshape(n, n_pages)
+    packed = np.zeros(3 * n + 2 + n * n_pages, np.int32)
+    packed[: n + 1] = [0, *accumulate(len(chunk.keys) for chunk in chunks)]
+    packed[n + 1 : 2 * n + 2] = [0, *accumulate(chunk.end for chunk in chunks)]
+    packed[2 * n + 2 : 3 * n + 2] = [chunk.end for chunk in chunks]
+    table = packed[3 * n + 2 :].reshape(n, n_pages)
     for row, chunk in enumerate(chunks):
         table[row, : len(chunk.blocks)] = chunk.blocks
     on_device = to_device(packed, device)
     return Pages(
         on_device[: n + 1],
-        on_device[n + 1 : 2 * n + 1],
-        on_device[2 * n + 1 :].view(n, n_pages),
+        on_device[n + 1 : 2 * n + 2],
+        on_device[2 * n + 2 : 3 * n + 2],
+        on_device[3 * n + 2 :].view(n, n_pages),
         max(len(chunk.keys) for chunk in chunks),
         max(chunk.end for chunk in chunks),
     )
@@ -194,7 +202,7 @@ def _on_pages(
         keys.view(shape),
         values.view(shape),
         pages.cu_q,
-        None,
+        pages.cu_k,
         pages.max_q,
         pages.max_k,
         scale=scaling,
