@@ -189,11 +189,17 @@ class GenerationFailed:
     """The last event of an answer that could not be finished.
 
     code: "agent_unavailable", "agent_timeout", "agent_overloaded", "agent_out_of_memory",
-    "agent_error". message: for the developer of a client; holds no words of the conversation.
+    "agent_error"; or one of REQUEST_FAULTS: "context_length_exceeded" where the instructions and the
+    last turn alone are longer than the model reads, "invalid_value" for audio or an option that it
+    cannot take. message: for the developer of a client; holds no words of the conversation.
     """
 
     code: str
     message: str
+
+
+REQUEST_FAULTS = frozenset({"context_length_exceeded", "invalid_value"})
+"""Codes of failures that are the request's own fault: asked again, it would fail again."""
 
 
 AgentEvent = TextDelta | AudioDelta | ToolCall | StageDone | GenerationDone | GenerationFailed

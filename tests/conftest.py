@@ -2,14 +2,18 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import uvicorn
 
 from agent.api import Agent
+from agent.models.catalogue import SMOLLM2, WHISPER_TINY_EN
+from agent.models.files import present
 from agent.scripted import ScriptedAgent
 from realtime.app import create_app, listen, uvicorn_config
 from realtime.sessions import Sessions
@@ -63,6 +67,21 @@ def start_server() -> Callable[..., AbstractAsyncContextManager[Server]]:
 async def server() -> AsyncIterator[Server]:
     async with running_server() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def small_qwen2_audio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of the small checkpoint of real parts, which takes seconds to make."""
+    for package in ("torch", "transformers", "gguf"):
+        pytest.importorskip(package)
+    from agent.models.small_qwen2_audio import build_small
+
+    if not present([SMOLLM2, *WHISPER_TINY_EN["model.bin"]]):
+        pytest.skip("the packages of models.txt are not installed")
+    folder = tmp_path_factory.mktemp("small-qwen2-audio")
+    build_small(folder)
+    yield folder
+    shutil.rmtree(folder)  # 0.7 GB
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

@@ -14,7 +14,8 @@ from torch import nn
 
 from agent.engine.batch import Chunk, slots_of
 from agent.engine.kv_cache import Copy
-from agent.engine.paged_attention import NAME, KVPool, Pages, Passage, passage, to_device
+from agent.engine.paged_attention import NAME, KVPool, Pages, Passage, passage
+from agent.engine.transfer import to_device
 
 GRAPH_SIZES = (1, 2, 4, 8, 16, 24, 32, 48, 64)
 """Batches that get a graph of their own; others are filled up to the next one."""

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.nn import functional
 from transformers import AttentionInterface
 
 from agent.engine.batch import Chunk, slots_of
+from agent.engine.transfer import to_device
 
 NAME = "parlour_paged"
 
@@ -131,12 +131,6 @@ def pages(pool: KVPool, chunks: Sequence[Chunk], device: torch.device) -> Pages:
         max(len(chunk.keys) for chunk in chunks),
         max(chunk.end for chunk in chunks),
     )
-
-
-def to_device(values: NDArray[Any], device: torch.device) -> torch.Tensor:
-    """Without waiting for it, where the device works beside the CPU."""
-    tensor = torch.from_numpy(values)
-    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
 
 
 def paged_attention(

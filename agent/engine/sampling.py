@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from agent.api import Sampling
+from agent.engine.transfer import to_device
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +71,13 @@ def sample(logits: torch.Tensor, samplers: Sequence[Sampler]) -> list[int]:
     tokens = logits.argmax(dim=-1)
     drawing = [row for row, choosing in enumerate(choosings) if choosing.temperature > 0]
     if drawing:
-        rows = torch.tensor(drawing, device=logits.device)
+        rows = to_device(np.array(drawing), logits.device)
         drawn = _drawn(logits[rows], [samplers[row] for row in drawing])
         tokens = tokens.index_copy(0, rows, drawn)
     if any(sampler.seen is not None for sampler in samplers):
         for row, sampler in enumerate(samplers):
             if sampler.seen is not None:
-                sampler.seen[tokens[row]] = True
+                sampler.seen.index_fill_(0, tokens[row : row + 1], True)
     return [int(token) for token in tokens.tolist()]
 
 
@@ -94,7 +95,7 @@ def _drawn(logits: torch.Tensor, samplers: Sequence[Sampler]) -> torch.Tensor:
     if any(choosing.top_k for choosing in choosings):
         counts = [min(choosing.top_k or vocabulary, vocabulary) for choosing in choosings]
         best = logits.topk(max(counts), dim=-1).values
-        places = torch.tensor(counts, device=logits.device)[:, None] - 1
+        places = to_device(np.array(counts), logits.device)[:, None] - 1
         logits = logits.masked_fill(logits < best.gather(1, places), -torch.inf)
     if any(choosing.top_p < 1 for choosing in choosings):
         ascending, order = logits.sort(dim=-1)
@@ -111,4 +112,4 @@ def _drawn(logits: torch.Tensor, samplers: Sequence[Sampler]) -> torch.Tensor:
 
 
 def _column(values: Sequence[float], like: torch.Tensor) -> torch.Tensor:
-    return torch.tensor(values, device=like.device, dtype=like.dtype)[:, None]
+    return to_device(np.array(values, np.float32), like.device)[:, None]

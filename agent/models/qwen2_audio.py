@@ -60,17 +60,22 @@ async def build_qwen2_audio(settings: AgentSettings, report: Report) -> Agent:
     check_transformers(metadata.version("transformers"))
     plan = embedded.plan_of(settings, embedded.cores(), present(KOKORO))
     async with contextlib.AsyncExitStack() as loaded:
-        checkpoint = await asyncio.to_thread(find, settings.model, settings.hub or "huggingface", report)
+        checkpoint = await asyncio.to_thread(_found, settings, report)
         engine = await asyncio.to_thread(load, checkpoint, settings, report)
         loaded.push_async_callback(engine.aclose)
         recogniser, synthesiser = await embedded.ears_and_voice(plan, report, loaded)
         with embedded.step(report, "answering a first question to itself"):
             await warm_up(engine)
         loaded.pop_all()
-    health = embedded.health_of(settings.model, plan, "transformers", about.qwen2_audio(checkpoint.name))
+    health = embedded.health_of(checkpoint.name, plan, "transformers", about.qwen2_audio(checkpoint.name))
     device = f"{engine.device}, {engine.dtype}"
     health = replace(health, wants_audio_history=True, facts={**health.facts, "device": device})
     return Responder(engine, recogniser, synthesiser, health)
+
+
+def _found(settings: AgentSettings, report: Report) -> Checkpoint:
+    with _told(report, f"getting {settings.model}"):
+        return find(settings.model, settings.hub or "huggingface", report)
 
 
 def fits_gpu(checkpoint: Checkpoint) -> bool:
@@ -91,8 +96,8 @@ def load(checkpoint: Checkpoint, settings: AgentSettings, report: Report) -> Loa
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     dtype = dtype_of(settings.dtype, device)
     check_memory(checkpoint, dtype, device, free_bytes(device))
-    if device.type == "cpu" and settings.threads:
-        torch.set_num_threads(settings.threads)
+    # Half of the cores: torch's threads wait for each other, and ears and voice work beside them.
+    torch.set_num_threads(settings.threads or max(1, embedded.cores() // 2))
     loading = f"loading {checkpoint.name}"
     size = f" ({checkpoint.weights_bytes / 1e9:.1f} GB)"
     with embedded.step(report, loading + size), _told(report, loading):
@@ -142,11 +147,13 @@ def engine_of(model: Any, processor: Any, checkpoint: Checkpoint, sizes: Sizes) 
     return engine
 
 
-async def warm_up(engine: SpeechLM) -> None:
-    """One short turn, so that the first user waits for nothing that is done once."""
-    second = UserMessage((AudioPart(bytes(32_000)),))
-    async for _ in engine.generate(EngineRequest("warm", "", (second,), max_tokens=2)):
-        pass
+async def warm_up(engine: LoadedSpeechLM) -> None:
+    """Turns of some lengths, so that the first user waits for nothing that is done once: a GPU loads each
+    kernel at its first use, and longer prompts take others than short ones."""
+    for seconds in (1, 5, 12, 29) if engine.device.startswith("cuda") else (1,):
+        turn = UserMessage((AudioPart(bytes(32_000 * seconds)),))
+        async for _ in engine.generate(EngineRequest("warm", "", (turn,), max_tokens=4)):
+            pass
 
 
 # What the machine and the checkpoint allow -----------------------------------------------------
@@ -177,11 +184,11 @@ def check_memory(checkpoint: Checkpoint, dtype: torch.dtype, device: torch.devic
     needed = _needed_bytes(checkpoint, dtype)
     if needed > free:
         where = "GPU" if device.type == "cuda" else "machine"
-        hint = "" if dtype == torch.bfloat16 else " --dtype bfloat16 takes half."
+        hint = "take --model embedded" if dtype == torch.bfloat16 else "--dtype bfloat16 takes half of it"
         raise AgentError(
             "agent_unavailable",
             f"{checkpoint.name} needs {needed / 1e9:.1f} GB of memory for weights and one conversation, and "
-            f"this {where} has {free / 1e9:.1f} GB free.{hint}",
+            f"this {where} has {free / 1e9:.1f} GB free: {hint}.",
         )
 
 
@@ -235,6 +242,8 @@ def _stop_ids(generation: Any, tokenizer: Any) -> frozenset[int]:
 def _loaded(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> tuple[Any, Any]:
     library: Any = transformers  # without types of its own
     try:
+        # The processor first: what it lacks is told before 17 GB are read.
+        processor = library.AutoProcessor.from_pretrained(checkpoint.folder, local_files_only=True)
         model, how = library.Qwen2AudioForConditionalGeneration.from_pretrained(
             checkpoint.folder,
             dtype=dtype,
@@ -243,7 +252,6 @@ def _loaded(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) ->
             use_safetensors=True,
             output_loading_info=True,
         )
-        processor = library.AutoProcessor.from_pretrained(checkpoint.folder, local_files_only=True)
     except torch.OutOfMemoryError as error:
         raise AgentError("agent_out_of_memory", f"{checkpoint.name} does not fit into memory.") from error
     except Exception as error:

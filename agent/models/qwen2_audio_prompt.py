@@ -105,11 +105,14 @@ class Qwen2AudioPrompts:
         begins_with_system = bool(messages) and isinstance(messages[0], SystemMessage)
         if instructions or not begins_with_system:
             yield _Turn("system", (instructions or DEFAULT_SYSTEM,))
+        last = next((message for message in reversed(messages) if isinstance(message, UserMessage)), None)
         for message in messages:
             match message:
                 case SystemMessage(text):
                     yield _Turn("system", (text,))
                 case UserMessage(parts):
+                    if message is not last:  # refused when it was asked: the conversation goes on without
+                        parts = tuple(part for part in parts if not _is_too_short(part))
                     heard = tuple(part for part in map(self._part, parts) if part)
                     if heard:
                         yield _Turn("user", heard)
@@ -123,15 +126,15 @@ class Qwen2AudioPrompts:
     def _part(self, part: TextPart | AudioPart) -> str | tuple[Clip, ...]:
         if isinstance(part, TextPart):
             return part.text
+        if _is_too_short(part):
+            raise AgentError(
+                "invalid_value",
+                f"Audio of {len(part.pcm) * 1000 // (2 * LISTENING_HZ)} ms is too short: expected at least "
+                f"{CLIP_S_LEAST * 1000:.0f} ms.",
+            )
         return self._clips(part.pcm) if part.pcm else part.transcript or ""
 
     def _clips(self, pcm: bytes) -> tuple[Clip, ...]:
-        if len(pcm) < CLIP_S_LEAST * LISTENING_HZ * 2:
-            raise AgentError(
-                "invalid_value",
-                f"Audio of {len(pcm) * 1000 // (2 * LISTENING_HZ)} ms is too short: expected at least "
-                f"{CLIP_S_LEAST * 1000:.0f} ms.",
-            )
         digest = hashlib.blake2b(pcm, digest_size=16).digest()
         if digest in self._known:
             self._known.move_to_end(digest)
@@ -219,6 +222,10 @@ class Qwen2AudioPrompts:
         # split_special_tokens: "<|im_end|>" in a person's text is so many letters.
         encoded = self._tokenizer(text, add_special_tokens=False, split_special_tokens=True)
         return list(encoded["input_ids"])
+
+
+def _is_too_short(part: TextPart | AudioPart) -> bool:
+    return isinstance(part, AudioPart) and 0 < len(part.pcm) < CLIP_S_LEAST * LISTENING_HZ * 2
 
 
 def _too_long(prompt: Prompt, budget_tokens: int) -> AgentError:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, Literal, assert_never
 
 from agent.api import (
+    REQUEST_FAULTS,
     SPEAKING_HZ,
     AudioDelta,
     GenerationDone,
@@ -105,7 +106,8 @@ class Response:
         return self._end("completed", None, usage)
 
     def fail(self, failure: GenerationFailed) -> list[Effect]:
-        error = StatusError(type="server_error", code=failure.code, message=failure.message)
+        kind = "invalid_request_error" if failure.code in REQUEST_FAULTS else "server_error"
+        error = StatusError(type=kind, code=failure.code, message=failure.message)
         return self._end("failed", StatusDetails(type="failed", error=error), None)
 
     def cancel(self, reason: CancelReason) -> list[Effect]:

@@ -1,38 +1,14 @@
 """`parlour serve` as a process: what it says when it starts, when it cannot, and when it is told to stop."""
 
 import asyncio
-import os
 import signal
 import socket
-import sys
-from pathlib import Path
 
 import httpx
 import pytest
 import websockets
 
-ROOT = Path(__file__).parents[2]
-WITHIN_S = 30.0
-
-
-async def started(*flags: str, **environment: str) -> asyncio.subprocess.Process:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("PARLOUR_")}
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "realtime.cli", "serve", *flags),
-        cwd=ROOT,
-        env={**clean, **environment},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-
-
-async def address_of(server: asyncio.subprocess.Process) -> str:
-    assert server.stdout is not None
-    async with asyncio.timeout(WITHIN_S):
-        async for line in server.stdout:
-            if b"Parlour is listening" in line:
-                return line.decode().split()[-1].rstrip("/")
-    raise AssertionError("it never said where it listens")
+from tests.e2e.serving import WITHIN_S, address_of, started
 
 
 async def test_it_tells_where_it_listens_and_stops_cleanly_when_told_to() -> None:
@@ -59,8 +35,12 @@ async def test_it_tells_where_it_listens_and_stops_cleanly_when_told_to() -> Non
     [
         (["--host", "0.0.0.0"], {}, "PARLOUR_KEYS", 2),
         ([], {"PARLOUR_PROT": "1"}, "PARLOUR_PROT is no setting", 2),
-        (["--model", "no/such-model"], {}, "--model embedded", 1),
+        (["--model", "no-such-model"], {}, "--model embedded", 1),
+        (["--ssl-certfile", "no.pem", "--ssl-keyfile", "no.key"], {}, "ssl_certfile no.pem", 2),
+        (["--host", "192.0.2.1"], {"PARLOUR_KEYS": "secret"}, "Choose one with --host", 2),
         (["--recogniser", "huge"], {}, "tiny.en", 1),
+        (["--language", "xx"], {}, "the language must be one of en", 1),
+        (["--llm-url", "http://127.0.0.1:1/v1"], {}, "add --model NAME", 1),
     ],
 )
 async def test_a_start_that_cannot_succeed_says_one_sentence_and_how_to_mend_it(

@@ -1,5 +1,7 @@
 """Turns by server VAD and by push to talk, answers by voice and in writing."""
 
+import pytest
+
 from agent.api import (
     AssistantMessage,
     AudioDelta,
@@ -259,6 +261,22 @@ def test_a_failure_ends_the_response_and_the_next_turn_works() -> None:
     driver.say("Fine.", 0.1)
     driver.finish()
     assert driver.last("response.done")["response"]["status"] == "completed"
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("agent_out_of_memory", "server_error"),
+        ("context_length_exceeded", "invalid_request_error"),
+        ("invalid_value", "invalid_request_error"),
+    ],
+)
+def test_a_failure_says_whether_the_request_itself_is_at_fault(code: str, kind: str) -> None:
+    driver = Driver()
+    driver.speak()
+    driver.finish(GenerationFailed(code, "In one sentence."))
+    error = driver.last("response.done")["response"]["status_details"]["error"]
+    assert error == {"type": kind, "code": code, "message": "In one sentence."}
 
 
 def test_a_tool_call_is_shown_step_by_step_and_its_result_reaches_the_agent() -> None:

@@ -1,5 +1,6 @@
 """The tiny Qwen2-Audio of the tests, twice: in the engine, and as transformers runs it."""
 
+import atexit
 import functools
 import tempfile
 from collections.abc import Sequence
@@ -26,10 +27,15 @@ GREEDY = Choosing()
 
 
 @functools.cache
-def tiny_folder() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="parlour-tiny-"))
-    build_tiny(folder)
+def _tiny() -> tempfile.TemporaryDirectory[str]:
+    folder = tempfile.TemporaryDirectory(prefix="parlour-tiny-")
+    atexit.register(folder.cleanup)
+    build_tiny(Path(folder.name))
     return folder
+
+
+def tiny_folder() -> Path:
+    return Path(_tiny().name)
 
 
 @dataclass(frozen=True, slots=True)

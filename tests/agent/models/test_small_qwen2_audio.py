@@ -1,16 +1,14 @@
 """The stand-ins for Qwen2-Audio: whole, in the hub's format, made of parts that do what they did before."""
 
-import shutil
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from agent.models.catalogue import SMOLLM2, WHISPER_TINY_EN
-from agent.models.files import present, verified
+from agent.models.catalogue import WHISPER_TINY_EN
+from agent.models.files import verified
 from tests.speech import utterance, utterances
 
 torch = pytest.importorskip("torch")
@@ -44,20 +42,14 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    pytest.importorskip("gguf")
-    if not present([SMOLLM2, *WHISPER_TINY_EN["model.bin"]]):
-        pytest.skip("the packages of models.txt are not installed")
-    folder = tmp_path_factory.mktemp("small")
-    builder.build_small(folder)
-    yield folder
-    shutil.rmtree(folder)  # 0.7 GB
+@pytest.fixture
+def small(small_qwen2_audio: Path) -> Path:
+    return small_qwen2_audio
 
 
 @pytest.fixture(scope="module")
-def small_model(small: Path) -> Any:
-    return _loaded(small)
+def small_model(small_qwen2_audio: Path) -> Any:
+    return _loaded(small_qwen2_audio)
 
 
 # The format ----------------------------------------------------------------------------

@@ -1,0 +1,29 @@
+"""`parlour serve` as a process of its own."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+WITHIN_S = 30.0
+
+
+async def started(*flags: str, **environment: str) -> asyncio.subprocess.Process:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PARLOUR_")}
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "realtime.cli", "serve", *flags),
+        cwd=ROOT,
+        env={**clean, **environment},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def address_of(server: asyncio.subprocess.Process, within_s: float = WITHIN_S) -> str:
+    assert server.stdout is not None
+    async with asyncio.timeout(within_s):
+        async for line in server.stdout:
+            if b"Parlour is listening" in line:
+                return line.decode().split()[-1].rstrip("/")
+    raise AssertionError("it never said where it listens")
