@@ -71,18 +71,20 @@ def _cpu(folder: Path, turns: int, rounds: int) -> Facts:
     model, processor = _loaded(folder)
     bench = _Bench(model, processor, folder, sizes_for(model, torch.device("cpu")))
     peer, _ = _loaded(folder)
-    facts: Facts = {"turns": _turns(bench, peer, processor, turns)}
+    facts: Facts = {"turns": _turns(bench, peer, processor, turns, rounds)}
     facts["batches"] = _batches(bench, peer, (1, 2, 4, 8, 16), rounds)
     return facts
 
 
-def _turns(bench: "_Bench", peer: Any, processor: Any, turns: int) -> Facts:
-    """The same length of new audio at each turn; what differs is how much came before."""
+def _turns(bench: "_Bench", peer: Any, processor: Any, turns: int, rounds: int) -> Facts:
+    """The same length of new audio at each turn; what differs is how much came before. Medians of whole
+    conversations; generate, which takes minutes, is asked once."""
     clips = [_speech(turn, 3.0) for turn in range(turns)]
-    ours = bench.first_tokens(clips)
+    ours = _medians([bench.first_tokens(_speeches(run, turns)) for run in range(rounds)])
     shown = sorted({1, 2, 5, 10, 15, turns} & set(range(1, turns + 1)))
     theirs = {turn: _recomputed(peer, processor, clips[:turn]) for turn in shown}
-    shared = _ContinuousBatching(peer).first_tokens(bench, clips)
+    batching = _ContinuousBatching(peer)
+    shared = _medians([batching.first_tokens(bench, _speeches(run, turns)) for run in range(rounds)])
     rows = [
         [turn, *(1000 * times[turn - 1] for times in (ours, shared)), 1000 * theirs[turn]] for turn in shown
     ]
@@ -92,6 +94,15 @@ def _turns(bench: "_Bench", peer: Any, processor: Any, turns: int) -> Facts:
     print(f"last turns / first turns: engine {late / early:.2f}, turn {turns} / turn 1: ", end="")
     print(f"engine {ours[-1] / ours[0]:.2f}, generate {theirs[turns] / theirs[1]:.2f}\n", flush=True)
     return {"columns": columns, "rows": rows, "engine_s": ours, "continuous_batching_s": shared}
+
+
+def _speeches(run: int, turns: int) -> list[bytes]:
+    return [_speech(100 * run + turn, 3.0) for turn in range(turns)]
+
+
+def _medians(runs: Sequence[Sequence[float]]) -> list[float]:
+    """Of each place."""
+    return [statistics.median(values) for values in zip(*runs, strict=True)]
 
 
 def _batches(bench: "_Bench", peer: Any, sizes: Sequence[int], rounds: int) -> Facts:
@@ -140,6 +151,12 @@ def _gpu(folder: Path, rounds: int) -> Facts:
     steady = float(str(rows[0][2]))
     print(f"first request {cold:.1f} ms, {cold / steady:.2f} times the steady one\n", flush=True)
     facts |= {"columns": columns, "rows": rows, "first_request_ms": cold}
+    turns = _medians([bench.first_tokens(_speeches(run, 20)) for run in range(rounds)])
+    print(
+        f"turn 1 {1000 * turns[0]:.1f} ms, turn 20 {1000 * turns[-1]:.1f} ms (3 s of audio each)\n",
+        flush=True,
+    )
+    facts["turns_s"] = turns
     theirs = _generate_on_gpu(model, processor)
     print(report.table("transformers.generate, alone", list(theirs), [list(theirs.values())]), flush=True)
     return facts | {"generate": theirs}
