@@ -1,7 +1,11 @@
-"""How many events a peer may send. Audio is not counted: it is slowed by back-pressure instead."""
+"""How many events a peer may send, large ones counting for many. Audio is not counted: it is slowed by
+back-pressure instead."""
 
 EVENTS_PER_S = 100.0
 EVENTS_BURST = 2_000.0  # a client that reconnects replays its history at once
+COUNTED_BYTES = 16 * 1024
+"""An event costs one more for each so many bytes: to read 1 MiB of JSON takes all sessions' time for 40 ms
+and more, so one may send 30 such at once, and then one and a half a second."""
 TINY_APPEND_BYTES = 160  # 10 ms of G.711: an append below this counts as an event
 
 
@@ -14,11 +18,12 @@ class EventBudget:
         self._left = burst
         self._at = now
 
-    def spend(self, now: float) -> bool:
-        """Whether one more event is within the budget."""
+    def spend(self, now: float, n_bytes: int = 0) -> bool:
+        """Whether one more event of that size is within the budget."""
+        cost = 1.0 + n_bytes / COUNTED_BYTES
         self._left = min(self._burst, self._left + (now - self._at) * self._per_s)
         self._at = now
-        if self._left < 1.0:
+        if self._left < cost:
             return False
-        self._left -= 1.0
+        self._left -= cost
         return True

@@ -156,8 +156,8 @@ class Runner:
             else:
                 self._feed(event)
                 costs = True
-            if costs and not self._budget.spend(self._clock.now()):
-                raise SessionOver(1008, "too many events: audio apart, at most 100 a second")
+            if costs and not self._budget.spend(self._clock.now(), self._transport.received_bytes):
+                raise SessionOver(1008, "too many events: audio apart, at most 100 a second of 16 KiB")
             await self._transport.room()
             while self._unrecognised_bytes > UNRECOGNISED_BYTES_MAX:
                 self._recognised.clear()

@@ -3,7 +3,17 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent.api import AudioDelta, GenerationDone, GenerationFailed, StageDone, TextDelta, ToolCall
+from agent.api import (
+    AgentRequest,
+    AudioDelta,
+    AudioPart,
+    GenerationDone,
+    GenerationFailed,
+    StageDone,
+    TextDelta,
+    ToolCall,
+    UserMessage,
+)
 from realtime.audio.endpointer import Endpointing
 from realtime.protocol.effects import Effect, Generate, Send
 from realtime.protocol.events import PlaybackReport, ResponseDone
@@ -97,15 +107,17 @@ class TurnTrace:
         for effect in effects:
             match effect:
                 case Generate(request=request):
-                    self._begin(request.response_id, now)
+                    self._begin(request, now)
                 case Send(event=ResponseDone(response=response)):
                     record = self._open.pop(response.id, None)
                     if record is not None:
                         told.append(self._finish(record, response, now))
         return told
 
-    def _begin(self, response_id: str, now: float) -> None:
-        if self._speech_end is None:
+    def _begin(self, request: AgentRequest, now: float) -> None:
+        """An answer begins: to the speech that has ended, if speech is the last that was said to it."""
+        response_id = request.response_id
+        if self._speech_end is None or not _answers_speech(request):
             self._open[response_id] = TurnRecord(response_id, now, False, 0.0)
             return
         zero_at, decided_at, length_ms = self._speech_end
@@ -153,6 +165,11 @@ class TurnTrace:
         record.first_heard_ms = record.since_zero(now - report.played_ms / 1000.0)
         record.underruns = report.underruns
         return [record]
+
+
+def _answers_speech(request: AgentRequest) -> bool:
+    last = request.messages[-1] if request.messages else None
+    return isinstance(last, UserMessage) and any(isinstance(part, AudioPart) for part in last.parts)
 
 
 def _rounded(value: float | None) -> float | None:

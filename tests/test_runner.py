@@ -78,6 +78,7 @@ class FakeTransport:
         self.played: list[Play] = []
         self.stopped: list[str] = []
         self.closed: tuple[int, str] | None = None
+        self.received_bytes = 0
         self.has_room = asyncio.Event()
         self.has_room.set()
 

@@ -5,11 +5,14 @@ import pytest
 from agent.api import (
     AgentRequest,
     AudioDelta,
+    AudioPart,
     GenerationDone,
     GenerationFailed,
     StageDone,
     TextDelta,
+    TextPart,
     Usage,
+    UserMessage,
 )
 from realtime.audio.endpointer import Endpointing
 from realtime.protocol.effects import Generate, Send
@@ -19,7 +22,8 @@ from realtime.turn_trace import TurnTrace
 from tests.protocol.driver import Driver
 
 PAD_MS = Endpointing().pad_ms
-GENERATE = Generate(AgentRequest("s", "r1", "", ()))
+GENERATE = Generate(AgentRequest("s", "r1", "", (UserMessage((AudioPart(bytes(3200)),)),)))
+TYPED = Generate(AgentRequest("s", "r1", "", (UserMessage((TextPart("Hello"),)),)))
 
 
 def done_event(status: str = "completed") -> Send:
@@ -101,3 +105,13 @@ def test_a_record_holds_numbers_and_ids_and_no_words() -> None:
     trace.observe(FromAgent("r1", TextDelta("secret words")), [], 11.7, 1600)
     (record,) = trace.observe(FromAgent("r1", GenerationDone()), [done_event()], 12.0, 1600)
     assert "secret" not in str(record.shown())
+
+
+def test_a_typed_turn_does_not_count_from_speech_that_was_never_answered() -> None:
+    trace = TurnTrace()
+    trace.observe(SpeechStarted(0), [], 10.0, 100)
+    trace.observe(SpeechStopped(1000 + PAD_MS), [], 11.6, 1600)  # create_response is off
+    trace.observe(object(), [TYPED], 71.0, 1600)
+    (record,) = trace.observe(FromAgent("r1", GenerationDone()), [done_event()], 71.5, 1600)
+    assert not record.spoken
+    assert record.done_ms == pytest.approx(500)

@@ -17,7 +17,12 @@ class PeerGone(Exception):
 
 
 class Transport(Protocol):
-    """One peer's connection. `send`, `play` and `stop_playback` queue and return at once."""
+    """One peer's connection. `send`, `play` and `stop_playback` queue and return at once.
+
+    received_bytes: the size of the event that `receive` returned last.
+    """
+
+    received_bytes: int
 
     async def receive(self) -> AnyClientEvent | InvalidEvent:
         """The next event of the client. Raises PeerGone."""

@@ -34,6 +34,7 @@ class WebSocketTransport:
         self._encoders: dict[str, OutputEncoder] = {}  # of the responses that speak now
         self._now = time.monotonic
         self._sending_since: float | None = None
+        self.received_bytes = 0
 
     async def receive(self) -> AnyClientEvent | InvalidEvent:
         message = await self._receive()
@@ -42,6 +43,7 @@ class WebSocketTransport:
             code = message.get("code", 1006) if "reason" in message else 1006
             raise PeerGone(code, message.get("reason") or "")
         text = message.get("text")
+        self.received_bytes = len(text or "")
         if text is None:
             return InvalidEvent("invalid_json", "Binary frames are not understood: expected JSON as text.")
         try:
