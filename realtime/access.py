@@ -2,12 +2,14 @@
 
 import hmac
 import ipaddress
+import time
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 
 from realtime.settings import Settings, is_loopback
+from realtime.tokens import RESUME_TOKEN, Signer, hash_of
 
 KEY_PROTOCOL = "openai-insecure-api-key."
 """Browsers cannot set headers on a WebSocket: their key comes as one of the subprotocols."""
@@ -16,7 +18,8 @@ KEY_PROTOCOL = "openai-insecure-api-key."
 class Access:
     """Decides before a socket is accepted. All keys are compared in constant time."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, signer: Signer) -> None:
+        self._signer = signer
         self._keys = [key.encode() for key in sorted(settings.key_set)]
         self._origins = settings.origin_set
 
@@ -30,8 +33,7 @@ class Access:
             key = presented_key(headers, subprotocols)
             if key is None:
                 return 401, "A key is required: send it as 'Authorization: Bearer KEY'."
-            matches = [hmac.compare_digest(key.encode(), known) for known in self._keys]
-            return None if any(matches) else (401, "Incorrect API key provided.")
+            return None if self._owner_of(key) is not None else (401, "Incorrect API key provided.")
         # Nobody is asked for a key, so another site's page must not use the visitor's way in:
         # neither through an origin of its own, nor through a name that it made point here.
         host = _hostname(f"//{headers.get('host', '')}")
@@ -46,6 +48,19 @@ class Access:
             if not same_origin:
                 return 403, "This page's origin is not allowed: see the setting allowed_origins."
         return None
+
+    def identity(self, headers: Headers, subprotocols: Iterable[str] = ()) -> str:
+        """Whose sessions one who may come in can resume: by their key; "" where nobody is asked for one."""
+        key = presented_key(headers, subprotocols) if self._keys else None
+        return (self._owner_of(key) if key else None) or ""
+
+    def _owner_of(self, key: str) -> str | None:
+        """Who has such a key; None for one that opens nothing."""
+        matches = [hmac.compare_digest(key.encode(), known) for known in self._keys]
+        if any(matches):
+            return f"key:{hash_of(key)[:32]}"
+        claims = self._signer.read(RESUME_TOKEN, key, time.time())  # a device that takes a session over
+        return str(claims.get("owner", "")) if claims else None
 
 
 def presented_key(headers: Headers, subprotocols: Iterable[str]) -> str | None:

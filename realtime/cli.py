@@ -57,6 +57,10 @@ _HELP = {
     "threads": "CPU threads for the models (default: all cores)",
     "keys": "secrets of which clients must present one, comma-separated",
     "allowed_origins": "origins of other sites' pages that may connect, comma-separated",
+    "store": "where conversations are that can be resumed: auto, memory, sqlite:PATH or redis://HOST:PORT "
+    "(default auto: a file in ~/.local/state/parlour)",
+    "resume_grace_s": "seconds for which a conversation waits for its client (default 60)",
+    "drain_s": "seconds in which answers may be heard to their end when the server is stopped (default 15)",
     "in_process": "run the agent inside the server instead of in a process of its own",
 }
 

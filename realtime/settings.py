@@ -10,6 +10,7 @@ from typing import get_type_hints
 from realtime.errors import SettingsError
 
 ENVIRONMENT_PREFIX = "PARLOUR_"
+REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 _KEY = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # a token of RFC 9110 5.6.2, as subprotocols are
 
 
@@ -22,7 +23,9 @@ class Settings:
     no limit. vad: "silero" or "webrtc". frame_kib_max: of one incoming WebSocket frame (what is sent
     stays below 1 MiB whatever it is: several clients take no more). completions_max: answers over plain
     HTTP that are made at once. body_mib_max: of one such request; six minutes of WAV at 16 kHz, over an
-    hour of MP3. To parse one MiB takes the time of all sessions for about a millisecond.
+    hour of MP3. To parse one MiB takes the time of all sessions for about a millisecond. store: where
+    conversations are that can be resumed (realtime/store/choose.py). resume_grace_s: how long one waits for
+    its client. drain_s: how long a server that is told to stop lets answers be heard to their end.
     """
 
     host: str = "127.0.0.1"
@@ -52,6 +55,9 @@ class Settings:
     agent_first_event_s: float = 30.0
     agent_next_event_s: float = 15.0
     agent_memory_mb: int = 0
+    store: str = "auto"
+    resume_grace_s: float = 60.0
+    drain_s: float = 15.0
     ssl_certfile: str = ""
     ssl_keyfile: str = ""
     log_level: str = "info"
@@ -82,11 +88,18 @@ class Settings:
             "slow_peer_s",
             "agent_first_event_s",
             "agent_next_event_s",
+            "resume_grace_s",
+            "drain_s",
         ):
             if not 0 < getattr(self, name) < inf:
                 raise SettingsError(f"{name} is {getattr(self, name)}: expected a number above 0.")
         if self.utterance_s_max < 1:
             raise SettingsError(f"utterance_s_max is {self.utterance_s_max}: expected 1 or more seconds.")
+        if not _names_a_store(self.store):
+            shown = self.store.rpartition("@")[2]  # an address may hold a password
+            raise SettingsError(
+                f"store is '{shown}': expected 'auto', 'memory', 'sqlite:PATH' or 'redis://HOST:PORT'."
+            )
         if bool(self.ssl_certfile) != bool(self.ssl_keyfile):
             raise SettingsError("TLS needs both ssl_certfile and ssl_keyfile.")
         if not all(_KEY.fullmatch(key) for key in self.key_set):
@@ -107,6 +120,11 @@ class Settings:
     @property
     def origin_set(self) -> frozenset[str]:
         return frozenset(origin.strip() for origin in self.allowed_origins.split(",") if origin.strip())
+
+
+def _names_a_store(name: str) -> bool:
+    is_file = name.startswith("sqlite:") and len(name) > len("sqlite:")
+    return name in ("auto", "memory") or is_file or name.startswith(REDIS_SCHEMES)
 
 
 def load_settings(flags: Mapping[str, object], environment: Mapping[str, str]) -> Settings:

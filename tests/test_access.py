@@ -5,9 +5,10 @@ from starlette.datastructures import Headers
 
 from realtime.access import Access
 from realtime.settings import Settings
+from realtime.tokens import Signer
 
-OPEN = Access(Settings())
-KEYED = Access(Settings(keys="first, second"))
+OPEN = Access(Settings(), Signer())
+KEYED = Access(Settings(keys="first, second"), Signer())
 
 
 def refusal(access: Access, headers: dict[str, str], protocols: tuple[str, ...] = ()) -> int | None:
@@ -52,7 +53,7 @@ def test_without_keys_another_sites_page_is_refused() -> None:
     assert refusal(OPEN, {"origin": "https://evil.example"}) == 403
     assert refusal(OPEN, {"origin": "null"}) == 403
     assert refusal(OPEN, {"origin": "http://["}) == 403
-    allowed = Access(Settings(allowed_origins="https://friend.example"))
+    allowed = Access(Settings(allowed_origins="https://friend.example"), Signer())
     assert refusal(allowed, {"origin": "https://friend.example"}) is None
 
 

@@ -116,11 +116,13 @@ class ParlourExtensions(Struct, frozen=True, kw_only=True):
     playback_ack: the client tells what was heard (`parlour.playback`).
     alignment: which words a stretch of audio holds (`parlour.alignment`).
     trace: the times of each turn (`parlour.turn`).
+    resume: the session outlives its connection (`parlour.resume_token`, `parlour.going_away`).
     """
 
     playback_ack: bool = False
     alignment: bool = False
     trace: bool = False
+    resume: bool = False
 
 
 class SessionConfig(Struct, frozen=True, kw_only=True):

@@ -19,6 +19,7 @@ class PeerGone(Exception):
 class Transport(Protocol):
     """One peer's connection. `send`, `play` and `stop_playback` queue and return at once.
 
+    A connection may be handed from one session to another: `run` is cancelled and called again then.
     received_bytes: the size of the event that `receive` returned last.
     """
 
@@ -40,6 +41,10 @@ class Transport(Protocol):
 
     async def run(self) -> None:
         """Carry what is queued to the peer, until cancelled. Raises PeerGone."""
+        ...
+
+    def abandon(self) -> None:
+        """The peer is gone: forget what is queued, and let nobody wait for room."""
         ...
 
     async def close(self, code: int, reason: str) -> None:
