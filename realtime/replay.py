@@ -36,6 +36,7 @@ class Replay:
         self.keeps = False
         self._stem = f"event_{session_id.removeprefix('sess_')}"
         self._last = self._lost_through = told_before
+        self._n_outside = 0
         self._told: deque[Told] = deque()
         self._text_bytes = 0
         self._audio_bytes = 0
@@ -67,6 +68,11 @@ class Replay:
             self._text_bytes += n_bytes
             while self._text_bytes > TEXT_BYTES_MAX:
                 self._drop_oldest(of_sound=False)
+
+    def give_id(self, event: ServerEvent) -> None:
+        """For an event outside the order, which is never told again."""
+        self._n_outside += 1
+        event.event_id = f"{self._stem}_x{self._n_outside:x}"
 
     def number_of(self, event_id: str) -> int | None:
         """None for what is no event id of this session."""

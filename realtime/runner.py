@@ -347,10 +347,11 @@ class Runner:
             token=token,
             grace_s=self._grace_s,
         )
+        self.replay.give_id(resumed)
+        connection.transport.send(resumed)
         if missed is None:
-            self._retell(resumed, connection.history)
+            self._retell(playing, connection.history)
         else:
-            self.tell(resumed)
             for told in missed:
                 if isinstance(told.event, do.Play):
                     connection.transport.play(told.event)
@@ -358,10 +359,10 @@ class Runner:
                     connection.transport.send(told.event)
         self._feed(PeerBack())
 
-    def _retell(self, resumed: Resumed, history: bool) -> None:
+    def _retell(self, playing: list[Playing], history: bool) -> None:
         """The conversation as it stands, and the sound that was not heard."""
-        effects: list[Effect] = [do.Send(resumed), *self._session.retell(history)]
-        for one in resumed.playing:
+        effects = self._session.retell(history)
+        for one in playing:
             plays = self.replay.sound_of(one.item_id, one.heard_ms)
             effects += plays
             if plays and one.response_id not in self._answers:

@@ -469,7 +469,7 @@ class Playing(Struct, frozen=True):
 
 
 class Resumed(ServerEvent, kw_only=True, tag="parlour.resumed"):
-    """The earlier session goes on here.
+    """The earlier session goes on here. It stands outside the order of events: its id is no last_event_id.
 
     replayed: only what was missed follows; else the conversation as it stands. last_client_event_id:
     the last event of this client that arrived; what it sent after that, it sends again.
