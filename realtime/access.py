@@ -1,13 +1,14 @@
 """Who may come in: keys, and for browsers the page they come from."""
 
 import hmac
-import ipaddress
 from collections.abc import Iterable
+from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 
-from realtime.settings import Settings, is_loopback
+from realtime.client_secrets import PREFIX, ClientSecrets
+from realtime.settings import Settings, is_address, is_loopback
 
 KEY_PROTOCOL = "openai-insecure-api-key."
 """Browsers cannot set headers on a WebSocket: their key comes as one of the subprotocols."""
@@ -16,7 +17,8 @@ KEY_PROTOCOL = "openai-insecure-api-key."
 class Access:
     """Decides before a socket is accepted. All keys are compared in constant time."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, client_secrets: ClientSecrets | None = None) -> None:
+        self._client_secrets = client_secrets or ClientSecrets(settings.key_set)
         self._keys = [key.encode() for key in sorted(settings.key_set)]
         self._origins = settings.origin_set
 
@@ -24,10 +26,22 @@ class Access:
     def needs_key(self) -> bool:
         return bool(self._keys)
 
-    def refusal(self, headers: Headers, subprotocols: Iterable[str] = ()) -> tuple[int, str] | None:
-        """None to come in; else an HTTP status and a sentence."""
-        if self._keys:
-            key = presented_key(headers, subprotocols)
+    def refusal(
+        self, headers: Headers, subprotocols: Iterable[str] = (), opens_session: bool = False
+    ) -> tuple[int, str] | None:
+        """None to come in; else an HTTP status and a sentence.
+
+        opens_session: whether a client secret is enough, which opens sessions and nothing else.
+        """
+        key = presented_key(headers, subprotocols)
+        if key is not None and key.startswith(PREFIX) and key.encode() not in self._keys:
+            if not opens_session:
+                return 401, "A client secret opens a realtime session, and nothing else."
+            if self._client_secrets.session_of(key) is None:
+                return 401, "This client secret is not valid, or it has expired."
+            if self._keys:
+                return None
+        elif self._keys:
             if key is None:
                 return 401, "A key is required: send it as 'Authorization: Bearer KEY'."
             matches = [hmac.compare_digest(key.encode(), known) for known in self._keys]
@@ -35,7 +49,7 @@ class Access:
         # Nobody is asked for a key, so another site's page must not use the visitor's way in:
         # neither through an origin of its own, nor through a name that it made point here.
         host = _hostname(f"//{headers.get('host', '')}")
-        if not (is_loopback(host) or _is_address(host)):
+        if not (is_loopback(host) or is_address(host)):
             return (
                 403,
                 "Without keys, this server answers only to localhost and to addresses, not to other names.",
@@ -46,6 +60,13 @@ class Access:
             if not same_origin:
                 return 403, "This page's origin is not allowed: see the setting allowed_origins."
         return None
+
+    def session_of(self, headers: Headers, subprotocols: Iterable[str] = ()) -> dict[str, Any] | None:
+        """What the session is fixed to by the client secret that opens it; None where it is another key."""
+        key = presented_key(headers, subprotocols)
+        if key is None or not key.startswith(PREFIX):
+            return None
+        return self._client_secrets.session_of(key)
 
 
 def presented_key(headers: Headers, subprotocols: Iterable[str]) -> str | None:
@@ -63,11 +84,3 @@ def _hostname(url: str) -> str:
         return urlsplit(url).hostname or ""
     except ValueError:
         return ""
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

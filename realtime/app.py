@@ -27,11 +27,15 @@ from starlette.websockets import WebSocket
 from agent.api import Agent, AgentError, Health
 from agent.settings import AgentSettings
 from realtime.access import Access
+from realtime.calls import Calls
+from realtime.client_secrets import ClientSecrets
 from realtime.errors import AdmissionRefused, ParlourError, SettingsError
 from realtime.metrics import Metrics
 from realtime.sessions import Sessions, new_ids
 from realtime.settings import Settings
+from realtime.transports.base import Transport
 from realtime.transports.chat_completions import ChatCompletions
+from realtime.transports.configured import ConfiguredTransport
 from realtime.transports.http_error import error_response
 from realtime.transports.websocket import WebSocketTransport
 from realtime.turns.choose import Detectors
@@ -83,7 +87,9 @@ def create_app(settings: Settings, agent: Agent, health: Health) -> Starlette:
     metrics = Metrics()
     detectors = Detectors(settings.vad, settings.utterance_s_max)
     sessions = Sessions(settings, agent, health, detectors.make, metrics)
-    access = Access(settings)
+    client_secrets = ClientSecrets(settings.key_set)
+    access = Access(settings, client_secrets)
+    calls = Calls(settings, sessions, access, client_secrets)
     door = _Door(settings, agent, health, sessions, access, metrics)
     completions = ChatCompletions(settings, agent, health.model, metrics, access.refusal)
 
@@ -91,13 +97,16 @@ def create_app(settings: Settings, agent: Agent, health: Health) -> Starlette:
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with asyncio.TaskGroup() as tasks:
             lag = tasks.create_task(_watch_lag(metrics), name="loop lag")
+            calls.begin(tasks)
             yield
+            calls.end()
             lag.cancel()
 
     app = Starlette(
         routes=[
             WebSocketRoute("/v1/realtime", _Realtime(door)),
             WebSocketRoute("/{path:path}", door.elsewhere),
+            calls.routes(),
             Route("/v1/chat/completions", completions),
             Route("/v1/models", door.models),
             Route("/v1/parlour", door.about),
@@ -194,7 +203,7 @@ class _Door:
         """GET /v1/realtime: everything is decided before the socket is accepted."""
         socket = WebSocket(scope, receive, send)
         offered = socket.scope.get("subprotocols", [])
-        refusal = self._access.refusal(socket.headers, offered)
+        refusal = self._access.refusal(socket.headers, offered, opens_session=True)
         if refusal is not None:
             self._metrics.refused.labels("access").inc()
             status, sentence = refusal
@@ -206,7 +215,10 @@ class _Door:
             with self._sessions.admitted(peer):
                 await socket.accept("realtime" if "realtime" in offered else None)
                 ids = new_ids()
-                transport = WebSocketTransport(receive, send, ids.new, self._settings.slow_peer_s)
+                transport: Transport = WebSocketTransport(receive, send, ids.new, self._settings.slow_peer_s)
+                fixed = self._access.session_of(socket.headers, offered)
+                if fixed:
+                    transport = ConfiguredTransport(transport, fixed, fixed)
                 await self._sessions.run(transport, ids, socket.query_params.get("model", ""))
         except AdmissionRefused as full:
             response = error_response(503, "server_full", full.reason, retry_after_s=full.retry_after_s)

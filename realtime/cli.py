@@ -57,6 +57,12 @@ _HELP = {
     "threads": "CPU threads for the models (default: all cores)",
     "keys": "secrets of which clients must present one, comma-separated",
     "allowed_origins": "origins of other sites' pages that may connect, comma-separated",
+    "webrtc_address": "IP address at which others reach this machine, behind a NAT or in a container",
+    "webrtc_ports": "UDP ports that WebRTC may use, FIRST-LAST (default: any)",
+    "stun_url": "STUN server, stun:HOST:PORT, to learn the address behind a NAT",
+    "turn_url": "TURN server that relays where nothing else gets through, turn:HOST:PORT",
+    "turn_user": "user name there",
+    "turn_password": "password there",
     "in_process": "run the agent inside the server instead of in a process of its own",
 }
 

@@ -59,6 +59,10 @@ class Sessions:
     def open_count(self) -> int:
         return self._open
 
+    @property
+    def model(self) -> str:
+        return self._health.model
+
     @contextmanager
     def admitted(self, peer: str) -> Iterator[None]:
         """A place for one session of this peer. Raises AdmissionRefused."""
