@@ -1,14 +1,15 @@
 """Who may come in: keys, and for browsers the page they come from."""
 
 import hmac
-import ipaddress
 import time
 from collections.abc import Iterable
+from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 
-from realtime.settings import Settings, is_loopback
+from realtime.client_secrets import PREFIX, ClientSecrets
+from realtime.settings import Settings, is_address, is_loopback
 from realtime.tokens import RESUME_TOKEN, Signer, hash_of
 
 KEY_PROTOCOL = "openai-insecure-api-key."
@@ -18,8 +19,9 @@ KEY_PROTOCOL = "openai-insecure-api-key."
 class Access:
     """Decides before a socket is accepted. All keys are compared in constant time."""
 
-    def __init__(self, settings: Settings, signer: Signer) -> None:
+    def __init__(self, settings: Settings, signer: Signer, client_secrets: ClientSecrets) -> None:
         self._signer = signer
+        self._client_secrets = client_secrets
         self._keys = [key.encode() for key in sorted(settings.key_set)]
         self._origins = settings.origin_set
 
@@ -27,17 +29,32 @@ class Access:
     def needs_key(self) -> bool:
         return bool(self._keys)
 
-    def refusal(self, headers: Headers, subprotocols: Iterable[str] = ()) -> tuple[int, str] | None:
-        """None to come in; else an HTTP status and a sentence."""
-        if self._keys:
-            key = presented_key(headers, subprotocols)
+    def refusal(
+        self, headers: Headers, subprotocols: Iterable[str] = (), opens_session: bool = False
+    ) -> tuple[int, str] | None:
+        """None to come in; else an HTTP status and a sentence.
+
+        opens_session: whether a client secret is enough, which opens sessions and nothing else, or the
+        token with which a device takes a session over.
+        """
+        key = presented_key(headers, subprotocols)
+        if key is not None and key.startswith(PREFIX) and not self._is_key(key):
+            if not opens_session:
+                return 401, "A client secret opens a realtime session, and nothing else."
+            if self._client_secrets.session_of(key) is None:
+                return 401, "This client secret is not valid, or it has expired."
+            if self._keys:
+                return None
+        elif self._keys:
             if key is None:
                 return 401, "A key is required: send it as 'Authorization: Bearer KEY'."
-            return None if self._owner_of(key) is not None else (401, "Incorrect API key provided.")
+            if self._is_key(key) or (opens_session and self._resume_claims(key) is not None):
+                return None
+            return 401, "Incorrect API key provided."
         # Nobody is asked for a key, so another site's page must not use the visitor's way in:
         # neither through an origin of its own, nor through a name that it made point here.
         host = _hostname(f"//{headers.get('host', '')}")
-        if not (is_loopback(host) or _is_address(host)):
+        if not (is_loopback(host) or is_address(host)):
             return (
                 403,
                 "Without keys, this server answers only to localhost and to addresses, not to other names.",
@@ -49,18 +66,33 @@ class Access:
                 return 403, "This page's origin is not allowed: see the setting allowed_origins."
         return None
 
-    def identity(self, headers: Headers, subprotocols: Iterable[str] = ()) -> str:
-        """Whose sessions one who may come in can resume: by their key; "" where nobody is asked for one."""
-        key = presented_key(headers, subprotocols) if self._keys else None
-        return (self._owner_of(key) if key else None) or ""
+    def session_of(self, headers: Headers, subprotocols: Iterable[str] = ()) -> dict[str, Any]:
+        """What the client secret fixes the session to that it opens; nothing where it is another key."""
+        key = presented_key(headers, subprotocols)
+        return self._client_secrets.session_of(key) or {} if key and key.startswith(PREFIX) else {}
 
-    def _owner_of(self, key: str) -> str | None:
-        """Who has such a key; None for one that opens nothing."""
-        matches = [hmac.compare_digest(key.encode(), known) for known in self._keys]
-        if any(matches):
+    def identity(self, headers: Headers, subprotocols: Iterable[str] = ()) -> str:
+        """Whose sessions one who may come in can resume; "" where nobody is asked for a key.
+
+        All who have the same key are one, and all who come with a client secret: for those, who has the
+        token is who may.
+        """
+        key = presented_key(headers, subprotocols) if self._keys else None
+        if key is None:
+            return ""
+        if self._is_key(key):
             return f"key:{hash_of(key)[:32]}"
-        claims = self._signer.read(RESUME_TOKEN, key, time.time())  # a device that takes a session over
-        return str(claims.get("owner", "")) if claims else None
+        if key.startswith(PREFIX):
+            return "client secret"
+        claims = self._resume_claims(key)
+        return str(claims.get("owner", "")) if claims else ""
+
+    def _is_key(self, key: str) -> bool:
+        matches = [hmac.compare_digest(key.encode(), known) for known in self._keys]
+        return any(matches)  # all of them, so that the time it takes tells nothing
+
+    def _resume_claims(self, key: str) -> dict[str, Any] | None:
+        return self._signer.read(RESUME_TOKEN, key, time.time())
 
 
 def presented_key(headers: Headers, subprotocols: Iterable[str]) -> str | None:
@@ -78,11 +110,3 @@ def _hostname(url: str) -> str:
         return urlsplit(url).hostname or ""
     except ValueError:
         return ""
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -27,6 +27,8 @@ from starlette.websockets import WebSocket
 from agent.api import Agent, AgentError, Health
 from agent.settings import AgentSettings
 from realtime.access import Access
+from realtime.calls import Calls
+from realtime.client_secrets import ClientSecrets
 from realtime.errors import AdmissionRefused, ParlourError, SettingsError
 from realtime.metrics import Metrics
 from realtime.sessions import Sessions, new_ids
@@ -90,9 +92,10 @@ def create_app(settings: Settings, agent: Agent, health: Health, store: Store | 
     """
     metrics = Metrics()
     detectors = Detectors(settings.vad, settings.utterance_s_max)
-    signer = Signer(settings.key_set)
+    signer, client_secrets = Signer(settings.key_set), ClientSecrets(settings.key_set)
     sessions = Sessions(settings, agent, health, detectors.make, metrics, store or MemoryStore(), signer)
-    access = Access(settings, signer)
+    access = Access(settings, signer, client_secrets)
+    calls = Calls(settings, sessions, access, client_secrets)
     door = _Door(settings, agent, health, sessions, access, metrics)
     completions = ChatCompletions(settings, agent, health.model, metrics, access.refusal)
 
@@ -103,7 +106,9 @@ def create_app(settings: Settings, agent: Agent, health: Health, store: Store | 
                 tasks.create_task(_watch_lag(metrics), name="loop lag"),
                 tasks.create_task(sessions.keep(), name="session store"),
             ]
+            calls.begin(tasks)
             yield
+            calls.end()
             for task in running:
                 task.cancel()
         await sessions.aclose()
@@ -112,6 +117,7 @@ def create_app(settings: Settings, agent: Agent, health: Health, store: Store | 
         routes=[
             WebSocketRoute("/v1/realtime", _Realtime(door)),
             WebSocketRoute("/{path:path}", door.elsewhere),
+            calls.routes(),
             Route("/v1/chat/completions", completions),
             Route("/v1/models", door.models),
             Route("/v1/parlour", door.about),
@@ -226,7 +232,7 @@ class _Door:
         """GET /v1/realtime: everything is decided before the socket is accepted."""
         socket = WebSocket(scope, receive, send)
         offered = socket.scope.get("subprotocols", [])
-        refusal = self._access.refusal(socket.headers, offered)
+        refusal = self._access.refusal(socket.headers, offered, opens_session=True)
         if refusal is not None:
             self._metrics.refused.labels("access").inc()
             status, sentence = refusal
@@ -239,7 +245,9 @@ class _Door:
                 await socket.accept("realtime" if "realtime" in offered else None)
                 transport = WebSocketTransport(receive, send, self._settings.slow_peer_s)
                 owner = self._access.identity(socket.headers, offered)
-                await self._sessions.run(transport, new_ids(), socket.query_params.get("model", ""), owner)
+                fixed = self._access.session_of(socket.headers, offered)
+                model = socket.query_params.get("model", "")
+                await self._sessions.run(transport, new_ids(), model, owner, fixed, fixed)
         except AdmissionRefused as full:
             response = error_response(503, "server_full", full.reason, retry_after_s=full.retry_after_s)
             await socket.send_denial_response(response)

@@ -61,6 +61,12 @@ _HELP = {
     "(default auto: a file in ~/.local/state/parlour)",
     "resume_grace_s": "seconds for which a conversation waits for its client (default 60)",
     "drain_s": "seconds in which answers may be heard to their end when the server is stopped (default 15)",
+    "webrtc_address": "IP address at which others reach this machine, behind a NAT or in a container",
+    "webrtc_ports": "UDP ports that WebRTC may use, FIRST-LAST (default: any)",
+    "stun_url": "STUN server, stun:HOST:PORT, to learn the address behind a NAT",
+    "turn_url": "TURN server that relays where nothing else gets through, turn:HOST:PORT",
+    "turn_user": "user name there",
+    "turn_password": "password there",
     "in_process": "run the agent inside the server instead of in a process of its own",
 }
 

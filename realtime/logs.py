@@ -43,5 +43,5 @@ def set_up_logging(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for chatty in ("uvicorn", "websockets", "httpx", "httpcore"):
+    for chatty in ("uvicorn", "websockets", "httpx", "httpcore", "aiortc", "aioice"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

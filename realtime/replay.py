@@ -76,7 +76,7 @@ class Replay:
 
     def number_of(self, event_id: str) -> int | None:
         """None for what is no event id of this session."""
-        stem, _, digits = event_id.rpartition("_")
+        stem, _, digits = event_id.partition(".")[0].rpartition("_")
         try:
             return int(digits, 16) if stem == self._stem else None
         except ValueError:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
+from typing import Any
 
 from agent.api import Agent, Health
 from realtime.audio.wire_format import decode_clip
@@ -17,7 +18,7 @@ from realtime.errors import AdmissionRefused
 from realtime.keeping import SessionKeeper
 from realtime.metrics import Metrics
 from realtime.protocol.assistant import Limits
-from realtime.protocol.config import SessionConfig
+from realtime.protocol.config import SessionConfig, merge
 from realtime.protocol.events import GoingAway
 from realtime.protocol.session import Session
 from realtime.protocol.snapshot import Snapshot
@@ -90,6 +91,10 @@ class Sessions:
         """Sessions, with those that wait for their client."""
         return len(self._running)
 
+    @property
+    def model(self) -> str:
+        return self._health.model
+
     @contextmanager
     def admitted(self, peer: str) -> Iterator[None]:
         """A place for one connection of this peer. Raises AdmissionRefused."""
@@ -114,12 +119,22 @@ class Sessions:
                 del self._by_peer[peer]
             self._metrics.sessions.dec()
 
-    async def run(self, transport: Transport, ids: Ids, model: str, owner: str = "") -> None:
+    async def run(
+        self,
+        transport: Transport,
+        ids: Ids,
+        model: str,
+        owner: str = "",
+        beginning: dict[str, Any] | None = None,
+        fixed: dict[str, Any] | None = None,
+    ) -> None:
         """Serve a connected transport until it leaves: with a session of its own, or the one it resumes.
 
-        owner: whose sessions it may resume.
+        owner: whose sessions it may resume. beginning: a session.update that its own one begins with, checked
+        already. fixed: what the client cannot change of that.
         """
-        session: Resumable = self._begin(self._new_config(ids, model), ids, owner)
+        config = merge(self._new_config(ids, model), beginning or {})
+        session: Resumable = self._begin(config, ids, owner, fixed or {})
         connection = Connection(transport)
         while True:
             elsewhere = await session.attach(connection)
@@ -172,9 +187,16 @@ class Sessions:
         )
 
     def _revive(self, snapshot: Snapshot, owner: str) -> Runner:
-        return self._begin(snapshot.config, new_ids(), owner, snapshot)
+        return self._begin(snapshot.config, new_ids(), owner, snapshot.fixed, snapshot)
 
-    def _begin(self, config: SessionConfig, ids: Ids, owner: str, snapshot: Snapshot | None = None) -> Runner:
+    def _begin(
+        self,
+        config: SessionConfig,
+        ids: Ids,
+        owner: str,
+        fixed: dict[str, Any],
+        snapshot: Snapshot | None = None,
+    ) -> Runner:
         settings, clock = self._settings, RealClock()
         limits = Limits(
             session_s=config.expires_at - time.time(),
@@ -188,6 +210,7 @@ class Sessions:
             ids.new,
             lambda audio, current: decode_clip(audio, current.audio.input.format),
             clock.now(),
+            fixed,
         )
         n_turns = 0
 

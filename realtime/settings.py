@@ -13,6 +13,11 @@ ENVIRONMENT_PREFIX = "PARLOUR_"
 REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 _KEY = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # a token of RFC 9110 5.6.2, as subprotocols are
 
+_STUN_URL = re.compile(r"stun:[^\s:?/]+(:\d{1,5})?")
+_TURN_URL = re.compile(
+    r"turn:[^\s:?/]+(:\d{1,5})?(\?transport=(udp|tcp))?|turns:[^\s:?/]+(:\d{1,5})?(\?transport=tcp)?"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -26,6 +31,9 @@ class Settings:
     hour of MP3. To parse one MiB takes the time of all sessions for about a millisecond. store: where
     conversations are that can be resumed (realtime/store/choose.py). resume_grace_s: how long one waits for
     its client. drain_s: how long a server that is told to stop lets answers be heard to their end.
+    webrtc_address: the address at which others reach this machine, where it does not know it itself (behind
+    a NAT, in a container). webrtc_ports: "first-last", the UDP ports that WebRTC may use; empty for any.
+    stun_url, turn_url: one server each, as in a browser's iceServers.
     """
 
     host: str = "127.0.0.1"
@@ -60,6 +68,12 @@ class Settings:
     drain_s: float = 15.0
     ssl_certfile: str = ""
     ssl_keyfile: str = ""
+    webrtc_address: str = ""
+    webrtc_ports: str = ""
+    stun_url: str = ""
+    turn_url: str = ""
+    turn_user: str = ""
+    turn_password: str = ""
     log_level: str = "info"
 
     def __post_init__(self) -> None:
@@ -102,6 +116,7 @@ class Settings:
             )
         if bool(self.ssl_certfile) != bool(self.ssl_keyfile):
             raise SettingsError("TLS needs both ssl_certfile and ssl_keyfile.")
+        self._check_webrtc()
         if not all(_KEY.fullmatch(key) for key in self.key_set):
             raise SettingsError(
                 "a key in PARLOUR_KEYS holds a character that a browser cannot send with a WebSocket: "
@@ -112,6 +127,34 @@ class Settings:
                 f"host is {self.host}, which others can reach, and no keys are set: "
                 "set PARLOUR_KEYS to one or more secrets (comma-separated), or use --host 127.0.0.1."
             )
+
+    def _check_webrtc(self) -> None:
+        if self.webrtc_address and not is_address(self.webrtc_address):
+            raise SettingsError(
+                f"webrtc_address is '{self.webrtc_address}': expected an IP address, not a name."
+            )
+        if self.webrtc_ports:
+            first, last = self.webrtc_port_range or (1, 0)
+            if not 0 < first <= last <= 65535:
+                raise SettingsError(
+                    f"webrtc_ports is '{self.webrtc_ports}': expected FIRST-LAST, for example 50000-50199."
+                )
+        if self.stun_url and not _STUN_URL.fullmatch(self.stun_url):
+            raise SettingsError(f"stun_url is '{self.stun_url}': expected stun:HOST or stun:HOST:PORT.")
+        if self.turn_url:
+            if not _TURN_URL.fullmatch(self.turn_url):
+                raise SettingsError(
+                    f"turn_url is '{self.turn_url}': expected turn:HOST:PORT, turn:HOST:PORT?transport=tcp "
+                    "or turns:HOST:PORT."
+                )
+            if not (self.turn_user and self.turn_password):
+                raise SettingsError("turn_url needs turn_user and turn_password.")
+
+    @property
+    def webrtc_port_range(self) -> tuple[int, int] | None:
+        """First and last port; None for any, and for what is no range."""
+        first, _, last = self.webrtc_ports.partition("-")
+        return (int(first), int(last)) if first.isdecimal() and last.isdecimal() else None
 
     @property
     def key_set(self) -> frozenset[str]:
@@ -152,6 +195,14 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _parsed(name: str, text: str) -> object:

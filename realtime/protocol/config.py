@@ -202,6 +202,19 @@ def merge(config: SessionConfig, patch: dict[str, Any]) -> SessionConfig:
         raise invalid_event(error, "session") from None
 
 
+def kept(patch: dict[str, Any], fixed: dict[str, Any]) -> dict[str, Any]:
+    """The patch, with what it says of fixed fields put back to what they are fixed to."""
+    result: dict[str, Any] = {}
+    for name, value in patch.items():
+        if name not in fixed:
+            result[name] = value
+        elif isinstance(value, dict) and isinstance(fixed[name], dict) and name not in _REPLACED_WHOLE:
+            result[name] = kept(value, fixed[name])
+        else:
+            result[name] = fixed[name]
+    return result
+
+
 def response_config(config: SessionConfig, patch: dict[str, Any] | None) -> ResponseConfig:
     """What a response is made with; patch: the `response` of `response.create`.
 

@@ -23,7 +23,14 @@ from realtime.errors import ClientError
 from realtime.protocol import effects as do
 from realtime.protocol import events as wire
 from realtime.protocol.assistant import Assistant, Generating, Idle, Limits
-from realtime.protocol.config import ResponseConfig, SessionConfig, TurnDetection, merge, response_config
+from realtime.protocol.config import (
+    ResponseConfig,
+    SessionConfig,
+    TurnDetection,
+    kept,
+    merge,
+    response_config,
+)
 from realtime.protocol.conversation import (
     AssistantItem,
     Conversation,
@@ -86,14 +93,17 @@ class Session:
         new_id: Callable[[str], str],
         decode_audio: Callable[[bytes, SessionConfig], bytes],
         now: float,
+        fixed: dict[str, Any] | None = None,
     ) -> None:
-        """new_id: kind -> a fresh id. decode_audio: bytes in the input format -> s16le at 16 kHz."""
+        """new_id: kind -> a fresh id. decode_audio: bytes in the input format -> s16le at 16 kHz. fixed: what
+        of the configuration no event of the client changes."""
         self.config = config
         self.conversation = Conversation()
         self.assistant: Assistant = Idle(now)
         self._out_of_band: dict[str, Generating] = {}
         self._buffer = InputBuffer()
         self._heard = Heard(self.conversation)
+        self._fixed = fixed or {}
         self._agent = agent
         self._limits = limits
         self._new_id = new_id
@@ -214,7 +224,7 @@ class Session:
 
     def _update(self, patch: dict[str, Any], now: float) -> list[Effect]:
         before = self.config
-        self.config = merge(self.config, patch)
+        self.config = merge(self.config, kept(patch, self._fixed))
         self._heard.tells = self.config.extensions.playback_ack
         effects: list[Effect] = [Send(wire.SessionUpdated(session=self.config))]
         if self.config.extensions.resume and not before.extensions.resume:
@@ -348,7 +358,7 @@ class Session:
         return self._create_response(None, now)
 
     def _create_response(self, patch: dict[str, Any] | None, now: float) -> list[Effect]:
-        patch = patch or {}
+        patch = kept(patch or {}, self._fixed)
         self._refuse_if_busy(patch)  # first: a refusal must not cost what an answer does
         raw_input = patch.get("input")
         items: Iterable[Item] = self.conversation
@@ -559,6 +569,7 @@ class Session:
             audio_ms=self.open_audio_ms,
             owes_answer=isinstance(self.assistant, Generating) or self._owes_answer,
             n_told=n_told,
+            fixed=self._fixed,
         )
 
     def restore(self, snapshot: Snapshot, now: float) -> None:

@@ -3,7 +3,7 @@
 Answers that are being made are not part of it: they end with the process that makes them.
 """
 
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 from msgspec import Struct
@@ -61,8 +61,8 @@ class StoredPlayout(Struct):
 
 
 class Snapshot(Struct):
-    """owes_answer: an answer was being made. n_told: events so far. resend_after: the client's event after
-    which it sends again."""
+    """owes_answer: an answer was being made. n_told: events so far. fixed: of the configuration.
+    resend_after: the client's event after which it sends again."""
 
     config: SessionConfig
     conversation_id: str
@@ -71,6 +71,7 @@ class Snapshot(Struct):
     audio_ms: int
     owes_answer: bool
     n_told: int
+    fixed: dict[str, Any] = {}
     resend_after: str | None = None
     version: int = VERSION
 

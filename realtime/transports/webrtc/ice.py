@@ -1,0 +1,132 @@
+"""The network side of a call: which sockets, which addresses are told, when the peer was heard (RFC 8445)."""
+
+import asyncio
+import ipaddress
+import random
+import time
+from dataclasses import dataclass
+
+from aioice import Candidate, Connection
+from aioice.candidate import candidate_foundation, candidate_priority
+from aioice.ice import StunProtocol, server_reflexive_candidate
+from aiortc import RTCIceGatherer, RTCIceServer
+from aiortc.rtcicetransport import connection_kwargs
+
+from realtime.settings import Settings
+
+_STUN_WITHIN_S = 3.0
+_PORT_TRIES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class IceSettings:
+    """advertised: the address at which others reach this machine, if it does not know it itself.
+    ports: first and last UDP port, None for any."""
+
+    advertised: str
+    ports: tuple[int, int] | None
+    servers: tuple[RTCIceServer, ...]
+
+    @classmethod
+    def of(cls, settings: Settings) -> "IceSettings":
+        servers = [RTCIceServer(settings.stun_url)] if settings.stun_url else []
+        if settings.turn_url:
+            servers.append(RTCIceServer(settings.turn_url, settings.turn_user, settings.turn_password))
+        return cls(settings.webrtc_address, settings.webrtc_port_range, tuple(servers))
+
+
+class PeerPath(Connection):
+    """aioice's connection, with ports and an address of our choice; it knows when it last heard something."""
+
+    def __init__(self, settings: IceSettings) -> None:
+        super().__init__(ice_controlling=False, **connection_kwargs(list(settings.servers)))
+        self._settings = settings
+        self.heard_at = time.monotonic()
+
+    async def get_component_candidates(
+        self, component: int, addresses: list[str], timeout: int = 5
+    ) -> list[Candidate]:
+        own = [protocol for address in addresses if (protocol := await self._bind(component, address))]
+        self._protocols += own
+        candidates = [protocol.local_candidate for protocol in own]
+        candidates += self._advertised(candidates)
+        found, relayed = await asyncio.gather(
+            self._reflexive(own),
+            # Without addresses it only asks the relay.
+            super().get_component_candidates(component, [], timeout),
+        )
+        return candidates + found + relayed
+
+    def data_received(self, data: bytes, component: int) -> None:
+        self.heard_at = time.monotonic()
+        super().data_received(data, component)
+
+    def request_received(self, message, addr, protocol) -> None:  # type: ignore[no-untyped-def]
+        self.heard_at = time.monotonic()
+        super().request_received(message, addr, protocol)
+
+    async def _bind(self, component: int, address: str) -> StunProtocol | None:
+        """A socket of this address; None when there is none to be had."""
+        loop = asyncio.get_running_loop()
+        for port in self._ports():
+            try:
+                transport, protocol = await loop.create_datagram_endpoint(
+                    lambda: StunProtocol(self), local_addr=(address, port)
+                )
+            except OSError:
+                continue
+            host, bound = transport.get_extra_info("sockname")[:2]
+            protocol.local_candidate = _candidate(component, "host", host, bound)
+            return protocol
+        return None
+
+    def _ports(self) -> list[int]:
+        if self._settings.ports is None:
+            return [0]
+        first, last = self._settings.ports
+        return random.sample(range(first, last + 1), min(_PORT_TRIES, last + 1 - first))
+
+    def _advertised(self, own: list[Candidate]) -> list[Candidate]:
+        """The same ports at the address where a NAT or a container's host lets them in."""
+        if not self._settings.advertised:
+            return []
+        version = ipaddress.ip_address(self._settings.advertised).version
+        return [
+            _candidate(one.component, "host", self._settings.advertised, one.port)
+            for one in own
+            if ipaddress.ip_address(one.host).version == version and one.host != self._settings.advertised
+        ]
+
+    async def _reflexive(self, own: list[StunProtocol]) -> list[Candidate]:
+        if not self.stun_server:
+            return []
+        asked = [
+            asyncio.create_task(server_reflexive_candidate(protocol, self.stun_server))
+            for protocol in own
+            if ipaddress.ip_address(protocol.local_candidate.host).version == 4
+        ]
+        if not asked:
+            return []
+        done, late = await asyncio.wait(asked, timeout=_STUN_WITHIN_S)
+        for task in late:
+            task.cancel()
+        return [task.result()[0] for task in done if task.exception() is None]
+
+
+def gatherer(settings: IceSettings) -> tuple[RTCIceGatherer, PeerPath]:
+    """aiortc's gatherer round a path of ours."""
+    made, path = RTCIceGatherer(iceServers=[]), PeerPath(settings)
+    made._connection = path
+    return made, path
+
+
+def _candidate(component: int, kind: str, host: str, port: int) -> Candidate:
+    return Candidate(
+        foundation=candidate_foundation(kind, "udp", host),
+        component=component,
+        transport="udp",
+        priority=candidate_priority(component, kind),
+        host=host,
+        port=port,
+        type=kind,
+    )

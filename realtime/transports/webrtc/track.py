@@ -1,0 +1,115 @@
+"""The audio that the peer hears, at the pace of speech: one Opus packet every 20 ms, and few in silence."""
+
+import asyncio
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import av
+from aiortc import MediaStreamTrack
+
+from realtime.protocol.effects import Play
+from realtime.transports.webrtc.opus import FRAME_BYTES, FRAME_MS, OpusEncoder
+from realtime.transports.webrtc.playout import Frame, Playout, Position
+from realtime.transports.webrtc.reorder import RTP_HZ
+
+_FRAME_S = FRAME_MS / 1000
+_FRAME_SAMPLES = RTP_HZ * FRAME_MS // 1000
+_TAIL_FRAMES = 10
+"""Silence after the sound, so that the listener's decoder ends softly and invents nothing."""
+_QUIET_EVERY_S = 0.4  # as Opus does itself in silence (RFC 6716 2.1.9)
+_BEHIND_FRAMES_MAX = 5
+"""Later than this, the frames that are due are not caught up with: sound goes on later instead."""
+
+
+class PlayoutTrack(MediaStreamTrack):
+    """Sent by aiortc, which asks for a packet as soon as one has left.
+
+    on_began, on_ended: told of a response whose first or last frame leaves.
+    """
+
+    kind = "audio"
+
+    def __init__(self, on_began: Callable[[str], None], on_ended: Callable[[str], None]) -> None:
+        super().__init__()
+        self._playout = Playout()
+        self._on_began = on_began
+        self._on_ended = on_ended
+        self._encoder = OpusEncoder()
+        self._news = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._tail = 0
+        self._slot = 0
+        self._began_at: float | None = None
+
+    def play(self, play: Play) -> None:
+        self._playout.push(play)
+        self._news.set()
+        if self._playout.is_full:
+            self._room.clear()
+
+    def finish(self, response_id: str) -> bool:
+        self._news.set()
+        return self._playout.finish(response_id)
+
+    def stop_playing(self, response_id: str) -> list[Position] | None:
+        cut = self._playout.stop(response_id)
+        self._make_room()
+        return cut
+
+    def heard(self, may_wait: bool) -> Position | None:
+        """What is to be told of what was sent. may_wait: leave out what will be told later anyway."""
+        return self._playout.ended() or (None if may_wait else self._playout.progress())
+
+    def abandon(self) -> None:
+        """Nobody hears it any more: nobody waits for room."""
+        self._room.set()
+
+    async def room(self) -> None:
+        """Wait until more may be played."""
+        await self._room.wait()
+
+    async def recv(self) -> "av.Packet[Any]":
+        """The next packet, when it is due."""
+        while True:
+            await self._until_due()
+            self._news.clear()
+            frame = self._playout.next()
+            if frame is not None:
+                self._tail = _TAIL_FRAMES
+                self._make_room()
+                return self._packet(frame)
+            if self._tail:
+                self._tail -= 1
+                return self._packet(Frame(bytes(FRAME_BYTES)))
+            try:
+                async with asyncio.timeout(_QUIET_EVERY_S):
+                    await self._news.wait()
+            except TimeoutError:
+                return self._packet(Frame(bytes(FRAME_BYTES)))
+
+    async def _until_due(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._began_at is None:
+            self._began_at = loop.time()
+        ahead_s = self._began_at + self._slot * _FRAME_S - loop.time()
+        if ahead_s > 0:
+            await asyncio.sleep(ahead_s)
+        elif -ahead_s > _BEHIND_FRAMES_MAX * _FRAME_S:
+            self._slot += int(-ahead_s / _FRAME_S)
+
+    def _packet(self, frame: Frame) -> "av.Packet[Any]":
+        packet = av.Packet(self._encoder.encode(frame.pcm))
+        packet.time_base = Fraction(1, RTP_HZ)
+        packet.pts = self._slot * _FRAME_SAMPLES
+        self._slot += 1
+        if frame.began is not None:
+            self._on_began(frame.began)
+        if frame.ended is not None:
+            self._on_ended(frame.ended)
+        return packet
+
+    def _make_room(self) -> None:
+        if not self._playout.is_full:
+            self._room.set()

@@ -1,0 +1,269 @@
+"""The WebRTC transport: events over the data channel, audio over RTP, both in and out.
+
+The server plays, so it knows what was heard: what has been sent will be, since no browser can be told to
+drop what it has. The core learns of it before it learns of anything new.
+"""
+
+import asyncio
+import time
+from collections import deque
+
+from realtime.audio.resample import Resampler
+from realtime.audio.wire_format import PCM_HZ, OutputEncoder
+from realtime.errors import InvalidEvent
+from realtime.outbox import Outbox, Outgoing
+from realtime.protocol.codec import decode, encode
+from realtime.protocol.config import PcmFormat
+from realtime.protocol.effects import Play
+from realtime.protocol.events import (
+    AnyClientEvent,
+    Error,
+    ErrorObject,
+    InputAudioBufferAppend,
+    ItemTruncated,
+    PlaybackReport,
+    ResponseDone,
+    Resumed,
+    ServerEvent,
+    SessionCreated,
+    SessionUpdated,
+)
+from realtime.transports.base import OwnIds, PeerGone
+from realtime.transports.webrtc.events import OutputBufferCleared, OutputBufferStarted, OutputBufferStopped
+from realtime.transports.webrtc.ice import IceSettings
+from realtime.transports.webrtc.offer import Offer
+from realtime.transports.webrtc.opus import OpusDecoder
+from realtime.transports.webrtc.peer import Peer
+from realtime.transports.webrtc.reorder import RTP_HZ, Hole, Packet
+from realtime.transports.webrtc.track import PlayoutTrack
+
+UNREAD_BYTES_MAX = 4 * 1024 * 1024
+"""Of events that came and were not dealt with. Nothing slows an SCTP peer down: with more it is closed."""
+UNREAD_PACKETS_MAX = 500
+"""Ten seconds of audio, in packets. With more, what comes is dropped until some has been dealt with."""
+BUFFERED_BYTES_MAX = 64 * 1024
+"""Handed to SCTP and not sent; the rest waits in the outbox, whose size is known."""
+CLOSE_WITHIN_S = 2.0
+
+
+class WebRtcTransport:
+    """One call. answer() and connected() come first, then a runner takes it; close() whatever happened."""
+
+    def __init__(self, offer: Offer, settings: IceSettings, slow_peer_s: float) -> None:
+        self.received_bytes = 0
+        self._own_ids = OwnIds()
+        self._slow_peer_s = slow_peer_s
+        self._message_bytes_max = offer.message_bytes_max
+        self._has_channel = offer.channel is not None
+        self._plays = offer.hears
+        self._outbox = Outbox()
+        self._inbox: deque[Packet | Hole | str | bytes] = deque()
+        self._unread_bytes = 0
+        self._unread_packets = 0
+        self._news = asyncio.Event()
+        self._cut: dict[str, list[ItemTruncated]] = {}  # responses that were cut off before they were done
+        self._waiting_since: float | None = None
+        self._decoder = OpusDecoder()
+        self._resampler = Resampler(RTP_HZ, PCM_HZ)
+        self._input = OutputEncoder(PcmFormat())
+        self._input_format: object = PcmFormat()
+        self._open_responses: set[str] = set()
+        self._track = PlayoutTrack(self._began, self._ended)
+        self._peer = Peer(offer, settings, self._track, self._audio_came, self._message_came, self._news.set)
+
+    async def answer(self) -> str:
+        """The SDP answer."""
+        return await self._peer.answer()
+
+    async def connected(self) -> None:
+        """Wait until media can flow. Raises PeerGone when it does not come to that."""
+        await self._peer.connect()
+
+    def hang_up(self) -> None:
+        self._peer.leave(PeerGone(1000, "hung up"))
+
+    # realtime.transports.base.Transport ---------------------------------------------------
+
+    async def receive(self) -> AnyClientEvent | InvalidEvent:
+        while True:
+            if self._peer.gone is not None:
+                raise self._peer.gone
+            position = self._track.heard(may_wait=not self._inbox)
+            if position is not None:
+                self.received_bytes = 0
+                return PlaybackReport(item_id=position.item_id, played_ms=position.played_ms)
+            if self._inbox:
+                event = self._read(self._inbox.popleft())
+                if event is not None:
+                    return event
+                continue
+            self._news.clear()
+            await self._news.wait()
+
+    def send(self, event: ServerEvent) -> None:
+        self._post(event)
+        match event:
+            case SessionCreated(session=session) | SessionUpdated(session=session) | Resumed(session=session):
+                if session.audio.input.format != self._input_format:
+                    self._input_format = session.audio.input.format
+                    self._input = OutputEncoder(session.audio.input.format)
+            case ResponseDone(response=response):
+                self._open_responses.discard(response.id)
+                for truncated in self._cut.pop(response.id, []):
+                    self._post(truncated)
+                if self._track.finish(response.id):
+                    self._ended(response.id)
+
+    def play(self, play: Play) -> None:
+        if self._plays:
+            self._open_responses.add(play.response_id)
+            self._track.play(play)
+
+    def stop_playback(self, response_id: str) -> None:
+        """The peer tells nothing of it: what its history keeps is told here, once the response is done."""
+        cut = self._track.stop_playing(response_id)
+        if cut is None:
+            return
+        self._post(OutputBufferCleared(response_id=response_id))
+        truncated = [
+            ItemTruncated(item_id=one.item_id, content_index=0, audio_end_ms=one.played_ms) for one in cut
+        ]
+        if response_id in self._open_responses:
+            self._cut[response_id] = truncated
+            return
+        for event in truncated:
+            self._post(event)
+
+    async def room(self) -> None:
+        await self._outbox.room()
+        await self._track.room()
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._carry(), name="carrier")
+            tasks.create_task(self._peer.watch(), name="peer watch")
+            tasks.create_task(self._watch(), name="slow peer watch")
+
+    def abandon(self) -> None:
+        self._outbox.clear()
+        self._track.abandon()
+
+    async def close(self, code: int, reason: str) -> None:
+        """WebRTC has no code or reason to give: what is to be told, an event has told."""
+        try:
+            async with asyncio.timeout(CLOSE_WITHIN_S):
+                while not self._outbox.is_empty and self._is_open:
+                    self._send_text((await self._outbox.take()).text)
+                await self._peer.flushed()
+        except (TimeoutError, PeerGone):
+            pass
+        await self._peer.close()
+
+    # What comes ---------------------------------------------------------------------------
+
+    def _audio_came(self, came: Packet | Hole) -> None:
+        if self._unread_packets < UNREAD_PACKETS_MAX:
+            self._unread_packets += 1
+            self._inbox.append(came)
+            self._news.set()
+
+    def _message_came(self, message: str | bytes) -> None:
+        self._unread_bytes += len(message)
+        if self._unread_bytes > UNREAD_BYTES_MAX:
+            self._peer.leave(PeerGone(1008, "events came faster than they could be dealt with"))
+            return
+        self._inbox.append(message)
+        self._news.set()
+
+    def _read(self, came: Packet | Hole | str | bytes) -> AnyClientEvent | InvalidEvent | None:
+        if isinstance(came, Packet | Hole):
+            self._unread_packets -= 1
+            audio = self._heard(came)
+            self.received_bytes = len(audio)
+            return InputAudioBufferAppend(audio=audio) if audio else None
+        self._unread_bytes -= len(came)
+        self.received_bytes = len(came)
+        if isinstance(came, bytes):
+            return InvalidEvent("invalid_json", "Binary messages are not understood: expected JSON as text.")
+        try:
+            event = decode(came)
+        except InvalidEvent as error:
+            return error
+        return None if isinstance(event, PlaybackReport) else event  # here the server knows
+
+    def _heard(self, came: Packet | Hole) -> bytes:
+        """In the session's input format."""
+        match came:
+            case Packet(payload=payload):
+                try:
+                    pcm = self._decoder.decode(payload)
+                except ValueError:
+                    return b""
+            case Hole(samples=samples, lost=True):
+                pcm = self._decoder.conceal(samples)
+            case Hole(samples=samples):
+                pcm = bytes(2 * samples)
+        return self._input.push(self._resampler.push(pcm))
+
+    # What goes ----------------------------------------------------------------------------
+
+    def _post(self, event: ServerEvent) -> None:
+        self._own_ids.give(event)
+        text = encode(event)
+        if len(text) * 4 > self._message_bytes_max and len(text.encode()) > self._message_bytes_max:
+            kind, size = type(event).__struct_config__.tag, len(text.encode())
+            message = (
+                f"An event of type {kind} has {size} bytes, and this peer's data channel takes "
+                f"{self._message_bytes_max}: it was not sent."
+            )
+            shown = ErrorObject("server_error", "event_too_large", message, None, None)
+            text = encode(Error(event_id=event.event_id, error=shown))
+        self._outbox.put(Outgoing(text))
+
+    def _began(self, response_id: str) -> None:
+        self._post(OutputBufferStarted(response_id=response_id))
+
+    def _ended(self, response_id: str) -> None:
+        self._post(OutputBufferStopped(response_id=response_id))
+        self._news.set()
+
+    async def _carry(self) -> None:
+        """Cancelled at any moment it loses nothing: between taking and sending nothing is waited for."""
+        while True:
+            self._waiting_since = None if self._outbox.is_empty else time.monotonic()
+            await self._ready()
+            self._waiting_since = None
+            message = await self._outbox.take()
+            if self._has_channel:  # one who asked for none hears, and reads nothing
+                self._send_text(message.text)
+
+    async def _ready(self) -> None:
+        """Wait until the data channel takes more."""
+        if not self._has_channel:
+            return
+        await self._peer.channel_opened.wait()
+        channel = self._peer.channel
+        if channel is None or channel.bufferedAmount <= BUFFERED_BYTES_MAX:
+            return
+        is_low = asyncio.Event()
+        channel.bufferedAmountLowThreshold = BUFFERED_BYTES_MAX
+        channel.once("bufferedamountlow", is_low.set)
+        await is_low.wait()
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(self._slow_peer_s / 4)
+            since = self._waiting_since
+            if since is not None and time.monotonic() - since >= self._slow_peer_s:
+                self._outbox.clear()
+                raise PeerGone(1008, f"the peer has not read for {self._slow_peer_s:g} s")
+
+    @property
+    def _is_open(self) -> bool:
+        channel = self._peer.channel
+        return self._peer.gone is None and channel is not None and channel.readyState == "open"
+
+    def _send_text(self, text: str) -> None:
+        if not self._is_open or self._peer.channel is None:
+            raise self._peer.gone or PeerGone(1000, "the peer closed the data channel")
+        self._peer.channel.send(text)

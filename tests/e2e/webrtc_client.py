@@ -1,0 +1,172 @@
+"""A WebRTC client, made of aiortc: a microphone, a loudspeaker that records, a data channel."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from fractions import Fraction
+from typing import Any
+
+import av
+import httpx
+import numpy as np
+import numpy.typing as npt
+from aiortc import MediaStreamTrack, RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSessionDescription
+from aiortc.mediastreams import MediaStreamError
+
+from tests.conftest import Server
+from tests.speech import HZ
+
+WITHIN_S = 30.0
+_FRAME_SAMPLES = HZ // 50
+LISTENED_HZ = 48_000
+
+
+class Microphone(MediaStreamTrack):
+    """Says what it was given, at the pace of speech, and silence otherwise."""
+
+    kind = "audio"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._waiting = bytearray()
+        self._frames = 0
+        self._began_at: float | None = None
+
+    def say(self, pcm16k: bytes) -> None:
+        self._waiting += pcm16k
+
+    async def recv(self) -> av.AudioFrame:
+        loop = asyncio.get_running_loop()
+        if self._began_at is None:
+            self._began_at = loop.time()
+        await asyncio.sleep(max(0.0, self._began_at + self._frames * 0.02 - loop.time()))
+        pcm = bytes(self._waiting[: 2 * _FRAME_SAMPLES]).ljust(2 * _FRAME_SAMPLES, b"\0")
+        del self._waiting[: 2 * _FRAME_SAMPLES]
+        frame = av.AudioFrame.from_ndarray(np.frombuffer(pcm, "<i2").reshape(1, -1), "s16", "mono")
+        frame.sample_rate = HZ
+        frame.time_base = Fraction(1, HZ)
+        frame.pts = self._frames * _FRAME_SAMPLES
+        self._frames += 1
+        return frame
+
+
+class Caller:
+    """One call. events: all that came; recorded: what the loudspeaker played, mono at 48 kHz."""
+
+    def __init__(self, ice_servers: list[RTCIceServer] | None = None) -> None:
+        self.connection = RTCPeerConnection(RTCConfiguration(iceServers=ice_servers or []))
+        self.microphone = Microphone()
+        self.events: list[dict[str, Any]] = []
+        self.recorded: list[npt.NDArray[np.int16]] = []
+        self.location = ""
+        self.closed = asyncio.Event()
+        self._news = asyncio.Event()
+        self._read = 0
+        self._listening: asyncio.Task[None] | None = None
+        self.connection.addTrack(self.microphone)
+        self.channel = self.connection.createDataChannel("oai-events")
+        self.channel.on("message", self._came)
+        self.channel.on("close", self.closed.set)
+        self.connection.on("track", self._listen)
+
+    async def offer(self) -> str:
+        await self.connection.setLocalDescription(await self.connection.createOffer())
+        return self.connection.localDescription.sdp
+
+    async def take(self, answer: str) -> None:
+        await self.connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+
+    async def call(
+        self,
+        server: Server,
+        session: dict[str, Any] | None = None,
+        query: str = "",
+        through: Callable[[str], str] = str,
+        **headers: str,
+    ) -> None:
+        """through: what happens to each description on its way."""
+        offer = through(await self.offer())
+        response = await post(server, offer, session, query, **headers)
+        assert response.status_code == 201, response.text
+        self.location = response.headers["location"]
+        await self.take(through(response.text))
+
+    async def say(self, **event: Any) -> None:
+        self.channel.send(json.dumps(event))
+
+    async def until(self, event_type: str, within_s: float = WITHIN_S) -> dict[str, Any]:
+        """The next event of this type that has not been looked at."""
+        async with asyncio.timeout(within_s):
+            while True:
+                while self._read < len(self.events):
+                    event = self.events[self._read]
+                    self._read += 1
+                    if event["type"] == event_type:
+                        return event
+                self._news.clear()
+                await self._news.wait()
+
+    async def recorded_s(self, seconds: float) -> None:
+        """Wait until the loudspeaker has played so much more."""
+        wanted = sum(map(len, self.recorded)) + seconds * LISTENED_HZ
+        async with asyncio.timeout(WITHIN_S):
+            while sum(map(len, self.recorded)) < wanted:
+                await asyncio.sleep(0.02)
+
+    @property
+    def sound_ms(self) -> float:
+        """How much of the recording is not silent, in pieces of 10 ms."""
+        pcm = np.concatenate(self.recorded) if self.recorded else np.zeros(0, np.int16)
+        pieces = pcm[: len(pcm) // 480 * 480].reshape(-1, 480).astype(np.float64)
+        return float(np.sum(np.sqrt(np.mean(pieces**2, axis=1)) > 150)) * 10
+
+    def of(self, event_type: str) -> list[dict[str, Any]]:
+        return [event for event in self.events if event["type"] == event_type]
+
+    async def close(self) -> None:
+        await self.connection.close()
+        if self._listening is not None:
+            await self._listening
+
+    def _came(self, message: str) -> None:
+        self.events.append(json.loads(message))
+        self._news.set()
+
+    def _listen(self, track: MediaStreamTrack) -> None:
+        self._listening = asyncio.create_task(self._record(track), name="loudspeaker")
+
+    async def _record(self, track: MediaStreamTrack) -> None:
+        with contextlib.suppress(MediaStreamError):
+            while True:
+                frame = await track.recv()
+                assert isinstance(frame, av.AudioFrame)
+                self.recorded.append(frame.to_ndarray().reshape(-1, 2)[:, 0].copy())
+
+
+async def post(
+    server: Server, offer: str, session: dict[str, Any] | None = None, query: str = "", **headers: str
+) -> httpx.Response:
+    """The offer as raw SDP, or with a session beside it as openai-python sends them."""
+    url = f"{server.http}/v1/realtime/calls{query}"
+    async with httpx.AsyncClient(timeout=WITHIN_S) as http:
+        if session is None:
+            return await http.post(url, content=offer, headers={"content-type": "application/sdp", **headers})
+        files = {
+            "sdp": (None, offer, "application/sdp"),
+            "session": (None, json.dumps(session), "application/json"),
+        }
+        return await http.post(url, files=files, headers=headers)
+
+
+@asynccontextmanager
+async def calling(server: Server, **options: Any) -> AsyncIterator[Caller]:
+    """A call that is connected and has its session."""
+    caller = Caller(options.pop("ice_servers", None))
+    try:
+        await caller.call(server, **options)
+        await caller.until("session.created")
+        yield caller
+    finally:
+        await caller.close()
