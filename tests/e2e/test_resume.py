@@ -266,6 +266,7 @@ async def test_a_server_that_stops_says_so_lets_the_answer_finish_and_another_go
         resumed = await client.come_back()
         assert not resumed["replayed"]
         assert resumed["playing"][0]["heard_ms"] == 1000
+        await client.until_any(("response.output_audio.delta",), start)
         texts = [
             event["item"]["content"][0]
             for event in client.events[start:]
@@ -304,6 +305,7 @@ async def test_a_server_that_is_killed_has_stored_what_was_said(tmp_path: Path) 
         start = len(client.events)
         resumed = await client.come_back()
         assert not resumed["replayed"]
+        await client.until_any(("response.output_audio.delta",), start)
         added = [
             event["item"] for event in client.events[start:] if event["type"] == "conversation.item.added"
         ]
