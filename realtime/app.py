@@ -27,6 +27,7 @@ from starlette.websockets import WebSocket
 from agent.api import Agent, AgentError, Health
 from agent.settings import AgentSettings
 from realtime.access import Access
+from realtime.devices import Devices, check_mqtt
 from realtime.errors import AdmissionRefused, ParlourError, SettingsError
 from realtime.metrics import Metrics
 from realtime.sessions import Sessions, new_ids
@@ -62,6 +63,8 @@ async def serve(settings: Settings, report: Callable[[str], None]) -> None:
     """
     _allow_many_sockets()
     _check_certificate(settings)
+    if settings.mqtt_url:
+        check_mqtt(settings)
     listener = listen(settings)  # first: a port that is taken is known before a model loads
     with listener:
         agent = await start_agent(settings, report)
@@ -86,13 +89,17 @@ def create_app(settings: Settings, agent: Agent, health: Health) -> Starlette:
     access = Access(settings)
     door = _Door(settings, agent, health, sessions, access, metrics)
     completions = ChatCompletions(settings, agent, health.model, metrics, access.refusal)
+    devices = Devices(settings, sessions, metrics) if settings.mqtt_url else None
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with asyncio.TaskGroup() as tasks:
-            lag = tasks.create_task(_watch_lag(metrics), name="loop lag")
+            running = [tasks.create_task(_watch_lag(metrics), name="loop lag")]
+            if devices is not None:
+                running.append(tasks.create_task(devices.run(), name="mqtt devices"))
             yield
-            lag.cancel()
+            for task in running:
+                task.cancel()
 
     app = Starlette(
         routes=[

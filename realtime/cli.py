@@ -57,6 +57,13 @@ _HELP = {
     "threads": "CPU threads for the models (default: all cores)",
     "keys": "secrets of which clients must present one, comma-separated",
     "allowed_origins": "origins of other sites' pages that may connect, comma-separated",
+    "mqtt_url": "MQTT broker that smart speakers come through: mqtt://USER:PASSWORD@HOST:PORT or mqtts:// "
+    "(better set as PARLOUR_MQTT_URL, where other users of this machine do not see it)",
+    "mqtt_prefix": "what all its topics begin with (default parlour/v1)",
+    "mqtt_ca": "file of certificates to trust for mqtts",
+    "mqtt_follow_up_s": "seconds after an answer in which a device needs no wake word (default 8)",
+    "mqtt_remembered_s": "seconds for which a sleeping device keeps its conversation (default 300)",
+    "mqtt_lead_ms": "milliseconds of sound sent ahead of its being heard (default 500)",
     "in_process": "run the agent inside the server instead of in a process of its own",
 }
 
