@@ -29,6 +29,7 @@ from agent.settings import AgentSettings
 from realtime.access import Access
 from realtime.calls import Calls
 from realtime.client_secrets import ClientSecrets
+from realtime.devices import Devices, check_mqtt
 from realtime.errors import AdmissionRefused, ParlourError, SettingsError
 from realtime.metrics import Metrics
 from realtime.sessions import Sessions, new_ids
@@ -68,6 +69,8 @@ async def serve(settings: Settings, report: Callable[[str], None]) -> None:
     """
     _allow_many_sockets()
     _check_certificate(settings)
+    if settings.mqtt_url:
+        check_mqtt(settings)
     listener = listen(settings)  # first: a port that is taken is known before a model loads
     with listener:
         store = await open_store(settings.store, report)
@@ -98,6 +101,7 @@ def create_app(settings: Settings, agent: Agent, health: Health, store: Store | 
     calls = Calls(settings, sessions, access, client_secrets)
     door = _Door(settings, agent, health, sessions, access, metrics)
     completions = ChatCompletions(settings, agent, health.model, metrics, access.refusal)
+    devices = Devices(settings, sessions, metrics) if settings.mqtt_url else None
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -106,6 +110,8 @@ def create_app(settings: Settings, agent: Agent, health: Health, store: Store | 
                 tasks.create_task(_watch_lag(metrics), name="loop lag"),
                 tasks.create_task(sessions.keep(), name="session store"),
             ]
+            if devices is not None:
+                running.append(tasks.create_task(devices.run(), name="mqtt devices"))
             calls.begin(tasks)
             yield
             calls.end()

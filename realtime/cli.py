@@ -67,6 +67,13 @@ _HELP = {
     "turn_url": "TURN server that relays where nothing else gets through, turn:HOST:PORT",
     "turn_user": "user name there",
     "turn_password": "password there",
+    "mqtt_url": "MQTT broker that smart speakers come through: mqtt://USER:PASSWORD@HOST:PORT or mqtts:// "
+    "(better set as PARLOUR_MQTT_URL, where other users of this machine do not see it)",
+    "mqtt_prefix": "what all its topics begin with (default parlour/v1)",
+    "mqtt_ca": "file of certificates to trust for mqtts",
+    "mqtt_follow_up_s": "seconds after an answer in which a device needs no wake word (default 8)",
+    "mqtt_remembered_s": "seconds for which a sleeping device keeps its conversation (default 300)",
+    "mqtt_lead_ms": "milliseconds of sound sent ahead of its being heard (default 500)",
     "in_process": "run the agent inside the server instead of in a process of its own",
 }
 

@@ -34,6 +34,10 @@ class Settings:
     webrtc_address: the address at which others reach this machine, where it does not know it itself (behind
     a NAT, in a container). webrtc_ports: "first-last", the UDP ports that WebRTC may use; empty for any.
     stun_url, turn_url: one server each, as in a browser's iceServers.
+    mqtt_url: a broker's address, mqtt://USER:PASSWORD@HOST:PORT or mqtts://, "" for no MQTT. mqtt_ca: a
+    file of certificates to trust instead of this machine's own. mqtt_follow_up_s: how long a device listens
+    after an answer without a wake word; mqtt_remembered_s: how long it keeps the conversation while it then
+    sleeps. mqtt_lead_ms: how far ahead of its being heard sound is sent: what a device must hold.
     """
 
     host: str = "127.0.0.1"
@@ -74,6 +78,12 @@ class Settings:
     turn_url: str = ""
     turn_user: str = ""
     turn_password: str = ""
+    mqtt_url: str = ""
+    mqtt_prefix: str = "parlour/v1"
+    mqtt_ca: str = ""
+    mqtt_follow_up_s: float = 8.0
+    mqtt_remembered_s: float = 300.0
+    mqtt_lead_ms: int = 500
     log_level: str = "info"
 
     def __post_init__(self) -> None:
@@ -104,6 +114,8 @@ class Settings:
             "agent_next_event_s",
             "resume_grace_s",
             "drain_s",
+            "mqtt_follow_up_s",
+            "mqtt_remembered_s",
         ):
             if not 0 < getattr(self, name) < inf:
                 raise SettingsError(f"{name} is {getattr(self, name)}: expected a number above 0.")
@@ -122,6 +134,8 @@ class Settings:
                 "a key in PARLOUR_KEYS holds a character that a browser cannot send with a WebSocket: "
                 "use letters, digits and -._~ (for example what openssl rand -hex 32 gives)."
             )
+        if not 100 <= self.mqtt_lead_ms <= 10_000:
+            raise SettingsError(f"mqtt_lead_ms is {self.mqtt_lead_ms}: expected 100 to 10000.")
         if not is_loopback(self.host) and not self.key_set:
             raise SettingsError(
                 f"host is {self.host}, which others can reach, and no keys are set: "
