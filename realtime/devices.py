@@ -145,12 +145,13 @@ class Devices:
                     tasks.create_task(until_lost(client), name="broker")
                     tasks.create_task(self._notify(link), name="notices")
             except asyncio.CancelledError:
+                self._link = None  # what comes from now on begins nothing
                 await self._part(link, PeerGone(1012, "the server is stopping"))
                 await self._say_goodbye(link)
                 raise
             finally:
-                await self._part(link, PeerGone(1006, "the connection to the broker was lost"))
                 self._link = None
+                await self._part(link, PeerGone(1006, "the connection to the broker was lost"))
                 self._metrics.devices_online.set(0)
 
     async def _greet(self, client: Client) -> None:
@@ -349,7 +350,7 @@ class Devices:
                 self._idle_letter(device),
             )
             device.session = device.task = None
-        if device.next_start is not None:
+        if device.next_start is not None and self._link is link:
             start, device.next_start = device.next_start, None
             self._begin(link, device, start)
 
