@@ -18,6 +18,8 @@ from realtime.broker import (
     check_prefix,
     connection,
     parse_broker,
+    publish,
+    subscribe,
     tls_context,
     until_lost,
 )
@@ -131,10 +133,19 @@ class Devices:
             except* Exception:
                 # A bug of ours: the devices begin anew, and those who come in otherwise go on.
                 logger.exception("internal error", extra={"broker": self._broker.shown})
+            if self._is_cancelled():
+                raise asyncio.CancelledError  # it came together with a failure, and a group tells the failure
             await asyncio.sleep(backoff.next_s())
+
+    @staticmethod
+    def _is_cancelled() -> bool:
+        task = asyncio.current_task()
+        return task is not None and task.cancelling() > 0
 
     async def _serve(self, client: Client, backoff: Backoff) -> None:
         """Raises MqttError, in a group, when the connection is lost."""
+        if self._is_cancelled():
+            raise asyncio.CancelledError  # it came together with the broker's answer
         async with asyncio.TaskGroup() as sessions:
             self._link = link = _Link(client, sessions)
             try:
@@ -155,17 +166,16 @@ class Devices:
                 self._metrics.devices_online.set(0)
 
     async def _greet(self, client: Client) -> None:
-        await client.publish(self._topics.server, "online", qos=1, retain=True)
-        for code in await client.subscribe(self._topics.all_up, qos=1):
-            if (code if isinstance(code, int) else code.value) >= 128:
-                raise MqttError(f"the broker does not let this server read {self._topics.all_up}")
+        await publish(client, self._topics.server, "online", qos=1, retain=True)
+        if not await subscribe(client, self._topics.all_up):
+            raise MqttError(f"the broker does not let this server read {self._topics.all_up}")
 
     async def _say_goodbye(self, link: _Link) -> None:
         try:
             async with asyncio.timeout(2.0):
                 while not link.notices.empty():
                     await _publish(link.client, link.notices.get_nowait().letter)
-                await link.client.publish(self._topics.server, "offline", qos=1, retain=True)
+                await publish(link.client, self._topics.server, "offline", qos=1, retain=True)
         except (PeerGone, MqttError, TimeoutError):
             pass  # then its last will says it
 
@@ -188,7 +198,7 @@ class Devices:
             letter = notice.letter
             if letter.retain and notice.device.session is not None:
                 continue  # a session has begun meanwhile, and shows its own state
-            await link.client.publish(letter.topic, letter.payload, qos=letter.qos, retain=letter.retain)
+            await publish(link.client, letter.topic, letter.payload, letter.qos, letter.retain)
 
     # What devices send: in the middle of reading from the broker, so nothing here waits or raises ----
 
@@ -380,7 +390,7 @@ def _error(code: str, message: str, error: InvalidEvent | None = None) -> wire.E
 
 async def _publish(client: Client, letter: Letter) -> None:
     try:
-        await client.publish(letter.topic, letter.payload, qos=letter.qos, retain=letter.retain)
+        await publish(client, letter.topic, letter.payload, letter.qos, letter.retain)
     except MqttError:
         raise PeerGone(1006, "the connection to the broker was lost") from None
 
