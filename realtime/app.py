@@ -115,6 +115,8 @@ def create_app(settings: Settings, agent: Agent, health: Health, store: Store | 
             calls.begin(tasks)
             yield
             calls.end()
+            if devices is not None:
+                devices.end()
             for task in running:
                 task.cancel()
         await sessions.aclose()

@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+import math
 import random
 import re
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
@@ -111,6 +113,32 @@ def connection(broker: Broker, will: Will, take: Callable[[Message], None]) -> C
     )
     client.pending_calls_threshold = 1_000_000  # each device has its own, and each is waited for
     return client
+
+
+async def publish(
+    client: Client, topic: str, payload: str | bytes, qos: int = 0, retain: bool = False
+) -> None:
+    """Returns when the broker (QoS 1) or the socket (QoS 0) has it. Raises MqttError."""
+    async with _answered():
+        await client.publish(topic, payload, qos=qos, retain=retain, timeout=math.inf)
+
+
+async def subscribe(client: Client, *topics: str) -> bool:
+    """At QoS 1. Whether the broker allows all of them. Raises MqttError."""
+    async with _answered():
+        codes = await client.subscribe([(topic, 1) for topic in topics], timeout=math.inf)
+    return all((code if isinstance(code, int) else code.value) < 128 for code in codes)
+
+
+@asynccontextmanager
+async def _answered() -> AsyncIterator[None]:
+    """Within the time of an answer. The client's own timeouts are asyncio.wait_for, which up to Python 3.11
+    forgets a cancellation that comes together with the answer (CPython issue 86296)."""
+    try:
+        async with asyncio.timeout(ANSWER_WITHIN_S):
+            yield
+    except TimeoutError:
+        raise MqttError("the broker does not answer") from None
 
 
 async def until_lost(client: Client) -> None:

@@ -1,4 +1,4 @@
-"""The command line: `parlour serve`, `parlour talk`."""
+"""The command line: `parlour serve`, `parlour talk`, `parlour speaker`."""
 
 import argparse
 import asyncio
@@ -39,6 +39,11 @@ def _parser() -> argparse.ArgumentParser:
     talk = commands.add_parser("talk", help="talk to a server from the terminal", allow_abbrev=False)
     add_arguments(talk)
     talk.set_defaults(run=_talk)
+    from realtime import speaker
+
+    device = commands.add_parser("speaker", help="be a smart speaker over MQTT", allow_abbrev=False)
+    speaker.add_arguments(device)
+    device.set_defaults(run=_speaker)
     return parser
 
 
@@ -113,6 +118,12 @@ def _talk(options: argparse.Namespace) -> int:
     from realtime.talk import TalkOptions, talk
 
     return asyncio.run(talk(TalkOptions.from_arguments(options)))
+
+
+def _speaker(options: argparse.Namespace) -> int:
+    from realtime.speaker import SpeakerOptions, speaker
+
+    return asyncio.run(speaker(SpeakerOptions.from_arguments(options)))
 
 
 def _report(line: str) -> None:

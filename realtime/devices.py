@@ -18,6 +18,8 @@ from realtime.broker import (
     check_prefix,
     connection,
     parse_broker,
+    publish,
+    subscribe,
     tls_context,
     until_lost,
 )
@@ -119,6 +121,7 @@ class Devices:
         self._now = time.monotonic
         self._tokens: dict[str, str] = {}  # of the devices whose session was interrupted
         self._link: _Link | None = None
+        self._is_ending = False
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -134,10 +137,19 @@ class Devices:
             except* Exception:
                 # A bug of ours: the devices begin anew, and those who come in otherwise go on.
                 logger.exception("internal error", extra={"broker": self._broker.shown})
+            if self._is_ending:
+                return  # it came together with a failure, and a group tells the failure
             await asyncio.sleep(backoff.next_s())
+
+    def end(self) -> None:
+        """To be called before `run` is cancelled: a cancellation that comes together with the broker's word
+        may be lost in it."""
+        self._is_ending = True
 
     async def _serve(self, client: Client, backoff: Backoff) -> None:
         """Raises MqttError, in a group, when the connection is lost."""
+        if self._is_ending:
+            return  # it came together with the broker's answer
         async with asyncio.TaskGroup() as sessions:
             self._link = link = _Link(client, sessions)
             try:
@@ -148,26 +160,26 @@ class Devices:
                     tasks.create_task(until_lost(client), name="broker")
                     tasks.create_task(self._notify(link), name="notices")
             except asyncio.CancelledError:
+                self._link = None  # what comes from now on begins nothing
                 await self._part(link, PeerGone(1012, "the server is stopping"))
                 await self._say_goodbye(link)
                 raise
             finally:
-                await self._part(link, PeerGone(1006, "the connection to the broker was lost"))
                 self._link = None
+                await self._part(link, PeerGone(1006, "the connection to the broker was lost"))
                 self._metrics.devices_online.set(0)
 
     async def _greet(self, client: Client) -> None:
-        await client.publish(self._topics.server, "online", qos=1, retain=True)
-        for code in await client.subscribe(self._topics.all_up, qos=1):
-            if (code if isinstance(code, int) else code.value) >= 128:
-                raise MqttError(f"the broker does not let this server read {self._topics.all_up}")
+        await publish(client, self._topics.server, "online", qos=1, retain=True)
+        if not await subscribe(client, self._topics.all_up):
+            raise MqttError(f"the broker does not let this server read {self._topics.all_up}")
 
     async def _say_goodbye(self, link: _Link) -> None:
         try:
             async with asyncio.timeout(2.0):
                 while not link.notices.empty():
                     await _publish(link.client, link.notices.get_nowait().letter)
-                await link.client.publish(self._topics.server, "offline", qos=1, retain=True)
+                await publish(link.client, self._topics.server, "offline", qos=1, retain=True)
         except (PeerGone, MqttError, TimeoutError):
             pass  # then its last will says it
 
@@ -190,7 +202,7 @@ class Devices:
             letter = notice.letter
             if letter.retain and notice.device.session is not None:
                 continue  # a session has begun meanwhile, and shows its own state
-            await link.client.publish(letter.topic, letter.payload, qos=letter.qos, retain=letter.retain)
+            await publish(link.client, letter.topic, letter.payload, letter.qos, letter.retain)
 
     # What devices send: in the middle of reading from the broker, so nothing here waits or raises ----
 
@@ -371,7 +383,7 @@ class Devices:
             )
             device.session = device.task = None
         start, device.next_start = device.next_start, None
-        if start is not None or (device.is_online and device.name in self._tokens and self._link is link):
+        if self._link is link and (start is not None or (device.is_online and device.name in self._tokens)):
             self._begin(link, device, start)
 
     async def _say_last(self, link: _Link, *letters: Letter) -> None:
@@ -400,7 +412,7 @@ def _error(code: str, message: str, error: InvalidEvent | None = None) -> wire.E
 
 async def _publish(client: Client, letter: Letter) -> None:
     try:
-        await client.publish(letter.topic, letter.payload, qos=letter.qos, retain=letter.retain)
+        await publish(client, letter.topic, letter.payload, letter.qos, letter.retain)
     except MqttError:
         raise PeerGone(1006, "the connection to the broker was lost") from None
 

@@ -1,8 +1,12 @@
 """The way to a broker: its address, and when to try again."""
 
+import asyncio
+from types import SimpleNamespace
+
+import aiomqtt
 import pytest
 
-from realtime.broker import Backoff, Broker, check_prefix, parse_broker
+from realtime.broker import Backoff, Broker, check_prefix, parse_broker, publish
 from realtime.devices import check_mqtt
 from realtime.errors import SettingsError
 from realtime.settings import Settings
@@ -51,3 +55,23 @@ def test_pauses_grow_to_their_limit_and_begin_anew_once_it_worked() -> None:
 def test_pauses_differ_by_chance_and_are_never_none_at_all() -> None:
     backoff = Backoff(first_s=0.4, chance=lambda: 0.0)
     assert [backoff.next_s() for _ in range(3)] == pytest.approx([0.1] * 3)
+
+
+@pytest.mark.parametrize("steps", range(5))
+async def test_a_cancellation_that_comes_together_with_the_brokers_answer_is_not_forgotten(
+    steps: int,
+) -> None:
+    client = aiomqtt.Client("nowhere")
+    sent = SimpleNamespace(rc=0, mid=7, is_published=lambda: False)
+    client._client.publish = lambda *_, **__: sent  # type: ignore[method-assign, assignment, return-value]
+    publishing = asyncio.create_task(publish(client, "a", b"", qos=1))
+    while 7 not in client._pending_publishes:
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    client._pending_publishes[7].set()
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    if not publishing.done():
+        publishing.cancel()
+        await asyncio.wait([publishing])
+        assert publishing.cancelled()
