@@ -106,7 +106,7 @@ async def test_the_answer_goes_on_where_it_was_heard_when_the_device_is_back(tmp
 async def test_the_answer_goes_on_after_a_restart_of(tmp_path: Path, who: str) -> None:
     store = await SqliteStore.open(tmp_path / "sessions.sqlite3")
     async with running_broker(tmp_path) as broker:
-        server = running_server(mqtt_url=broker.url, store_opened=store)
+        server = running_server(mqtt_url=broker.url, store_opened=store, playback_lead_s=60.0)
         await server.__aenter__()
         async with device(broker.url) as speaker:
             await speaker.say("parlour.start", push_to_talk=True)
@@ -122,7 +122,7 @@ async def test_the_answer_goes_on_after_a_restart_of(tmp_path: Path, who: str) -
             await broker.start()
         else:
             store = await SqliteStore.open(tmp_path / "sessions.sqlite3")
-            server = running_server(mqtt_url=broker.url, store_opened=store)
+            server = running_server(mqtt_url=broker.url, store_opened=store, playback_lead_s=60.0)
             await server.__aenter__()
         async with device(broker.url) as speaker:
             if who == "the server":
