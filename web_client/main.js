@@ -9,7 +9,7 @@ import { byId } from "./dom.js";
 import { Drawer } from "./drawer.js";
 import { asLines } from "./event_log.js";
 import { listenToKeys } from "./keyboard.js";
-import { recall, recallKey, remember, rememberKey } from "./memory.js";
+import { recall, recallKey, remember, rememberKey, rememberLeft, takeLeft } from "./memory.js";
 import { saveAs, stamp } from "./save.js";
 import { Screens } from "./screens.js";
 import { Shape } from "./shape.js";
@@ -97,7 +97,7 @@ function render() {
   talk.classList.toggle("talking", talking);
   mute.disabled = !app.microphone.on;
   mute.setAttribute("aria-pressed", String(app.microphone.muted && app.microphone.on));
-  stop.disabled = !(app.link === "open" && app.conversation.answering(performance.now()));
+  stop.disabled = !(app.running && app.conversation.answering(performance.now()));
   const empty = app.conversation.lines.length === 0;
   document.body.classList.toggle("empty", empty);
   byId("save-transcript", HTMLButtonElement).disabled = empty;
@@ -115,6 +115,10 @@ function showObstacle() {
 
 /** @param {Face} face @returns {[string, string]} */
 function wording(face) {
+  if (app.restoring) {
+    return face === "speaking" ? ["Speaking", "The connection is being restored."] : ["Reconnecting", "You can go on speaking. Nothing is lost."];
+  }
+  if (app.trouble === "moved") return ["Moved", ""];
   if (face === "failed") {
     if (app.trouble === "full") return ["Full", ""];
     if (app.trouble === "key") return ["Key needed", ""];
@@ -207,6 +211,11 @@ function write(message) {
   app.type(message);
 }
 
+function forget() {
+  app.startAfresh();
+  words.clear();
+}
+
 function endTalking() {
   app.end();
   void wakeLock?.release();
@@ -225,6 +234,9 @@ function obey(action) {
       return void app.speaker.unblock();
     case "retry-now":
       return app.client.retryNow();
+    case "begin-anew":
+      forget();
+      return void startTalking();
     case "end":
       return endTalking();
   }
@@ -292,10 +304,7 @@ settingsButton.addEventListener("click", () => openSettings(settings.hidden));
 drawerButton.addEventListener("click", () => openDrawer(!drawer.isOpen));
 byId("drawer-close", HTMLButtonElement).addEventListener("click", () => openDrawer(false));
 byId("intro-more", HTMLButtonElement).addEventListener("click", () => openSettings(true));
-byId("fresh", HTMLButtonElement).addEventListener("click", () => {
-  app.startAfresh();
-  words.clear();
-});
+byId("fresh", HTMLButtonElement).addEventListener("click", forget);
 byId("save-transcript", HTMLButtonElement).addEventListener("click", () =>
   saveAs(`Parlour ${stamp(new Date())}.txt`, `${asText(app.conversation)}\n`, "text/plain"),
 );
@@ -324,6 +333,8 @@ document.addEventListener("visibilitychange", () => {
   if (!document.hidden) void stayAwake();
 });
 addEventListener("online", () => app.client.retryNow());
+addEventListener("pagehide", () => rememberLeft(app.leave()));
+addEventListener("pageshow", ({ persisted }) => persisted && comeBack());
 listenToKeys({
   space: () => {
     if (app.microphone.on) app.toggleMute();
@@ -339,8 +350,15 @@ listenToKeys({
   details: () => openDrawer(!drawer.isOpen),
 });
 
+/** The page was loaded again, or taken out of the browser's memory: the conversation waits for a while. */
+function comeBack() {
+  const left = takeLeft();
+  if (left !== null && Date.now() < left.untilMs) void app.comeBack(left);
+}
+
 showWords(recall("words") !== "off");
 render();
+comeBack();
 fetchAbout().then((about) => {
   if (!about) return;
   aboutNeedsKey = about.needs_key;
