@@ -19,7 +19,7 @@ import { TurnLog } from "./turns.js";
 /**
  * @typedef {{
  *   changed(): void, levels(): void, logged(): void, announced(text: string): void, noticed(text: string): void,
- *   unsent(text: string): void, keyRefused(): void}} View
+ *   unsent(text: string): void, keyRefused(): void, handedOver(token: string, untilMs: number): void}} View
  * @typedef {"off" | "connecting" | "open" | "waiting"} Link
  * @typedef {{name: import("./screens.js").ScreenName, note: string, retryAtMs: number | null}} Obstacle
  * @typedef {{token: string, talking: boolean, tokenIsKey: boolean}} Left what goes on with a conversation
@@ -39,7 +39,7 @@ export class App {
     this.voice = "";
     /** @type {Link} */
     this.link = "off";
-    /** @type {Trouble["reason"] | "moved" | null} */
+    /** @type {Trouble["reason"] | "moved" | "offered" | null} */
     this.trouble = null;
     this.troubleNote = "";
     /** @type {number | null} */
@@ -115,7 +115,7 @@ export class App {
     if (this.restoring) return this.conversation.sounding === null ? "connecting" : "speaking";
     switch (this.link) {
       case "off":
-        return this.trouble === null || this.trouble === "moved" ? "ready" : "failed";
+        return this.trouble === null || this.trouble === "moved" || this.trouble === "offered" ? "ready" : "failed";
       case "connecting":
         return "connecting";
       case "waiting":
@@ -267,6 +267,7 @@ export class App {
     this.turns.receive(event, now);
     if (event.type === "session.created") this.established();
     if (event.type === "parlour.moved") this.parting = window.setTimeout(() => this.moved(), PARTING_MS);
+    if (event.type === "parlour.hand_over_token") this.view.handedOver(event.token, event.expires_at * 1000);
     if (event.type === "parlour.going_away") this.view.noticed("The server restarts in a moment. The conversation goes on after it.");
     this.perform(this.conversation.receive(event, now));
     this.changed();
@@ -303,18 +304,26 @@ export class App {
   /** The conversation that was waited for is not there any more. */
   forgotten() {
     this.perform(this.conversation.disconnected());
+    if (this.conversation.lines.length > 0) return; // what this page knows of it goes on
+    this.view.noticed("That conversation is not there any more: it has moved already, or its time is over. This is a new one.");
   }
 
   /** The conversation is on another device now. */
   moved() {
     clearTimeout(this.parting);
+    this.parting = 0;
     this.client.stop();
     this.perform(this.conversation.disconnected());
     this.microphone.stop();
     this.asking = null;
     if (this.unsent.length > 0) this.view.unsent(this.unsent.splice(0).join(" "));
     this.rest();
-    this.trouble = "moved";
+    this.standStill("moved");
+  }
+
+  /** @param {"moved" | "offered"} why the conversation is not here, and nothing is tried */
+  standStill(why) {
+    this.trouble = why;
     this.troubleNote = "";
     this.retryAtMs = null;
     this.changed();
@@ -355,7 +364,7 @@ export class App {
     if (event.kind === "started") this.turns.heard(event.item, now);
     this.underruns = event.underruns;
     this.perform(this.conversation.played(event, now));
-    if (event.kind === "flushed" && this.conversation.leaving) this.moved();
+    if (event.kind === "flushed" && this.parting !== 0) this.moved();
     this.changed();
   }
 

@@ -231,7 +231,7 @@ export class RealtimeClient {
 
   /** @param {string | null} key that the lost connection had */
   async recover(key) {
-    const trouble = await diagnose(key, key !== null && (key === this.goodKey || this.tokenIsKey));
+    const trouble = await diagnose(key, key !== null && (key === this.goodKey || (this.tokenIsKey && this.openedOnce)));
     if (!this.wanted || this.socket) return;
     if (trouble.reason === "key") return this.listener.troubled(trouble, null);
     if (trouble.reason === "lost" && !this.openedOnce) trouble.reason = "unreachable";

@@ -8,6 +8,7 @@ import { Devices } from "./devices.js";
 import { byId } from "./dom.js";
 import { Drawer } from "./drawer.js";
 import { asLines } from "./event_log.js";
+import { HandOver, takeOffer } from "./hand_over.js";
 import { listenToKeys } from "./keyboard.js";
 import { recall, recallKey, remember, rememberKey, rememberLeft, takeLeft } from "./memory.js";
 import { saveAs, stamp } from "./save.js";
@@ -51,6 +52,12 @@ const stillness = matchMedia("(prefers-reduced-motion: reduce)");
 const shape = new Shape(byId("shape", SVGSVGElement), stillness);
 const words = new TranscriptView(script, byId("lines", HTMLOListElement));
 const screens = new Screens(byId("screen", HTMLElement), obey);
+const handOver = new HandOver(() => {
+  openSettings(false);
+  app.client.send({ type: "parlour.hand_over" });
+});
+/** @type {string | null} the token of a conversation that can go on here */
+let offer = null;
 let redrawing = false;
 let aboutNeedsKey = false;
 let noticeTimer = 0;
@@ -67,6 +74,7 @@ const app = new App(
     noticed: showNotice,
     unsent: (message) => (text.value ||= message),
     keyRefused: () => rememberKey(null),
+    handedOver: (token, untilMs) => handOver.show(token, untilMs),
   },
   recallKey,
 );
@@ -92,6 +100,7 @@ function render() {
   hint.textContent = faceHint;
   shape.show(face, word);
   showObstacle();
+  handOver.possible(app.link === "open" && app.client.resumable);
   const talking = app.running && (app.microphone.on || app.asking !== null || app.link !== "open");
   talk.textContent = talking ? "End" : "Talk";
   talk.classList.toggle("talking", talking);
@@ -119,6 +128,7 @@ function wording(face) {
     return face === "speaking" ? ["Speaking", "The connection is being restored."] : ["Reconnecting", "You can go on speaking. Nothing is lost."];
   }
   if (app.trouble === "moved") return ["Moved", ""];
+  if (app.trouble === "offered") return ["Ready", ""];
   if (face === "failed") {
     if (app.trouble === "full") return ["Full", ""];
     if (app.trouble === "key") return ["Key needed", ""];
@@ -198,7 +208,7 @@ function showNotice(message) {
 // What the user does ----------------------------------------------------------------------
 
 async function startTalking() {
-  if (aboutNeedsKey && recallKey() === null) return app.needsKey("");
+  if (aboutNeedsKey && recallKey() === null && !app.client.tokenIsKey) return app.needsKey("");
   await app.talk();
   await devices.refresh();
   await stayAwake();
@@ -206,9 +216,25 @@ async function startTalking() {
 
 /** @param {string} message */
 function write(message) {
-  if (aboutNeedsKey && recallKey() === null) return app.needsKey("");
+  if (aboutNeedsKey && recallKey() === null && !app.client.tokenIsKey) return app.needsKey("");
   text.value = "";
   app.type(message);
+}
+
+/** In a gesture, for there will be sound. */
+async function continueHere() {
+  if (offer === null) return;
+  const left = { token: offer, talking: true, tokenIsKey: recallKey() === null };
+  offer = null;
+  forget();
+  await app.comeBack(left);
+  await devices.refresh();
+  await stayAwake();
+}
+
+function lookForOffer() {
+  offer = takeOffer() ?? offer;
+  if (offer !== null && !app.running) app.standStill("offered");
 }
 
 function forget() {
@@ -234,6 +260,8 @@ function obey(action) {
       return void app.speaker.unblock();
     case "retry-now":
       return app.client.retryNow();
+    case "continue-here":
+      return void continueHere();
     case "begin-anew":
       forget();
       return void startTalking();
@@ -333,6 +361,7 @@ document.addEventListener("visibilitychange", () => {
   if (!document.hidden) void stayAwake();
 });
 addEventListener("online", () => app.client.retryNow());
+addEventListener("hashchange", lookForOffer);
 addEventListener("pagehide", () => rememberLeft(app.leave()));
 addEventListener("pageshow", ({ persisted }) => persisted && comeBack());
 listenToKeys({
@@ -359,6 +388,7 @@ function comeBack() {
 showWords(recall("words") !== "off");
 render();
 comeBack();
+lookForOffer();
 fetchAbout().then((about) => {
   if (!about) return;
   aboutNeedsKey = about.needs_key;
