@@ -111,8 +111,9 @@ async def test_ending_is_a_goodbye_after_which_nothing_is_resumed(
     await page.goto(gateway.url)
     await ask(page)
     await page.keyboard.press("Escape")  # stops the answer
-    await page.keyboard.press("Escape")
+    await wire.received_of("response.done")
     await state_is(page, "ready")
+    await page.keyboard.press("Escape")
     await page.reload()
     await state_is(page, "ready")
     await page.click("#talk")
