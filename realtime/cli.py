@@ -1,4 +1,4 @@
-"""The command line: `parlour serve`, `parlour talk`."""
+"""The command line: `parlour serve`, `parlour talk`, `parlour doctor`."""
 
 import argparse
 import asyncio
@@ -39,6 +39,13 @@ def _parser() -> argparse.ArgumentParser:
     talk = commands.add_parser("talk", help="talk to a server from the terminal", allow_abbrev=False)
     add_arguments(talk)
     talk.set_defaults(run=_talk)
+    from realtime.doctor import add_arguments as add_doctor_arguments
+
+    doctor = commands.add_parser(
+        "doctor", help="find out why a server cannot be talked to", allow_abbrev=False
+    )
+    add_doctor_arguments(doctor)
+    doctor.set_defaults(run=_doctor)
     return parser
 
 
@@ -100,6 +107,12 @@ def _talk(options: argparse.Namespace) -> int:
     from realtime.talk import TalkOptions, talk
 
     return asyncio.run(talk(TalkOptions.from_arguments(options)))
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from realtime.doctor import DoctorOptions, diagnose
+
+    return asyncio.run(diagnose(DoctorOptions.from_arguments(options), _report))
 
 
 def _report(line: str) -> None:
