@@ -138,8 +138,7 @@ export class RealtimeClient {
   connect() {
     this.listener.retrying();
     const key = this.key() ?? (this.tokenIsKey ? this.resumption.token : null);
-    const protocols = key ? ["realtime", `openai-insecure-api-key.${key}`] : ["realtime"];
-    const socket = new WebSocket(socketUrl(), protocols);
+    const socket = this.dial(key);
     const since = performance.now();
     this.socket = socket;
     this.timer = window.setTimeout(() => socket.close(), OPENING_MS);
@@ -165,6 +164,12 @@ export class RealtimeClient {
       over(1006); // a closing handshake would wait for the same dead network
       socket.close(PAGE_LEFT);
     };
+  }
+
+  /** @param {string | null} key */
+  dial(key) {
+    const protocols = key ? ["realtime", `openai-insecure-api-key.${key}`] : ["realtime"];
+    return new WebSocket(socketUrl(), protocols);
   }
 
   /** @param {WebSocket} socket */

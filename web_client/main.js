@@ -6,6 +6,7 @@ import { App } from "./app.js";
 import { ask } from "./client.js";
 import { Devices } from "./devices.js";
 import { byId } from "./dom.js";
+import { examine, stepsOf } from "./doctor.js";
 import { Drawer } from "./drawer.js";
 import { asLines } from "./event_log.js";
 import { HandOver, takeOffer } from "./hand_over.js";
@@ -324,6 +325,17 @@ function giveKeysBack(event) {
   if (event.detail > 0 && event.target instanceof Element) event.target.closest("button")?.blur();
 }
 
+async function checkConnection() {
+  const button = byId("doctor-check", HTMLButtonElement);
+  if (button.getAttribute("aria-busy") === "true") return;
+  button.setAttribute("aria-busy", "true");
+  drawer.clearDoctor();
+  const well = await examine(stepsOf(app, recallKey), (...step) => drawer.addStep(...step));
+  button.setAttribute("aria-busy", "false");
+  announce(well ? "Connection: all is well." : `Connection: ${drawer.lastStep}`);
+}
+
+byId("doctor-check", HTMLButtonElement).addEventListener("click", () => void checkConnection());
 talk.addEventListener("click", () => (talk.classList.contains("talking") ? endTalking() : void startTalking()));
 mute.addEventListener("click", () => app.toggleMute());
 stop.addEventListener("click", () => app.stopAnswer());
