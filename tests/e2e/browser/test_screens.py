@@ -6,7 +6,7 @@ import json
 import pytest
 from playwright.async_api import Page, WebSocketRoute, expect
 
-from tests.e2e.browser.chromium import Wire, state_is
+from tests.e2e.browser.chromium import WAIT_S, Wire, state_is
 from tests.e2e.browser.fake_gateway import Behaviour
 from tests.e2e.browser.gateways import Gateway, running
 
@@ -19,7 +19,9 @@ REFUSE_MICROPHONE = """
 
 async def screen_is(page: Page, name: str, title: str) -> None:
     screen = page.locator(f'#screen[data-screen="{name}"]')
-    await expect(screen).to_be_visible()
+    await expect(screen).to_be_visible(
+        timeout=WAIT_S * 1000
+    )  # a connection that is only lost gets some seconds
     await expect(screen.get_by_role("heading")).to_have_text(title)
 
 
