@@ -1,4 +1,4 @@
-"""The command line: `parlour serve`, `parlour talk`, `parlour speaker`."""
+"""The command line: `parlour serve`, `parlour talk`, `parlour speaker`, `parlour doctor`."""
 
 import argparse
 import asyncio
@@ -44,6 +44,13 @@ def _parser() -> argparse.ArgumentParser:
     device = commands.add_parser("speaker", help="be a smart speaker over MQTT", allow_abbrev=False)
     speaker.add_arguments(device)
     device.set_defaults(run=_speaker)
+    from realtime.doctor import add_arguments as add_doctor_arguments
+
+    doctor = commands.add_parser(
+        "doctor", help="find out why a server cannot be talked to", allow_abbrev=False
+    )
+    add_doctor_arguments(doctor)
+    doctor.set_defaults(run=_doctor)
     return parser
 
 
@@ -124,6 +131,12 @@ def _speaker(options: argparse.Namespace) -> int:
     from realtime.speaker import SpeakerOptions, speaker
 
     return asyncio.run(speaker(SpeakerOptions.from_arguments(options)))
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from realtime.doctor import DoctorOptions, diagnose
+
+    return asyncio.run(diagnose(DoctorOptions.from_arguments(options), _report))
 
 
 def _report(line: str) -> None:
