@@ -14,7 +14,11 @@ import numpy as np
 import numpy.typing as npt
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
+from aiortc.rtp import RtpPacket
 
+from realtime.transports.webrtc.opus import OpusDecoder
+from realtime.transports.webrtc.reorder import Hole, Packet
+from realtime.transports.webrtc.uplink import Uplink
 from tests.conftest import Server
 from tests.speech import HZ
 
@@ -129,6 +133,24 @@ class Caller:
         await self.connection.close()
         if self._listening is not None:
             await self._listening
+
+    def conceal_losses(self) -> None:
+        """Listen as a browser does. aiortc's player stops at each lost packet, and drops what came meanwhile."""
+        [receiver] = self.connection.getReceivers()
+        decoder = OpusDecoder()
+
+        def take(came: Packet | Hole) -> None:
+            pcm = decoder.decode(came.payload) if isinstance(came, Packet) else decoder.conceal(came.samples)
+            self.recorded.append(np.frombuffer(pcm, "<i2"))
+
+        uplink: Uplink | None = None
+
+        async def handle(packet: RtpPacket, arrival_time_ms: int) -> None:
+            nonlocal uplink
+            uplink = uplink or Uplink(packet.payload_type, take)
+            await uplink._handle_rtp_packet(packet, arrival_time_ms)
+
+        receiver._handle_rtp_packet = handle
 
     def _came(self, message: str) -> None:
         self.events.append(json.loads(message))
