@@ -132,10 +132,11 @@ class Caller:
     async def close(self) -> None:
         await self.connection.close()
         if self._listening is not None:
-            await self._listening
+            self._listening.cancel()  # a track of a call that never connected does not end
+            await asyncio.gather(self._listening, return_exceptions=True)
 
     def conceal_losses(self) -> None:
-        """Listen as a browser does. aiortc's player stops at each lost packet, and drops what came meanwhile."""
+        """Listen as a browser does: aiortc's player drops what comes while it waits for a lost packet."""
         [receiver] = self.connection.getReceivers()
         decoder = OpusDecoder()
 
