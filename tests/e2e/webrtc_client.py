@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
+from aiortc.rtcconfiguration import RTCIceTransportPolicy
 from aiortc.rtp import RtpPacket
 
 from realtime.transports.webrtc.opus import OpusDecoder
@@ -59,8 +60,9 @@ class Microphone(MediaStreamTrack):
 class Caller:
     """One call. events: all that came; recorded: what the loudspeaker played, mono at 48 kHz."""
 
-    def __init__(self, ice_servers: list[RTCIceServer] | None = None) -> None:
-        self.connection = RTCPeerConnection(RTCConfiguration(iceServers=ice_servers or []))
+    def __init__(self, ice_servers: list[RTCIceServer] | None = None, relay_only: bool = False) -> None:
+        policy = RTCIceTransportPolicy.RELAY if relay_only else RTCIceTransportPolicy.ALL
+        self.connection = RTCPeerConnection(RTCConfiguration(ice_servers or [], iceTransportPolicy=policy))
         self.microphone = Microphone()
         self.events: list[dict[str, Any]] = []
         self.recorded: list[npt.NDArray[np.int16]] = []
@@ -186,7 +188,7 @@ async def post(
 @asynccontextmanager
 async def calling(server: Server, **options: Any) -> AsyncIterator[Caller]:
     """A call that is connected and has its session."""
-    caller = Caller(options.pop("ice_servers", None))
+    caller = Caller(options.pop("ice_servers", None), options.pop("relay_only", False))
     try:
         await caller.call(server, **options)
         await caller.until("session.created")
