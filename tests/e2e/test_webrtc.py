@@ -7,6 +7,9 @@ import httpx
 import pytest
 
 from agent.scripted import RECITAL
+from realtime.protocol.events import ItemDeleted, ResponseCancel
+from realtime.sessions import Ids, Sessions
+from realtime.transports.base import Transport
 from realtime.transports.webrtc import peer
 from tests.conftest import Server, running_server
 from tests.e2e.webrtc_client import Caller, calling, post
@@ -304,3 +307,35 @@ async def ended(server: Server) -> None:
     async with asyncio.timeout(15):
         while server.sessions.open_count:
             await asyncio.sleep(0.01)
+
+
+async def test_a_call_handed_from_runner_to_runner_loses_and_repeats_nothing(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hand_about(_: Sessions, transport: Transport, ids: Ids, model: str) -> None:
+        for number in range(60):
+            transport.send(ItemDeleted(item_id=f"item {number}"))
+            running = asyncio.create_task(transport.run(), name="a runner's sender")
+            receiving = asyncio.create_task(transport.receive(), name="a runner's reader")
+            for _ in range(number % 4):
+                await asyncio.sleep(0)
+            for task in (running, receiving):
+                task.cancel()
+            await asyncio.gather(running, receiving, return_exceptions=True)
+        async with asyncio.TaskGroup() as tasks:
+            sender = tasks.create_task(transport.run(), name="the last runner's sender")
+            while not isinstance(await transport.receive(), ResponseCancel):
+                pass
+            sender.cancel()
+        await transport.close(1000, "")
+
+    monkeypatch.setattr(Sessions, "run", hand_about)
+    caller = Caller()
+    await caller.call(server)
+    for number in range(60):
+        assert (await caller.until("conversation.item.deleted"))["item_id"] == f"item {number}"
+    await caller.say(type="response.cancel")
+    async with asyncio.timeout(5):
+        await caller.closed.wait()
+    assert len(caller.events) == 60
+    await caller.close()

@@ -14,7 +14,12 @@ import numpy as np
 import numpy.typing as npt
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
+from aiortc.rtcconfiguration import RTCIceTransportPolicy
+from aiortc.rtp import RtpPacket
 
+from realtime.transports.webrtc.opus import OpusDecoder
+from realtime.transports.webrtc.reorder import Hole, Packet
+from realtime.transports.webrtc.uplink import Uplink
 from tests.conftest import Server
 from tests.speech import HZ
 
@@ -55,8 +60,9 @@ class Microphone(MediaStreamTrack):
 class Caller:
     """One call. events: all that came; recorded: what the loudspeaker played, mono at 48 kHz."""
 
-    def __init__(self, ice_servers: list[RTCIceServer] | None = None) -> None:
-        self.connection = RTCPeerConnection(RTCConfiguration(iceServers=ice_servers or []))
+    def __init__(self, ice_servers: list[RTCIceServer] | None = None, relay_only: bool = False) -> None:
+        policy = RTCIceTransportPolicy.RELAY if relay_only else RTCIceTransportPolicy.ALL
+        self.connection = RTCPeerConnection(RTCConfiguration(ice_servers or [], iceTransportPolicy=policy))
         self.microphone = Microphone()
         self.events: list[dict[str, Any]] = []
         self.recorded: list[npt.NDArray[np.int16]] = []
@@ -128,7 +134,26 @@ class Caller:
     async def close(self) -> None:
         await self.connection.close()
         if self._listening is not None:
-            await self._listening
+            self._listening.cancel()  # a track of a call that never connected does not end
+            await asyncio.gather(self._listening, return_exceptions=True)
+
+    def conceal_losses(self) -> None:
+        """Listen as a browser does: aiortc's player drops what comes while it waits for a lost packet."""
+        [receiver] = self.connection.getReceivers()
+        decoder = OpusDecoder()
+
+        def take(came: Packet | Hole) -> None:
+            pcm = decoder.decode(came.payload) if isinstance(came, Packet) else decoder.conceal(came.samples)
+            self.recorded.append(np.frombuffer(pcm, "<i2"))
+
+        uplink: Uplink | None = None
+
+        async def handle(packet: RtpPacket, arrival_time_ms: int) -> None:
+            nonlocal uplink
+            uplink = uplink or Uplink(packet.payload_type, take)
+            await uplink._handle_rtp_packet(packet, arrival_time_ms)
+
+        receiver._handle_rtp_packet = handle
 
     def _came(self, message: str) -> None:
         self.events.append(json.loads(message))
@@ -163,7 +188,7 @@ async def post(
 @asynccontextmanager
 async def calling(server: Server, **options: Any) -> AsyncIterator[Caller]:
     """A call that is connected and has its session."""
-    caller = Caller(options.pop("ice_servers", None))
+    caller = Caller(options.pop("ice_servers", None), options.pop("relay_only", False))
     try:
         await caller.call(server, **options)
         await caller.until("session.created")
