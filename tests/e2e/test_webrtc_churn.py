@@ -5,7 +5,9 @@ import contextlib
 import gc
 import os
 from collections.abc import Awaitable, Callable
+from typing import Any
 
+import OpenSSL.SSL
 import pytest
 
 from realtime.transports.webrtc import peer
@@ -85,12 +87,19 @@ async def settled(server: Server, before: tuple[int, int, int, int]) -> None:
     assert left(server) == before
 
 
+def unless_a_client_wrote_after_its_end(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """aiortc's data channel may, when both sides close at once; a log of it would hold on to the call."""
+    if not isinstance(context.get("exception"), OpenSSL.SSL.Error):
+        loop.default_exception_handler(context)
+
+
 @pytest.mark.parametrize("vanishes", [False, True], ids=["says so", "vanishes"])
 async def test_fifty_calls_opened_and_dropped_leave_nothing(
     vanishes: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(peer, "CONNECT_WITHIN_S", 3.0)
     monkeypatch.setattr(peer, "SILENT_S_MAX", 2.0)
+    asyncio.get_running_loop().set_exception_handler(unless_a_client_wrote_after_its_end)
     async with running_server() as server:
         await come_and_go(server, connected, False)  # what is made once is made now
         async with asyncio.timeout(SETTLE_WITHIN_S):
