@@ -29,13 +29,16 @@ from agent.settings import AgentSettings
 from realtime.access import Access
 from realtime.calls import Calls
 from realtime.client_secrets import ClientSecrets
+from realtime.devices import Devices, check_mqtt
 from realtime.errors import AdmissionRefused, ParlourError, SettingsError
 from realtime.metrics import Metrics
 from realtime.sessions import Sessions, new_ids
 from realtime.settings import Settings
-from realtime.transports.base import Transport
+from realtime.store.base import Store
+from realtime.store.choose import open_store
+from realtime.store.memory import MemoryStore
+from realtime.tokens import Signer
 from realtime.transports.chat_completions import ChatCompletions
-from realtime.transports.configured import ConfiguredTransport
 from realtime.transports.http_error import error_response
 from realtime.transports.websocket import WebSocketTransport
 from realtime.turns.choose import Detectors
@@ -66,12 +69,15 @@ async def serve(settings: Settings, report: Callable[[str], None]) -> None:
     """
     _allow_many_sockets()
     _check_certificate(settings)
+    if settings.mqtt_url:
+        check_mqtt(settings)
     listener = listen(settings)  # first: a port that is taken is known before a model loads
     with listener:
+        store = await open_store(settings.store, report)
         agent = await start_agent(settings, report)
         try:
-            app = create_app(settings, agent, await agent.health())
-            server = _Server(uvicorn_config(app, settings))
+            app = create_app(settings, agent, await agent.health(), store)
+            server = _Server(uvicorn_config(app, settings), app.state.sessions)
             address = listener.getsockname()
             scheme = "https" if settings.ssl_certfile else "http"
             host = f"[{address[0]}]" if ":" in address[0] else address[0]
@@ -82,25 +88,38 @@ async def serve(settings: Settings, report: Callable[[str], None]) -> None:
             await agent.aclose()
 
 
-def create_app(settings: Settings, agent: Agent, health: Health) -> Starlette:
-    """The ASGI application, for uvicorn here or for any other host."""
+def create_app(settings: Settings, agent: Agent, health: Health, store: Store | None = None) -> Starlette:
+    """The ASGI application, for uvicorn here or for any other host.
+
+    store: where sessions are that can be resumed, in memory unless one is given; it is closed at the end.
+    """
     metrics = Metrics()
     detectors = Detectors(settings.vad, settings.utterance_s_max)
-    sessions = Sessions(settings, agent, health, detectors.make, metrics)
-    client_secrets = ClientSecrets(settings.key_set)
-    access = Access(settings, client_secrets)
+    signer, client_secrets = Signer(settings.key_set), ClientSecrets(settings.key_set)
+    sessions = Sessions(settings, agent, health, detectors.make, metrics, store or MemoryStore(), signer)
+    access = Access(settings, signer, client_secrets)
     calls = Calls(settings, sessions, access, client_secrets)
     door = _Door(settings, agent, health, sessions, access, metrics)
     completions = ChatCompletions(settings, agent, health.model, metrics, access.refusal)
+    devices = Devices(settings, sessions, metrics) if settings.mqtt_url else None
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with asyncio.TaskGroup() as tasks:
-            lag = tasks.create_task(_watch_lag(metrics), name="loop lag")
+            running = [
+                tasks.create_task(_watch_lag(metrics), name="loop lag"),
+                tasks.create_task(sessions.keep(), name="session store"),
+            ]
+            if devices is not None:
+                running.append(tasks.create_task(devices.run(), name="mqtt devices"))
             calls.begin(tasks)
             yield
             calls.end()
-            lag.cancel()
+            if devices is not None:
+                devices.end()
+            for task in running:
+                task.cancel()
+        await sessions.aclose()
 
     app = Starlette(
         routes=[
@@ -123,14 +142,32 @@ def create_app(settings: Settings, agent: Agent, health: Health) -> Starlette:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn raises the signal that stopped it once more, and so would end before the agent is closed."""
+    """Ends when the sessions have, or at once when it is told a second time.
+
+    uvicorn raises the signal that stopped it once more, and so would end before the agent is closed.
+    """
+
+    def __init__(self, config: uvicorn.Config, sessions: Sessions) -> None:
+        super().__init__(config)
+        self._sessions = sessions
+        self._stopping: asyncio.Task[None] | None = None
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.handle_exit, number, None)
+            loop.add_signal_handler(number, self._told_to_stop, number)
         yield
+
+    def _told_to_stop(self, number: int) -> None:
+        if self._stopping is None:
+            self._stopping = asyncio.create_task(self._stop(number), name="stop")
+        else:
+            self.handle_exit(number, None)
+
+    async def _stop(self, number: int) -> None:
+        await self._sessions.stop()
+        self.handle_exit(number, None)
 
 
 def uvicorn_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
@@ -214,12 +251,11 @@ class _Door:
         try:
             with self._sessions.admitted(peer):
                 await socket.accept("realtime" if "realtime" in offered else None)
-                ids = new_ids()
-                transport: Transport = WebSocketTransport(receive, send, ids.new, self._settings.slow_peer_s)
+                transport = WebSocketTransport(receive, send, self._settings.slow_peer_s)
+                owner = self._access.identity(socket.headers, offered)
                 fixed = self._access.session_of(socket.headers, offered)
-                if fixed:
-                    transport = ConfiguredTransport(transport, fixed, fixed)
-                await self._sessions.run(transport, ids, socket.query_params.get("model", ""))
+                model = socket.query_params.get("model", "")
+                await self._sessions.run(transport, new_ids(), model, owner, fixed, fixed)
         except AdmissionRefused as full:
             response = error_response(503, "server_full", full.reason, retry_after_s=full.retry_after_s)
             await socket.send_denial_response(response)
@@ -263,7 +299,8 @@ class _Door:
         """200 when a new session would be answered at once."""
         health = await self._agent_health()
         ready = health.status == "ready" and not self._sessions.is_full
-        shown = {"ready": ready, "full": self._sessions.is_full, "detail": health.detail or health.status}
+        detail = "the server is restarting" if self._sessions.is_going else health.detail or health.status
+        shown = {"ready": ready, "full": self._sessions.is_full, "detail": detail}
         return JSONResponse(shown, 200 if ready else 503)
 
     async def metrics(self, request: Request) -> Response:

@@ -23,11 +23,12 @@ from starlette.routing import Mount, Route
 from realtime.access import Access
 from realtime.client_secrets import SECONDS_DEFAULT, SECONDS_MAX, SECONDS_MIN, ClientSecrets
 from realtime.errors import AdmissionRefused, ClientError
-from realtime.protocol.config import SessionConfig, merge
+from realtime.protocol.codec import decode
+from realtime.protocol.config import SessionConfig, kept, merge
+from realtime.protocol.events import SessionUpdate
 from realtime.sessions import Sessions, new_ids
 from realtime.settings import Settings
-from realtime.transports.base import PeerGone, Transport
-from realtime.transports.configured import ConfiguredTransport, kept, session_patch
+from realtime.transports.base import PeerGone
 from realtime.transports.http_error import error_response
 from realtime.transports.webrtc.ice import IceSettings
 from realtime.transports.webrtc.offer import Offer, parse_offer
@@ -42,9 +43,10 @@ BODY_WITHIN_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """What a peer asks for. beginning, fixed: of the session's configuration."""
+    """What a peer asks for. beginning, fixed: of the session's configuration. owner: who it is."""
 
     offer: Offer
+    owner: str
     model: str
     beginning: dict[str, Any]
     fixed: dict[str, Any]
@@ -169,7 +171,7 @@ class Calls:
 
     async def _run(self, call_id: str, wanted: _Wanted, answered: asyncio.Future[str]) -> None:
         ids = new_ids()
-        transport = WebRtcTransport(wanted.offer, self._ice, ids.new, self._settings.slow_peer_s)
+        transport = WebRtcTransport(wanted.offer, self._ice, self._settings.slow_peer_s)
         self._transports[call_id] = transport
         try:
             answer = await transport.answer()
@@ -177,14 +179,15 @@ class Calls:
                 answered.set_result(answer)
             await transport.connected()
             logger.info("call connected", extra={"call_id": call_id, "session_id": ids.session_id})
-            await self._sessions.run(_configured(transport, wanted), ids, wanted.model)
+            beginning, fixed = wanted.beginning, wanted.fixed
+            await self._sessions.run(transport, ids, wanted.model, wanted.owner, beginning, fixed)
         finally:
             del self._transports[call_id]
             await transport.close(1000, "")
 
     async def _wanted(self, request: Request) -> _Wanted:
         """Raises ClientError."""
-        fixed = self._access.session_of(request.headers) or {}
+        fixed = self._access.session_of(request.headers)
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         beginning = fixed
         match kind:
@@ -200,13 +203,17 @@ class Calls:
                 )
         model = beginning.get("model")
         named = model if isinstance(model, str) else ""
-        return _Wanted(parse_offer(text), named or request.query_params.get("model", ""), beginning, fixed)
+        owner = self._access.identity(request.headers)
+        model = named or request.query_params.get("model", "")
+        return _Wanted(parse_offer(text), owner, model, beginning, fixed)
 
 
-def _configured(transport: WebRtcTransport, wanted: _Wanted) -> Transport:
-    if not wanted.beginning:
-        return transport
-    return ConfiguredTransport(transport, wanted.beginning, wanted.fixed)
+def session_patch(raw: object) -> dict[str, Any]:
+    """A `session` that came over HTTP, checked as if it had come in a session.update. Raises InvalidEvent."""
+    event = decode(msgspec.json.encode({"type": "session.update", "session": raw}))
+    assert isinstance(event, SessionUpdate)
+    merge(SessionConfig(), event.session)
+    return event.session
 
 
 def _with_fixed(session: dict[str, Any], fixed: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The command line: `parlour serve`, `parlour talk`."""
+"""The command line: `parlour serve`, `parlour talk`, `parlour speaker`, `parlour doctor`."""
 
 import argparse
 import asyncio
@@ -39,6 +39,18 @@ def _parser() -> argparse.ArgumentParser:
     talk = commands.add_parser("talk", help="talk to a server from the terminal", allow_abbrev=False)
     add_arguments(talk)
     talk.set_defaults(run=_talk)
+    from realtime import speaker
+
+    device = commands.add_parser("speaker", help="be a smart speaker over MQTT", allow_abbrev=False)
+    speaker.add_arguments(device)
+    device.set_defaults(run=_speaker)
+    from realtime.doctor import add_arguments as add_doctor_arguments
+
+    doctor = commands.add_parser(
+        "doctor", help="find out why a server cannot be talked to", allow_abbrev=False
+    )
+    add_doctor_arguments(doctor)
+    doctor.set_defaults(run=_doctor)
     return parser
 
 
@@ -57,12 +69,23 @@ _HELP = {
     "threads": "CPU threads for the models (default: all cores)",
     "keys": "secrets of which clients must present one, comma-separated",
     "allowed_origins": "origins of other sites' pages that may connect, comma-separated",
+    "store": "where conversations are that can be resumed: auto, memory, sqlite:PATH or redis://HOST:PORT "
+    "(default auto: a file in ~/.local/state/parlour)",
+    "resume_grace_s": "seconds for which a conversation waits for its client (default 60)",
+    "drain_s": "seconds in which answers may be heard to their end when the server is stopped (default 15)",
     "webrtc_address": "IP address at which others reach this machine, behind a NAT or in a container",
     "webrtc_ports": "UDP ports that WebRTC may use, FIRST-LAST (default: any)",
     "stun_url": "STUN server, stun:HOST:PORT, to learn the address behind a NAT",
     "turn_url": "TURN server that relays where nothing else gets through, turn:HOST:PORT",
     "turn_user": "user name there",
     "turn_password": "password there",
+    "mqtt_url": "MQTT broker that smart speakers come through: mqtt://USER:PASSWORD@HOST:PORT or mqtts:// "
+    "(better set as PARLOUR_MQTT_URL, where other users of this machine do not see it)",
+    "mqtt_prefix": "what all its topics begin with (default parlour/v1)",
+    "mqtt_ca": "file of certificates to trust for mqtts",
+    "mqtt_follow_up_s": "seconds after an answer in which a device needs no wake word (default 8)",
+    "mqtt_remembered_s": "seconds for which a sleeping device keeps its conversation (default 300)",
+    "mqtt_lead_ms": "milliseconds of sound sent ahead of its being heard (default 500)",
     "in_process": "run the agent inside the server instead of in a process of its own",
 }
 
@@ -102,6 +125,18 @@ def _talk(options: argparse.Namespace) -> int:
     from realtime.talk import TalkOptions, talk
 
     return asyncio.run(talk(TalkOptions.from_arguments(options)))
+
+
+def _speaker(options: argparse.Namespace) -> int:
+    from realtime.speaker import SpeakerOptions, speaker
+
+    return asyncio.run(speaker(SpeakerOptions.from_arguments(options)))
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from realtime.doctor import DoctorOptions, diagnose
+
+    return asyncio.run(diagnose(DoctorOptions.from_arguments(options), _report))
 
 
 def _report(line: str) -> None:

@@ -56,6 +56,15 @@ class Metrics:
             buckets=_LAG_S,
             registry=self.registry,
         )
+        self.devices_online = Gauge(
+            "parlour_mqtt_devices_online", "MQTT devices that say they are there.", registry=self.registry
+        )
+        self.mqtt_dropped = Counter(
+            "parlour_mqtt_dropped",
+            "MQTT messages that were too many: sound and events from devices, errors and notices to them.",
+            ["what"],
+            registry=self.registry,
+        )
         self.agent_ready = Gauge(
             "parlour_agent_ready", "1 while the agent can answer.", registry=self.registry
         )

@@ -63,6 +63,23 @@ class Playback:
                     self._waiting.appendleft((item_id, later))
         return bytes(pulled).ljust(n_bytes, b"\0")
 
+    @property
+    def is_empty(self) -> bool:
+        with self._lock:
+            return not self._waiting
+
+    def position(self, latency_ms: int = 0) -> tuple[str, int]:
+        """The item that was played last, "" for none, and how many ms of it were heard."""
+        with self._lock:
+            return self._item_id, max(0, self._played_bytes * 1000 // (2 * HZ) - latency_ms)
+
+    def reset(self) -> None:
+        """Forget everything: what comes next is another conversation's."""
+        with self._lock:
+            self._waiting.clear()
+            self._waiting_bytes = self._played_bytes = 0
+            self._item_id = self._cut_off = ""
+
     def stop(self, latency_ms: int = 0) -> CutOff | None:
         """Play nothing more of what waits; return what that cuts off, or None if nothing waited.
 

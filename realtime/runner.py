@@ -4,12 +4,16 @@ The peer's reader, the agent's answers and the timer are tasks that feed the cor
 performing what it says is one synchronous step, so steps never interleave and no lock or queue
 stands between: the event loop is the one owner. What a step may leave full, the outbox, is waited
 for by whoever made it, so that a slow peer slows its own sources and nobody else.
+
+A session serves one connection after another. One that may be resumed waits for the next, and what
+it would have told its client is kept (realtime/replay.py).
 """
 
 import asyncio
 import itertools
 import logging
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import aclosing
 from typing import Protocol, assert_never
@@ -25,19 +29,46 @@ from agent.api import (
     TranscribeRequest,
 )
 from realtime.audio.wire_format import InputDecoder
+from realtime.connection import Connection, HandedOn, Keeper, Nobody
 from realtime.errors import ClientError
 from realtime.flood import TINY_APPEND_BYTES, EventBudget
 from realtime.protocol import effects as do
 from realtime.protocol.config import TurnDetection
 from realtime.protocol.effects import Effect
-from realtime.protocol.events import InputAudioBufferAppend, ParlourTurn
+from realtime.protocol.events import (
+    Committed,
+    HandOver,
+    HandOverToken,
+    InputAudioBufferAppend,
+    ItemAdded,
+    ItemDeleted,
+    ItemDone,
+    ItemTruncated,
+    Moved,
+    OutputAudioDone,
+    ParlourHeard,
+    ParlourTurn,
+    PlaybackReport,
+    Playing,
+    ResponseDone,
+    Resume,
+    Resumed,
+    ResumeToken,
+    ServerEvent,
+    SessionUpdated,
+    TranscriptionCompleted,
+)
 from realtime.protocol.inputs import (
     AudioReceived,
     FromAgent,
+    PeerAway,
+    PeerBack,
     Transcribed,
     TranscriptionError,
 )
 from realtime.protocol.session import Input, Session
+from realtime.protocol.snapshot import Snapshot, plays_of
+from realtime.replay import Replay
 from realtime.transports.base import PeerGone, Transport
 from realtime.turn_trace import TurnRecord, TurnTrace
 from realtime.turns.base import TurnDetector
@@ -48,10 +79,29 @@ PIECE_MS = 200
 PIECES_BEFORE_YIELD = 4
 EVENTS_BEFORE_YIELD = 16
 TRANSCRIBE_WITHIN_S = 30.0
+PARTING_S = 1.0
+LOOKS_EVERY_S = 0.1
+MARK_EVERY_MS = 500
+NUMBERS_SKIPPED = 1_000_000
+MOVED = 4001  # RFC 6455 7.4.2: codes from 4000 on are an application's own
+LEFT_FOR_GOOD = frozenset({1000, 1009})
+"""Close codes of a client that will not come back: it said goodbye, or sent what nobody can read."""
 RECOGNISING_AT_ONCE = 2
 """Clips of one session that ask the shared recogniser at a time; the others wait for their turn."""
 UNRECOGNISED_BYTES_MAX = 600 * 32_000
 """Of the clips that wait: ten minutes, twice the longest one. With more, the peer is not read from."""
+
+_WORTH_STORING = (
+    Committed
+    | ItemAdded
+    | ItemDone
+    | ItemDeleted
+    | ItemTruncated
+    | ParlourHeard
+    | ResponseDone
+    | SessionUpdated
+    | TranscriptionCompleted
+)
 
 logger = logging.getLogger("parlour.session")
 
@@ -85,26 +135,39 @@ MakeDetector = Callable[[TurnDetection, int], TurnDetector]
 
 
 class Runner:
-    """Runs one session until its peer leaves, its time is up, or something breaks."""
+    """Runs one session until its client leaves, its time is up, or something breaks."""
 
     def __init__(
         self,
         session: Session,
-        transport: Transport,
         agent: Agent,
         make_detector: MakeDetector,
         clock: Clock,
         playback_lead_s: float,
         on_turn: Callable[[TurnRecord], None],
+        keeper: Keeper,
+        owner: str,
+        grace_s: float,
     ) -> None:
-        """playback_lead_s: how far ahead of its being heard an answer's audio is made."""
+        """playback_lead_s: how far ahead of its being heard an answer's audio is made. owner: whose session
+        it is; no one else can resume it. grace_s: how long one that may be resumed waits for its client."""
+        self.replay = Replay(session.config.id)
         self._session = session
-        self._transport = transport
         self._agent = agent
         self._make_detector = make_detector
         self._clock = clock
         self._playback_lead_s = playback_lead_s
         self._on_turn = on_turn
+        self._keeper = keeper
+        self._owner = owner
+        self._grace_s = grace_s
+        self._connection: Connection | None = None  # that serves it now
+        self._next: Connection | None = None
+        self._attached = asyncio.Event()
+        self._transport: Transport = Nobody(self.replay, self._attached)
+        self._is_over = False
+        self._last_client_event: str | None = None
+        self._marks: deque[tuple[int, str | None]] = deque()  # position in ms, last client event by then
         self._budget = EventBudget(clock.now())
         self._trace = TurnTrace()
         self._answers: dict[str, asyncio.Task[None]] = {}
@@ -116,52 +179,311 @@ class Runner:
         self._decoder: InputDecoder
         self._hear_afresh()
 
-    async def run(self) -> PeerGone | SessionOver | Exception:
+    @property
+    def session_id(self) -> str:
+        return self._session.config.id
+
+    @property
+    def expires_at(self) -> int:
+        """Seconds since the epoch."""
+        return self._session.config.expires_at
+
+    @property
+    def is_over(self) -> bool:
+        return self._is_over
+
+    @property
+    def is_served(self) -> bool:
+        return self._connection is not None
+
+    @property
+    def is_answering(self) -> bool:
+        """An answer is being made, or is not heard to its end."""
+        return bool(self._answers) or bool(self._session.playing(self._clock.now()))
+
+    async def finish_answers(self) -> None:
+        """Wait until all answers are heard to their end, or the session is over."""
+        while self.is_answering and not self._is_over:
+            await self._clock.sleep(LOOKS_EVERY_S)
+
+    async def attach(self, connection: Connection) -> HandedOn | None:
+        """Let a connection serve this session until it leaves, in place of the one that does now.
+
+        Returns where it is to go from here, if its client named another session.
+        """
+        if self._next is not None:
+            self._next.left.set()  # a later one has come before it was served
+            self._next = None
+        if self._is_over:
+            await connection.transport.close(1000, "the session has ended")
+            return None
+        self._next = connection
+        self._attached.set()
+        if self._connection is not None:
+            self._make_way(self._connection, connection)
+        try:
+            await connection.left.wait()
+        finally:
+            connection.leave.set()
+        return connection.handed_on
+
+    async def run(self) -> PeerGone | SessionOver | HandedOn | Exception:
         """Returns why the session ended; a bug is returned too, its traceback logged."""
-        ended: PeerGone | SessionOver | Exception = PeerGone(1006)
+        ended: PeerGone | SessionOver | HandedOn | Exception = PeerGone(1006)
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
-                self._perform(self._session.open())
-                tasks.create_task(self._read(), name="reader")
-                tasks.create_task(self._transport.run(), name="sender")
+                tasks.create_task(self._serve_all(), name="connections")
                 tasks.create_task(self._keep_time(), name="timer")
         except* PeerGone as gone:
             ended = _first(gone)
+        except* HandedOn as elsewhere:
+            ended = _first(elsewhere)
         except* SessionOver as over:
             ended = _first(over)
         except* Exception as bugs:
             ended = _first(bugs)
-            logger.exception("internal error", extra={"session_id": self._session.config.id})
-        match ended:
-            case PeerGone(code=code, reason=reason):
-                if code == 1008:
-                    await self._transport.close(code, reason)
-            case SessionOver(code=code, reason=reason):
-                await self._transport.close(code, reason)
-            case _:
-                await self._transport.close(1011, "internal error")
+            logger.exception("internal error", extra={"session_id": self.session_id})
+        finally:
+            self._is_over = True
+            await self._part(ended)
         return ended
+
+    def snapshot(self) -> Snapshot:
+        """The session as it stands, for another process to go on from."""
+        taken = self._session.snapshot(self._clock.now(), self.replay.sound_of, self.replay.last)
+        usable = [mark for mark in self._marks if mark[0] <= taken.audio_ms]
+        taken.audio_ms, taken.resend_after = (
+            usable[-1] if usable else (self._session.audio_ms, self._last_client_event)
+        )
+        return taken
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on from what another process has stored; to be called before `run`."""
+        self._session.restore(snapshot, self._clock.now())
+        # What that process told after it had stored this cannot be known: its numbers are not used again.
+        self.replay = Replay(self.session_id, told_before=snapshot.n_told + NUMBERS_SKIPPED)
+        self.replay.keeps = True
+        for playout in snapshot.playouts:
+            for play in plays_of(playout):
+                self.replay.note(play)
+        self._transport = Nobody(self.replay, self._attached)
+        self._last_client_event = snapshot.resend_after
+        self._hear_afresh()
+
+    def give_up(self) -> None:
+        """Another server has taken the session over."""
+        self._stop(SessionOver(MOVED, "the session goes on on another server"))
+
+    def stop(self) -> None:
+        """The server ends: whoever is connected is told to come back."""
+        self._stop(SessionOver(1012, "the server is restarting"))
+
+    def _stop(self, over: SessionOver) -> None:
+        async def end() -> None:
+            raise over
+
+        if not self._is_over:
+            self._tasks.create_task(end(), name="stop")
+
+    def tell(self, event: ServerEvent) -> None:
+        """Send an event that is not of the core."""
+        self._perform([do.Send(event)])
+
+    # Its connections --------------------------------------------------------------------
+
+    async def _serve_all(self) -> None:
+        """One connection after another. Raises why the last one left."""
+        while True:
+            await self._attached.wait()
+            self._attached.clear()
+            connection, self._next = self._next, None
+            if connection is None:
+                continue
+            self._connection, self._transport = connection, connection.transport
+            gone = await self._serve(connection)
+            if gone is None or gone.code == 1008:
+                gone = gone or PeerGone(MOVED, "the session goes on elsewhere")
+                await connection.transport.close(gone.code, gone.reason)
+            self._connection, self._transport = None, Nobody(self.replay, self._attached)
+            connection.transport.abandon()
+            connection.left.set()
+            self._feed(PeerAway())
+            if self._next is None:
+                await self._wait(gone)
+
+    async def _serve(self, connection: Connection) -> PeerGone | None:
+        """Returns why it is gone; None when it had to leave."""
+        ended: PeerGone | None = None
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                await self._greet(connection)
+                tasks.create_task(self._read(connection), name="reader")
+                tasks.create_task(connection.transport.run(), name="sender")
+                await connection.leave.wait()
+                raise _MustLeave
+        except* _MustLeave:
+            pass
+        except* PeerGone as gone:
+            found = _first(gone)
+            assert isinstance(found, PeerGone)
+            ended = found
+        return ended
+
+    async def _greet(self, connection: Connection) -> None:
+        if not connection.resumed_by:
+            self._perform(self._session.open())
+            return
+        token = await self._keeper.issue(self, connection.resumed_by)
+        # From here on without a pause: nothing may come between what was missed and what is new.
+        last = self.replay.number_of(connection.last_event_id or "")
+        missed = None if last is None else self.replay.since(last)
+        playing = self._session.playing(self._clock.now())
+        resumed = Resumed(
+            session=self._session.config,
+            replayed=missed is not None,
+            last_client_event_id=self._last_client_event,
+            playing=playing,
+            token=token,
+            grace_s=self._grace_s,
+        )
+        self.replay.give_id(resumed)
+        connection.transport.send(resumed)
+        if missed is None:
+            self._retell(playing, connection.history)
+        else:
+            for told in missed:
+                if isinstance(told.event, do.Play):
+                    connection.transport.play(told.event)
+                else:
+                    connection.transport.send(told.event)
+        self._feed(PeerBack())
+
+    def _retell(self, playing: list[Playing], history: bool) -> None:
+        """The conversation as it stands, and the sound that was not heard."""
+        effects = self._session.retell(history)
+        for one in playing:
+            plays = self.replay.sound_of(one.item_id, one.heard_ms)
+            effects += plays
+            if plays and one.response_id not in self._answers:
+                place = plays[0].output_index, plays[0].content_index
+                effects.append(do.Send(_done(one, *place)))
+        self.replay.forget()  # its numbers are of what another client was told
+        self._perform(effects)
+
+    def _make_way(self, connection: Connection, other: Connection) -> None:
+        """Another connection comes in place of this one."""
+        if other.last_event_id is not None:
+            connection.leave.set()  # the same client: its old network is dead, and nobody has noticed yet
+            return
+        self.tell(Moved())
+        self._tasks.create_task(self._leave_soon(connection), name="moved")
+
+    async def _leave_soon(self, connection: Connection) -> None:
+        """Until then it may still report what was heard, and close by itself."""
+        await self._clock.sleep(PARTING_S)
+        connection.leave.set()
+
+    async def _wait(self, gone: PeerGone) -> None:
+        """For the next connection. Raises `gone` when there is none in time, or none to come."""
+        if not self.replay.keeps or gone.code in LEFT_FOR_GOOD:
+            raise gone
+        self._keeper.changed(self)
+        attached = asyncio.ensure_future(self._attached.wait())
+        too_late = asyncio.ensure_future(self._clock.sleep(self._grace_s))
+        try:
+            await asyncio.wait((attached, too_late), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            attached.cancel()
+            too_late.cancel()
+        if not self._attached.is_set():
+            raise gone
+
+    async def _part(self, ended: PeerGone | SessionOver | HandedOn | Exception) -> None:
+        """Let go of the connections that are left, each with the reason."""
+        for connection in (self._connection, self._next):
+            if connection is None or connection.left.is_set():
+                continue
+            match ended:
+                case HandedOn() if connection is self._connection:
+                    connection.handed_on = ended
+                    connection.left.set()
+                    continue
+                case SessionOver(code=code, reason=reason):
+                    await connection.transport.close(code, reason)
+                case PeerGone() | HandedOn():
+                    pass
+                case _:
+                    await connection.transport.close(1011, "internal error")
+            connection.transport.abandon()
+            connection.left.set()
 
     # The tasks ------------------------------------------------------------------------
 
-    async def _read(self) -> None:
+    async def _read(self, connection: Connection) -> None:
+        transport = connection.transport
         for count in itertools.count(1):
-            event = await self._transport.receive()
+            event = await transport.receive()
             if count % EVENTS_BEFORE_YIELD == 0:
                 await asyncio.sleep(0)  # what came all at once is read without waiting: let others in
-            if isinstance(event, InputAudioBufferAppend):
-                was_taken = await self._hear(event)
-                costs = not was_taken or len(event.audio) < TINY_APPEND_BYTES
-            else:
-                self._feed(event)
-                costs = True
-            if costs and not self._budget.spend(self._clock.now(), self._transport.received_bytes):
+            if connection.resumed_by and not connection.has_spoken:
+                connection.has_spoken = True
+                await self._keeper.confirm(self)
+            costs = True
+            match event:
+                case InputAudioBufferAppend():
+                    was_taken = await self._hear(event)
+                    costs = not was_taken or len(event.audio) < TINY_APPEND_BYTES
+                case Resume():
+                    await self._resume(event, connection)
+                case HandOver():
+                    await self._hand_over(event)
+                case _:
+                    self._feed(event)
+                    if isinstance(event, PlaybackReport) and self.replay.keeps:
+                        self.replay.heard(event.item_id, event.played_ms)
+            if not isinstance(event, ClientError) and event.event_id is not None:
+                self._last_client_event = event.event_id
+            if costs and not self._budget.spend(self._clock.now(), transport.received_bytes):
                 raise SessionOver(1008, "too many events: audio apart, at most 100 a second of 16 KiB")
-            await self._transport.room()
+            await self._room()
             while self._unrecognised_bytes > UNRECOGNISED_BYTES_MAX:
                 self._recognised.clear()
                 await self._recognised.wait()
+
+    async def _resume(self, event: Resume, connection: Connection) -> None:
+        """Raises HandedOn when there is such a session, and it is not this one."""
+        try:
+            found = await self._keeper.find(event.token, self._owner)
+            if found is self:
+                raise ClientError("already_resumed", "This connection serves that session.", "token")
+        except ClientError as error:
+            error.event_id = event.event_id
+            self._feed(error)
+            return
+        raise HandedOn(
+            found, Connection(connection.transport, event.token, event.last_event_id, event.history)
+        )
+
+    async def _hand_over(self, event: HandOver) -> None:
+        if not self.replay.keeps:
+            refusal = "This session cannot be resumed: set session.parlour.resume first."
+            self._feed(ClientError("not_resumable", refusal, None, event.event_id))
+            return
+        token, expires_at = await self._keeper.issue_for_another(self)
+        self.tell(HandOverToken(token=token, expires_at=expires_at))
+
+    async def _keep(self) -> None:
+        token = await self._keeper.issue(self)
+        self.tell(ResumeToken(token=token, grace_s=self._grace_s))
+
+    async def _room(self) -> None:
+        """Wait until the connection, or the replay in its place, can take more."""
+        while True:
+            transport = self._transport
+            await transport.room()
+            if transport is self._transport:
+                return
 
     async def _keep_time(self) -> None:
         """Wake the core at its deadlines. They mostly move away, so the timer sleeps to the one it
@@ -190,7 +512,7 @@ class Runner:
         async with aclosing(self._agent.respond(request)) as events:
             async for event in events:
                 self._feed(FromAgent(response_id, event))
-                await self._transport.room()
+                await self._room()
                 is_over = isinstance(event, GenerationDone | GenerationFailed)
                 if isinstance(event, AudioDelta):
                     first_at = first_at or self._clock.now()
@@ -241,9 +563,19 @@ class Runner:
             if self._detector is not None:
                 for signal in self._detector.push(pcm):
                     self._feed(signal)
+            if self.replay.keeps:
+                self._mark()
             if count % PIECES_BEFORE_YIELD == 0:
                 await asyncio.sleep(0)
         return True
+
+    def _mark(self) -> None:
+        """Note where in the input audio the client's last event ends, for a later `restore`."""
+        at_ms = self._session.audio_ms
+        if not self._marks or at_ms >= self._marks[-1][0] + MARK_EVERY_MS:
+            self._marks.append((at_ms, self._last_client_event))
+            while len(self._marks) > 1 and self._marks[1][0] <= self._session.open_audio_ms:
+                self._marks.popleft()
 
     def _feed(self, event: Input) -> None:
         now = self._clock.now()
@@ -260,11 +592,21 @@ class Runner:
         for effect in effects:
             match effect:
                 case do.Send(event=event):
+                    self.replay.note(event)
                     self._transport.send(event)
+                    if self.replay.keeps and isinstance(event, _WORTH_STORING):
+                        self._keeper.changed(self)
                 case do.Play():
+                    self.replay.note(effect)
                     self._transport.play(effect)
+                    if self.replay.keeps:
+                        self._keeper.changed(self)
                 case do.StopPlayback(response_id=response_id):
                     self._transport.stop_playback(response_id)
+                    self.replay.silence(response_id)
+                case do.Keep():
+                    self.replay.keeps = True
+                    self._tasks.create_task(self._keep(), name="token")
                 case do.Generate(request=request):
                     self._begin_answer(request)
                 case do.StopGenerating(response_id=response_id):
@@ -300,6 +642,19 @@ class Runner:
         self._decoder = InputDecoder(audio_input.format)
         detection = audio_input.turn_detection
         self._detector = self._make_detector(detection, self._session.audio_ms) if detection else None
+
+
+class _MustLeave(Exception):
+    """The connection makes way for another one."""
+
+
+def _done(playing: Playing, output_index: int, content_index: int) -> OutputAudioDone:
+    return OutputAudioDone(
+        response_id=playing.response_id,
+        item_id=playing.item_id,
+        output_index=output_index,
+        content_index=content_index,
+    )
 
 
 def _first(group: BaseExceptionGroup[Exception]) -> Exception:

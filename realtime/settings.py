@@ -10,6 +10,7 @@ from typing import get_type_hints
 from realtime.errors import SettingsError
 
 ENVIRONMENT_PREFIX = "PARLOUR_"
+REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 _KEY = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # a token of RFC 9110 5.6.2, as subprotocols are
 
 _STUN_URL = re.compile(r"stun:[^\s:?/]+(:\d{1,5})?")
@@ -27,10 +28,16 @@ class Settings:
     no limit. vad: "silero" or "webrtc". frame_kib_max: of one incoming WebSocket frame (what is sent
     stays below 1 MiB whatever it is: several clients take no more). completions_max: answers over plain
     HTTP that are made at once. body_mib_max: of one such request; six minutes of WAV at 16 kHz, over an
-    hour of MP3. To parse one MiB takes the time of all sessions for about a millisecond.
+    hour of MP3. To parse one MiB takes the time of all sessions for about a millisecond. store: where
+    conversations are that can be resumed (realtime/store/choose.py). resume_grace_s: how long one waits for
+    its client. drain_s: how long a server that is told to stop lets answers be heard to their end.
     webrtc_address: the address at which others reach this machine, where it does not know it itself (behind
     a NAT, in a container). webrtc_ports: "first-last", the UDP ports that WebRTC may use; empty for any.
     stun_url, turn_url: one server each, as in a browser's iceServers.
+    mqtt_url: a broker's address, mqtt://USER:PASSWORD@HOST:PORT or mqtts://, "" for no MQTT. mqtt_ca: a
+    file of certificates to trust instead of this machine's own. mqtt_follow_up_s: how long a device listens
+    after an answer without a wake word; mqtt_remembered_s: how long it keeps the conversation while it then
+    sleeps. mqtt_lead_ms: how far ahead of its being heard sound is sent: what a device must hold.
     """
 
     host: str = "127.0.0.1"
@@ -60,6 +67,9 @@ class Settings:
     agent_first_event_s: float = 30.0
     agent_next_event_s: float = 15.0
     agent_memory_mb: int = 0
+    store: str = "auto"
+    resume_grace_s: float = 60.0
+    drain_s: float = 15.0
     ssl_certfile: str = ""
     ssl_keyfile: str = ""
     webrtc_address: str = ""
@@ -68,6 +78,12 @@ class Settings:
     turn_url: str = ""
     turn_user: str = ""
     turn_password: str = ""
+    mqtt_url: str = ""
+    mqtt_prefix: str = "parlour/v1"
+    mqtt_ca: str = ""
+    mqtt_follow_up_s: float = 8.0
+    mqtt_remembered_s: float = 300.0
+    mqtt_lead_ms: int = 500
     log_level: str = "info"
 
     def __post_init__(self) -> None:
@@ -96,11 +112,20 @@ class Settings:
             "slow_peer_s",
             "agent_first_event_s",
             "agent_next_event_s",
+            "resume_grace_s",
+            "drain_s",
+            "mqtt_follow_up_s",
+            "mqtt_remembered_s",
         ):
             if not 0 < getattr(self, name) < inf:
                 raise SettingsError(f"{name} is {getattr(self, name)}: expected a number above 0.")
         if self.utterance_s_max < 1:
             raise SettingsError(f"utterance_s_max is {self.utterance_s_max}: expected 1 or more seconds.")
+        if not _names_a_store(self.store):
+            shown = self.store.rpartition("@")[2]  # an address may hold a password
+            raise SettingsError(
+                f"store is '{shown}': expected 'auto', 'memory', 'sqlite:PATH' or 'redis://HOST:PORT'."
+            )
         if bool(self.ssl_certfile) != bool(self.ssl_keyfile):
             raise SettingsError("TLS needs both ssl_certfile and ssl_keyfile.")
         self._check_webrtc()
@@ -109,6 +134,8 @@ class Settings:
                 "a key in PARLOUR_KEYS holds a character that a browser cannot send with a WebSocket: "
                 "use letters, digits and -._~ (for example what openssl rand -hex 32 gives)."
             )
+        if not 100 <= self.mqtt_lead_ms <= 10_000:
+            raise SettingsError(f"mqtt_lead_ms is {self.mqtt_lead_ms}: expected 100 to 10000.")
         if not is_loopback(self.host) and not self.key_set:
             raise SettingsError(
                 f"host is {self.host}, which others can reach, and no keys are set: "
@@ -150,6 +177,11 @@ class Settings:
     @property
     def origin_set(self) -> frozenset[str]:
         return frozenset(origin.strip() for origin in self.allowed_origins.split(",") if origin.strip())
+
+
+def _names_a_store(name: str) -> bool:
+    is_file = name.startswith("sqlite:") and len(name) > len("sqlite:")
+    return name in ("auto", "memory") or is_file or name.startswith(REDIS_SCHEMES)
 
 
 def load_settings(flags: Mapping[str, object], environment: Mapping[str, str]) -> Settings:

@@ -18,6 +18,7 @@ from agent.scripted import ScriptedAgent
 from realtime.app import create_app, listen, uvicorn_config
 from realtime.sessions import Sessions
 from realtime.settings import Settings
+from realtime.store.base import Store
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,14 @@ class Server:
 
 
 @asynccontextmanager
-async def running_server(agent: Agent | None = None, **settings: object) -> AsyncIterator[Server]:
-    """The real server in this test's event loop; by default the scripted agent answers."""
+async def running_server(
+    agent: Agent | None = None, store_opened: Store | None = None, **settings: object
+) -> AsyncIterator[Server]:
+    """The real server in this test's event loop; by default the scripted agent answers, and sessions that
+    can be resumed are in memory."""
     agent = agent or ScriptedAgent()
     chosen = Settings(port=0, **settings)  # type: ignore[arg-type]
-    app = create_app(chosen, agent, await agent.health())
+    app = create_app(chosen, agent, await agent.health(), store_opened)
     server = uvicorn.Server(uvicorn_config(app, chosen))
     listener = listen(chosen)
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="server under test")

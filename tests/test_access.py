@@ -4,10 +4,12 @@ import pytest
 from starlette.datastructures import Headers
 
 from realtime.access import Access
+from realtime.client_secrets import ClientSecrets
 from realtime.settings import Settings
+from realtime.tokens import Signer
 
-OPEN = Access(Settings())
-KEYED = Access(Settings(keys="first, second"))
+OPEN = Access(Settings(), Signer(), ClientSecrets(()))
+KEYED = Access(Settings(keys="first, second"), Signer(), ClientSecrets(()))
 
 
 def refusal(access: Access, headers: dict[str, str], protocols: tuple[str, ...] = ()) -> int | None:
@@ -52,7 +54,7 @@ def test_without_keys_another_sites_page_is_refused() -> None:
     assert refusal(OPEN, {"origin": "https://evil.example"}) == 403
     assert refusal(OPEN, {"origin": "null"}) == 403
     assert refusal(OPEN, {"origin": "http://["}) == 403
-    allowed = Access(Settings(allowed_origins="https://friend.example"))
+    allowed = Access(Settings(allowed_origins="https://friend.example"), Signer(), ClientSecrets(()))
     assert refusal(allowed, {"origin": "https://friend.example"}) is None
 
 

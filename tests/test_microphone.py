@@ -53,6 +53,29 @@ def test_each_answer_is_counted_from_its_own_start() -> None:
     assert playback.stop() == CutOff("b", 30)
 
 
+def test_its_position_is_what_was_heard_of_the_item_that_played_last() -> None:
+    playback = Playback()
+    assert playback.position() == ("", 0)
+    playback.play("a", bytes(1000 * MS))
+    playback.pull(300 * MS)
+    assert playback.position(latency_ms=50) == ("a", 250)
+    playback.stop()
+    assert playback.position() == ("a", 300)
+
+
+def test_after_a_reset_an_item_of_the_same_name_is_another() -> None:
+    playback = Playback()
+    playback.play("1", bytes(2 * MS))
+    playback.pull(MS)
+    playback.stop()
+    playback.reset()
+    assert playback.position() == ("", 0)
+    playback.play("1", b"\1" * MS)
+    assert not playback.is_empty
+    assert playback.pull(MS) == b"\1" * MS
+    assert playback.is_empty
+
+
 def test_an_answer_that_has_not_begun_was_not_heard() -> None:
     playback = Playback()
     playback.play("a", bytes(100 * MS))

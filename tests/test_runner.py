@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import itertools
 import json
 from collections.abc import AsyncGenerator
 from typing import Any
@@ -19,7 +20,8 @@ from agent.api import (
     TranscribeRequest,
     Transcript,
 )
-from realtime.errors import InvalidEvent
+from realtime.connection import Connection, HandedOn, Resumable
+from realtime.errors import ClientError, InvalidEvent
 from realtime.protocol.assistant import Limits
 from realtime.protocol.codec import decode
 from realtime.protocol.config import SessionConfig, TurnDetection
@@ -103,6 +105,9 @@ class FakeTransport:
     async def run(self) -> None:
         await asyncio.Event().wait()
 
+    def abandon(self) -> None:
+        self.has_room.set()
+
     async def close(self, code: int, reason: str) -> None:
         self.closed = (code, reason)
 
@@ -170,6 +175,33 @@ class FakeDetector:
         return [SpeechStopped(self.position)]
 
 
+class FakeKeeper:
+    """Knows one session by the token "good"; notes what was asked."""
+
+    def __init__(self) -> None:
+        self.session: Resumable | None = None
+        self.changes = 0
+        self.confirmed = 0
+        self._numbers = itertools.count(1)
+
+    async def issue(self, session: Resumable, used: str = "") -> str:
+        return f"token {next(self._numbers)}"
+
+    async def issue_for_another(self, session: Resumable) -> tuple[str, int]:
+        return f"token {next(self._numbers)}", 1
+
+    async def confirm(self, session: Resumable) -> None:
+        self.confirmed += 1
+
+    async def find(self, token: str, owner: str) -> Resumable:
+        if token != "good" or self.session is None:
+            raise ClientError("invalid_resume_token", "no such session", "token")
+        return self.session
+
+    def changed(self, session: Resumable) -> None:
+        self.changes += 1
+
+
 class World:
     """A running session with its fakes."""
 
@@ -185,19 +217,34 @@ class World:
             lambda audio, _: audio,
             self.clock.now(),
         )
+        self.keeper = FakeKeeper()
         self.runner = Runner(
-            session, self.transport, self.agent, FakeDetector, self.clock, lead_s, self.turns.append
+            session,
+            self.agent,
+            FakeDetector,
+            self.clock,
+            lead_s,
+            self.turns.append,
+            self.keeper,
+            owner="",
+            grace_s=60.0,
         )
+        self.serving: list[asyncio.Task[HandedOn | None]] = []
 
     async def __aenter__(self) -> "World":
         self.task = asyncio.create_task(self.runner.run())
-        await settle()
+        await self.serve(Connection(self.transport))
         return self
+
+    async def serve(self, connection: Connection) -> None:
+        self.serving.append(asyncio.create_task(self.runner.attach(connection)))
+        await settle()
 
     async def __aexit__(self, *_: object) -> None:
         if not self.task.done():
             await self.leave()
         await self.task
+        await asyncio.gather(*self.serving)
         others = asyncio.all_tasks() - {asyncio.current_task()}
         assert not others, f"tasks that were left: {others}"
 

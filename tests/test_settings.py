@@ -30,6 +30,8 @@ def test_flags_win_over_the_environment_and_that_over_the_defaults() -> None:
         ({"playback_lead_s": -1.0}, {}, "playback_lead_s"),
         ({}, {"PARLOUR_SESSION_MINUTES": "inf"}, "session_minutes"),
         ({}, {"PARLOUR_UTTERANCE_S_MAX": "nan"}, "utterance_s_max"),
+        ({"mqtt_lead_ms": 50}, {}, "mqtt_lead_ms"),
+        ({"mqtt_follow_up_s": 0.0}, {}, "mqtt_follow_up_s"),
         ({"ssl_certfile": "cert.pem"}, {}, "ssl_keyfile"),
     ],
 )

@@ -19,12 +19,15 @@ import { TurnLog } from "./turns.js";
 /**
  * @typedef {{
  *   changed(): void, levels(): void, logged(): void, announced(text: string): void, noticed(text: string): void,
- *   unsent(text: string): void, keyRefused(): void}} View
+ *   unsent(text: string): void, keyRefused(): void, handedOver(token: string, untilMs: number): void}} View
  * @typedef {"off" | "connecting" | "open" | "waiting"} Link
  * @typedef {{name: import("./screens.js").ScreenName, note: string, retryAtMs: number | null}} Obstacle
+ * @typedef {{token: string, talking: boolean, tokenIsKey: boolean}} Left what goes on with a conversation
  */
 
 const ASKING_SHOWS_MS = 500; // a browser that answers sooner has asked nobody
+const PATIENCE_MS = 6_000; // a network that is back within this has troubled nobody
+const PARTING_MS = 500; // within which the player says how far it came; the server waits for a second
 
 export class App {
   /** @param {View} view @param {() => string | null} key */
@@ -36,11 +39,14 @@ export class App {
     this.voice = "";
     /** @type {Link} */
     this.link = "off";
-    /** @type {Trouble["reason"] | null} */
+    /** @type {Trouble["reason"] | "moved" | "offered" | null} */
     this.trouble = null;
     this.troubleNote = "";
     /** @type {number | null} */
     this.retryAtMs = null;
+    /** @type {number | null} when the connection was lost of a conversation that waits for the next one */
+    this.lostAtMs = null;
+    this.parting = 0;
     /** @type {symbol | null} the wish for the microphone that the browser has not answered yet */
     this.asking = null;
     this.askingSince = Infinity; // before that there is still something to load
@@ -67,10 +73,12 @@ export class App {
     });
     this.client = new RealtimeClient(
       {
-        opened: () => {},
         received: (event) => this.received(event),
         sent: (event) => this.logEvent("sent", event),
         closed: () => this.disconnected(),
+        forgotten: () => this.forgotten(),
+        resumed: (event) => this.resumed(event),
+        moved: () => this.moved(),
         troubled: (trouble, retryInMs) => this.troubled(trouble, retryInMs),
         retrying: () => this.linkIs("connecting"),
       },
@@ -87,9 +95,15 @@ export class App {
     return this.asking !== null && performance.now() - this.askingSince >= ASKING_SHOWS_MS;
   }
 
+  /** The connection is being restored, and will be before anyone has to know: what was heard before is still heard. */
+  get restoring() {
+    if (this.lostAtMs === null || this.link === "open" || !(this.trouble === null || this.trouble === "lost")) return false;
+    return this.conversation.sounding !== null || performance.now() < this.lostAtMs + PATIENCE_MS;
+  }
+
   /** What is in the way and needs a screen: the connection before the microphone before the sound. @returns {Obstacle | null} */
   get obstacle() {
-    if (this.trouble !== null) return { name: this.trouble, note: this.troubleNote, retryAtMs: this.retryAtMs };
+    if (this.trouble !== null && !this.restoring) return { name: this.trouble, note: this.troubleNote, retryAtMs: this.retryAtMs };
     if (this.microphoneTrouble !== null) return { name: `microphone-${this.microphoneTrouble}`, note: "", retryAtMs: null };
     if (this.running && this.soundBlocked) return { name: "audio-blocked", note: "", retryAtMs: null };
     return null;
@@ -98,9 +112,10 @@ export class App {
   /** What the shape and the word show. @returns {Face} */
   get face() {
     if (this.trouble === null && this.obstacle !== null) return "failed";
+    if (this.restoring) return this.conversation.sounding === null ? "connecting" : "speaking";
     switch (this.link) {
       case "off":
-        return this.trouble === null ? "ready" : "failed";
+        return this.trouble === null || this.trouble === "moved" || this.trouble === "offered" ? "ready" : "failed";
       case "connecting":
         return "connecting";
       case "waiting":
@@ -165,11 +180,37 @@ export class App {
     this.microphone.stop();
     this.asking = null;
     if (this.unsent.length > 0) this.view.unsent(this.unsent.splice(0).join(" "));
+    this.rest();
+  }
+
+  /** No connection, and none wanted. */
+  rest() {
     this.trouble = null;
+    this.lostAtMs = null;
     this.microphoneTrouble = null;
     this.microphoneLevel = 0;
     this.link = "off";
     this.changed();
+  }
+
+  /** Go on with a conversation that another page began, or this one before it was loaded again. @param {Left} left */
+  async comeBack({ token, talking, tokenIsKey }) {
+    this.client.resumption.token = token;
+    this.client.tokenIsKey = tokenIsKey;
+    this.lostAtMs = performance.now();
+    if (talking) return this.talk();
+    void this.speaker.start();
+    this.connect();
+    this.changed();
+  }
+
+  /** The page goes away, and may come back: the server waits. @returns {Left & {untilMs: number} | null} */
+  leave() {
+    const { token, graceMs } = this.client.resumption;
+    if (!this.running || token === null) return null;
+    this.client.suspend();
+    const { tokenIsKey } = this.client;
+    return { token, talking: this.microphone.on, tokenIsKey, untilMs: Date.now() + graceMs };
   }
 
   /** Forget what was said. */
@@ -212,7 +253,7 @@ export class App {
     const output = this.voice ? { format, voice: this.voice } : { format };
     const audio = { input: { format, transcription: { model: "default" } }, output };
     const modality = Speaker.canPlay ? "audio" : "text";
-    const parlour = { playback_ack: true, alignment: true, trace: true };
+    const parlour = { playback_ack: true, alignment: true, trace: true, resume: true };
     return [
       { type: "session.update", session: { type: "realtime", output_modalities: [modality], audio } },
       { type: "session.update", event_id: "parlour_extensions", session: { type: "realtime", parlour } },
@@ -225,12 +266,16 @@ export class App {
     this.logEvent("received", event);
     this.turns.receive(event, now);
     if (event.type === "session.created") this.established();
+    if (event.type === "parlour.moved") this.parting = window.setTimeout(() => this.moved(), PARTING_MS);
+    if (event.type === "parlour.hand_over_token") this.view.handedOver(event.token, event.expires_at * 1000);
+    if (event.type === "parlour.going_away") this.view.noticed("The server restarts in a moment. The conversation goes on after it.");
     this.perform(this.conversation.receive(event, now));
     this.changed();
   }
 
   established() {
     this.trouble = null;
+    this.lostAtMs = null;
     this.speaker.serverIsThere();
     this.linkIs("open");
     for (const text of this.unsent.splice(0)) this.sendText(text);
@@ -244,8 +289,44 @@ export class App {
   }
 
   disconnected() {
-    this.perform(this.conversation.disconnected());
+    if (this.client.resumable) this.lostAtMs = performance.now();
+    else this.perform(this.conversation.disconnected());
     this.linkIs("waiting");
+  }
+
+  /** @param {WireEvent} event */
+  resumed(event) {
+    this.logEvent("received", event);
+    this.perform(this.conversation.resumed(event));
+    this.established();
+  }
+
+  /** The conversation that was waited for is not there any more. */
+  forgotten() {
+    this.perform(this.conversation.disconnected());
+    if (this.conversation.lines.length > 0) return; // what this page knows of it goes on
+    this.view.noticed("That conversation is not there any more: it has moved already, or its time is over. This is a new one.");
+  }
+
+  /** The conversation is on another device now. */
+  moved() {
+    clearTimeout(this.parting);
+    this.parting = 0;
+    this.client.stop();
+    this.perform(this.conversation.disconnected());
+    this.microphone.stop();
+    this.asking = null;
+    if (this.unsent.length > 0) this.view.unsent(this.unsent.splice(0).join(" "));
+    this.rest();
+    this.standStill("moved");
+  }
+
+  /** @param {"moved" | "offered"} why the conversation is not here, and nothing is tried */
+  standStill(why) {
+    this.trouble = why;
+    this.troubleNote = "";
+    this.retryAtMs = null;
+    this.changed();
   }
 
   /** @param {Trouble} trouble @param {number | null} retryInMs */
@@ -283,6 +364,7 @@ export class App {
     if (event.kind === "started") this.turns.heard(event.item, now);
     this.underruns = event.underruns;
     this.perform(this.conversation.played(event, now));
+    if (event.kind === "flushed" && this.parting !== 0) this.moved();
     this.changed();
   }
 
@@ -342,7 +424,8 @@ export class App {
   changed() {
     clearTimeout(this.lookAgain);
     const nowMs = performance.now();
-    const dueMs = [this.conversation.owedUntilMs, this.asking && this.askingSince + ASKING_SHOWS_MS];
+    const patientUntilMs = this.lostAtMs === null ? null : this.lostAtMs + PATIENCE_MS;
+    const dueMs = [patientUntilMs, this.conversation.owedUntilMs, this.asking && this.askingSince + ASKING_SHOWS_MS];
     const next = Math.min(...dueMs.map((due) => (due !== null && due > nowMs ? due : Infinity)));
     // Some faces end with time alone; without this look they would stay until something else happens.
     if (next < Infinity) this.lookAgain = window.setTimeout(() => this.changed(), next - nowMs + 1);

@@ -1,6 +1,7 @@
 // @ts-check
 /**
  * The connection: one WebSocket at a time, opened again when it is lost, for as long as the conversation is wanted.
+ * A server that can resumes the conversation then; to another one, or too late, it is told from the beginning.
  *
  * A browser does not tell a page why a WebSocket was refused. So when one does not open, the page asks the server's
  * own pages (`/readyz`, `/v1/parlour`) and puts the right words to it.
@@ -8,13 +9,17 @@
 
 import { delayMs } from "./backoff.js";
 import { encodePcm } from "./base64.js";
+import { Resumption } from "./resumption.js";
 
 /** @typedef {import("./conversation.js").WireEvent} WireEvent */
 /** @typedef {{reason: "lost" | "unreachable" | "full" | "warming" | "key", detail: string, keyRefused: boolean}} Trouble */
 /**
+ * closed: the connection is lost; client.resumable says whether the conversation waits. forgotten: it does not any
+ * more. resumed: it goes on. moved: it has gone on elsewhere, and this connection is over.
  * @typedef {{
- *   opened(): void, received(event: WireEvent): void, sent(event: WireEvent): void,
- *   closed(): void, troubled(trouble: Trouble, retryInMs: number | null): void, retrying(): void}} Listener
+ *   received(event: WireEvent): void, sent(event: WireEvent): void, closed(): void, forgotten(): void,
+ *   resumed(event: WireEvent): void, moved(): void,
+ *   troubled(trouble: Trouble, retryInMs: number | null): void, retrying(): void}} Listener
  */
 
 const WAITING_FRAMES = 500; // ten seconds of speech before the connection stands; then the oldest go
@@ -22,6 +27,8 @@ const OPENING_MS = 8_000;
 const ASKING_MS = 4_000;
 const STALLED_BYTES = 64 * 1024; // about a second of speech that has not left yet
 const STALLED_MS = 8_000;
+const GONE_ON = 4001; // the server's close code for a conversation that is somewhere else now
+const PAGE_LEFT = 4000; // ours: unlike 1000, no goodbye
 const STEADY_MS = 5_000; // a connection that stood this long was a good one: the back-off begins anew
 
 export class RealtimeClient {
@@ -37,6 +44,7 @@ export class RealtimeClient {
     this.attempt = 0;
     this.timer = 0;
     this.flowingAtMs = 0;
+    this.lostAtMs = 0;
     /** @type {() => void} the socket at hand is no use any more */
     this.giveUp = () => {};
     /** @type {string | null} the last key that opened a connection */
@@ -45,6 +53,13 @@ export class RealtimeClient {
     this.waiting = [];
     /** @type {() => WireEvent[]} what a new session is told first */
     this.greeting = () => [];
+    this.resumption = new Resumption(`c${crypto.getRandomValues(new Uint32Array(1))[0].toString(36)}`);
+    this.tokenIsKey = false; // the conversation came from another device, and with it the right to be here
+  }
+
+  /** The server keeps the conversation while there is no connection. */
+  get resumable() {
+    return this.resumption.token !== null;
   }
 
   /** @param {() => WireEvent[]} greeting */
@@ -56,14 +71,27 @@ export class RealtimeClient {
     this.connect();
   }
 
+  /** Say goodbye: the conversation is over. */
   stop() {
+    this.resumption.forget();
+    this.tokenIsKey = false;
+    this.leave(1000);
+  }
+
+  /** Close without a goodbye: the server waits for whoever has the token. */
+  suspend() {
+    this.leave(PAGE_LEFT);
+  }
+
+  /** @param {number} code */
+  leave(code) {
     this.wanted = false;
     this.open = false;
     this.waiting = [];
     clearTimeout(this.timer);
     const socket = this.socket;
     this.socket = null;
-    socket?.close(1000);
+    socket?.close(code);
   }
 
   /** Try now instead of when the back-off says so. */
@@ -73,12 +101,22 @@ export class RealtimeClient {
     this.connect();
   }
 
-  /** Send an event; before the connection stands it is dropped, and false comes back. @param {WireEvent} event */
+  /**
+   * Send an event. While the conversation waits for a connection it is kept; before there is a conversation it is
+   * dropped, and false comes back.
+   * @param {WireEvent} event
+   */
   send(event) {
-    if (!this.open || !this.socket) return false;
-    this.socket.send(JSON.stringify(event));
-    this.listener.sent(event);
+    if (!this.open && !this.resumable) return false;
+    this.transmit(this.resumption.keep(event, performance.now()));
     return true;
+  }
+
+  /** @param {WireEvent} event with its id */
+  transmit(event) {
+    if (!this.open) return;
+    this.socket?.send(JSON.stringify(event));
+    this.listener.sent(event);
   }
 
   /** Send 20 ms of the microphone; until the connection stands they wait. @param {Int16Array} pcm */
@@ -99,51 +137,106 @@ export class RealtimeClient {
 
   connect() {
     this.listener.retrying();
-    const key = this.key();
-    const protocols = key ? ["realtime", `openai-insecure-api-key.${key}`] : ["realtime"];
-    const socket = new WebSocket(socketUrl(), protocols);
+    const key = this.key() ?? (this.tokenIsKey ? this.resumption.token : null);
+    const socket = this.dial(key);
     const since = performance.now();
     this.socket = socket;
     this.timer = window.setTimeout(() => socket.close(), OPENING_MS);
     socket.onopen = () => {
-      clearTimeout(this.timer);
       this.goodKey = key;
-      this.opened();
+      if (socket === this.socket) this.opened(socket);
     };
-    socket.onmessage = ({ data }) => {
-      if (socket === this.socket) this.listener.received(JSON.parse(data));
-    };
-    const over = () => {
+    const over = (/** @type {number} */ code) => {
       if (socket !== this.socket) return; // stopped on purpose, or given up
       clearTimeout(this.timer);
       this.socket = null;
       const stood = this.open && performance.now() - since > STEADY_MS;
       if (stood) this.attempt = 0;
-      if (this.open) this.listener.closed();
+      if (this.open) this.lostAtMs = performance.now();
+      const wasOpen = this.open;
       this.open = false;
+      if (code === GONE_ON) return this.listener.moved();
+      if (wasOpen) this.listener.closed();
       void this.recover(key);
     };
-    socket.onclose = over;
+    socket.onclose = ({ code }) => over(code);
     this.giveUp = () => {
-      over(); // a closing handshake would wait for the same dead network
-      socket.close();
+      over(1006); // a closing handshake would wait for the same dead network
+      socket.close(PAGE_LEFT);
     };
   }
 
-  opened() {
-    this.open = true;
-    this.openedOnce = true;
-    this.flowingAtMs = performance.now();
-    this.listener.opened();
+  /** @param {string | null} key */
+  dial(key) {
+    const protocols = key ? ["realtime", `openai-insecure-api-key.${key}`] : ["realtime"];
+    return new WebSocket(socketUrl(), protocols);
+  }
+
+  /** @param {WebSocket} socket */
+  opened(socket) {
+    if (this.resumable) return this.resume(socket);
+    clearTimeout(this.timer);
+    this.begin(socket);
     for (const event of this.greeting()) this.send(event);
     const waiting = this.waiting;
     this.waiting = [];
     for (const pcm of waiting) this.sendAudio(pcm);
   }
 
+  /** @param {WebSocket} socket */
+  begin(socket) {
+    this.open = true;
+    this.openedOnce = true;
+    this.flowingAtMs = performance.now();
+    socket.onmessage = ({ data }) => {
+      if (socket === this.socket) this.received(JSON.parse(data));
+    };
+  }
+
+  /** @param {WireEvent} event */
+  received(event) {
+    this.resumption.received(event);
+    this.listener.received(event);
+  }
+
+  /** Ask for the conversation; until there is an answer, what comes is of a session that only stands in for it. @param {WebSocket} socket */
+  resume(socket) {
+    /** @type {WireEvent[]} */
+    const standIn = [];
+    const request = this.resumption.request();
+    socket.onmessage = ({ data }) => {
+      if (socket !== this.socket) return;
+      const event = JSON.parse(data);
+      const refused = event.type === "error" && event.error?.event_id === request.event_id;
+      if (event.type !== "parlour.resumed" && !refused) return void standIn.push(event);
+      clearTimeout(this.timer);
+      this.begin(socket);
+      if (refused) this.beginAnew(standIn);
+      else this.goOn(event);
+    };
+    socket.send(JSON.stringify(request));
+    this.listener.sent(request);
+  }
+
+  /** @param {WireEvent} resumed */
+  goOn(resumed) {
+    const missed = this.resumption.resumed(resumed);
+    for (const event of missed) this.transmit(event); // in the order in which they were made
+    this.listener.resumed(resumed);
+  }
+
+  /** The conversation is not there any more: what the server does not know is told to the new session. @param {WireEvent[]} standIn */
+  beginAnew(standIn) {
+    const speech = this.resumption.unheardSpeech(this.lostAtMs);
+    this.resumption.forget();
+    this.listener.forgotten();
+    for (const event of [...this.greeting(), ...speech]) this.send(event);
+    for (const event of standIn) this.received(event);
+  }
+
   /** @param {string | null} key that the lost connection had */
   async recover(key) {
-    const trouble = await diagnose(key, key !== null && key === this.goodKey);
+    const trouble = await diagnose(key, key !== null && (key === this.goodKey || (this.tokenIsKey && this.openedOnce)));
     if (!this.wanted || this.socket) return;
     if (trouble.reason === "key") return this.listener.troubled(trouble, null);
     if (trouble.reason === "lost" && !this.openedOnce) trouble.reason = "unreachable";

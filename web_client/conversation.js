@@ -9,6 +9,7 @@
 
 import { sampleCount } from "./base64.js";
 import { newLine, saidText, spoken } from "./line.js";
+import { itemTold, newSound, prepare, textTold } from "./retelling.js";
 
 /** @typedef {{type: string, [field: string]: any}} WireEvent an event of the realtime protocol, either way */
 /** @typedef {"listening" | "hearing" | "thinking" | "speaking"} Activity */
@@ -43,6 +44,10 @@ export class Conversation {
     this.cancelNext = false; // stopped before the response that is owed was there
     /** @type {WireEvent | null} asked for while another response was still ending */
     this.waitingRequest = null;
+    this.toldAnew = false;
+    /** @type {Map<string, number>} told anew: items that are being heard, and how much of them was, in ms */
+    this.stillPlaying = new Map();
+    this.leaving = false; // it goes on elsewhere: what stops here is not cut off
   }
 
   /** @param {number} nowMs @returns {Activity} */
@@ -56,9 +61,16 @@ export class Conversation {
   /** @param {WireEvent} event from the server @param {number} nowMs @returns {Effect[]} */
   receive(event, nowMs) {
     switch (event.type) {
-      case "session.updated":
-        this.interruptible = event.session?.audio?.input?.turn_detection?.interrupt_response !== false;
+      case "session.created":
+        this.toldAnew = false;
+        this.leaving = false;
         return [];
+      case "session.updated":
+        this.settings(event.session);
+        return [];
+      case "parlour.moved":
+        this.leaving = true;
+        return [{ kind: "flush" }];
       case "input_audio_buffer.speech_started":
         this.userSpeaking = true;
         this.cancelNext = false;
@@ -80,7 +92,7 @@ export class Conversation {
       case "response.created":
         return this.responseCreated(event.response.id);
       case "response.output_item.added":
-        if (event.item?.type === "message" && this.isLive(event)) this.answer(event.item.id, event.response_id);
+        if (event.item?.type === "message" && this.isLive(event)) this.answerAdded(event);
         return [];
       case "response.output_audio_transcript.delta":
         if (this.isLive(event)) this.answer(event.item_id, event.response_id).text += event.delta;
@@ -109,20 +121,21 @@ export class Conversation {
   played(report, nowMs) {
     if (report.kind === "flushed") return this.flushed(report);
     const line = this.find(report.item);
-    if (line && line.cutAt === null) line.heardMs = Math.max(line.heardMs, report.playedMs);
+    const playedMs = Math.round((line?.baseMs ?? 0) + report.playedMs);
+    if (line && line.cutAt === null) line.heardMs = Math.max(line.heardMs, playedMs);
     if (report.kind === "started") {
       this.sounding = report.item;
       this.lastPlaybackMs = nowMs;
-      return this.acknowledge(report.item, report.playedMs, report.underruns);
+      return this.acknowledge(report.item, playedMs, report.underruns);
     }
     if (report.kind === "finished") {
       if (this.sounding === report.item) this.sounding = null;
       if (line && line.cutAt === null) line.heardAll = true;
-      return [...this.acknowledge(report.item, report.playedMs, report.underruns), ...this.announce(line)];
+      return [...this.acknowledge(report.item, playedMs, report.underruns), ...this.announce(line)];
     }
     if (nowMs - this.lastPlaybackMs < PLAYBACK_EVERY_MS) return [];
     this.lastPlaybackMs = nowMs;
-    return this.acknowledge(report.item, report.playedMs, report.underruns);
+    return this.acknowledge(report.item, playedMs, report.underruns);
   }
 
   /** The user typed something. @param {string} text @param {string} itemId @param {number} nowMs @returns {Effect[]} */
@@ -166,9 +179,17 @@ export class Conversation {
     this.lines = this.lines.filter((line) => line.role === "assistant" || line.text !== "");
     for (const line of this.lines) {
       line.final = true;
+      line.isPast = true;
       if (line.role === "assistant" && line.audioMs === 0 && !line.heardAll) line.cutAt ??= 0;
     }
     return effects;
+  }
+
+  /** The conversation goes on over another connection. @param {WireEvent} event parlour.resumed @returns {Effect[]} */
+  resumed(event) {
+    this.settings(event.session);
+    if (event.replayed) return [];
+    return prepare(this, event);
   }
 
   /** Tell a new session what was said, as far as it was heard. @returns {WireEvent[]} */
@@ -187,6 +208,10 @@ export class Conversation {
 
   /** @param {{id: string, type: string, role?: string, content?: any[]}} item @returns {Effect[]} */
   itemAdded(item) {
+    if (this.toldAnew) {
+      itemTold(this, item);
+      return [];
+    }
     if (item.type !== "message" || item.role !== "user" || this.find(item.id)) return [];
     const text = (item.content ?? []).map((part) => part.text ?? part.transcript ?? "").join(" ");
     const isSpeech = (item.content ?? []).some((part) => part.type === "input_audio");
@@ -204,6 +229,17 @@ export class Conversation {
     return this.announce(line);
   }
 
+  /** @param {WireEvent | undefined} session */
+  settings(session) {
+    this.interruptible = session?.audio?.input?.turn_detection?.interrupt_response !== false;
+  }
+
+  /** @param {WireEvent} event */
+  answerAdded(event) {
+    const line = this.answer(event.item.id, event.response_id);
+    if (this.toldAnew) textTold(line);
+  }
+
   /** @param {WireEvent} event @returns {Effect[]} */
   textDelta(event) {
     if (!this.isLive(event)) return [];
@@ -217,8 +253,10 @@ export class Conversation {
   audioDelta(event) {
     if (!this.isLive(event)) return [];
     const line = this.answer(event.item_id, event.response_id);
-    line.audioMs += sampleCount(event.delta) / 24;
-    return [{ kind: "play", item: line.id, audio: event.delta }];
+    const audio = newSound(line, event.delta);
+    if (audio === null || line.cutAt !== null) return [];
+    line.audioMs += sampleCount(audio) / 24;
+    return [{ kind: "play", item: line.id, audio }];
   }
 
   /** @param {WireEvent} event @returns {Effect[]} */
@@ -296,15 +334,16 @@ export class Conversation {
     this.sounding = null;
     /** @type {Effect[]} */
     const effects = [];
-    for (const { item, playedMs } of report.items) {
+    for (const { item, playedMs: playedHereMs } of report.items) {
       const line = this.find(item);
       if (!line) continue;
+      const playedMs = Math.round(line.baseMs + playedHereMs);
       line.heardMs = Math.max(line.heardMs, playedMs);
+      if (!line.isPast) effects.push(...this.acknowledge(item, playedMs, report.underruns));
+      if (this.leaving) continue;
       line.cutAt ??= spoken(line); // a server that heard the barge-in first may have said it already
-      effects.push(...this.acknowledge(item, playedMs, report.underruns));
-      effects.push(
-        send({ type: "conversation.item.truncate", item_id: item, content_index: 0, audio_end_ms: playedMs }),
-      );
+      const truncate = { type: "conversation.item.truncate", item_id: item, content_index: 0, audio_end_ms: playedMs };
+      if (!line.isPast) effects.push(send(truncate));
       effects.push(...this.announce(line));
     }
     return effects;

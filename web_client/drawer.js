@@ -24,6 +24,7 @@ export class Drawer {
     this.log = log;
     this.turns = turns;
     this.figures = /** @type {HTMLElement} */ (root.querySelector("#figures"));
+    this.doctor = /** @type {HTMLOListElement} */ (root.querySelector("#doctor"));
     this.turnList = /** @type {HTMLElement} */ (root.querySelector("#turns"));
     this.turnsEmpty = /** @type {HTMLElement} */ (root.querySelector("#turns-empty"));
     this.list = /** @type {HTMLOListElement} */ (root.querySelector("#log"));
@@ -83,6 +84,21 @@ export class Drawer {
       const figure = /** @type {HTMLElement} */ (row.lastElementChild);
       if (figure.textContent !== value) figure.textContent = value;
     }
+  }
+
+  clearDoctor() {
+    this.doctor.replaceChildren();
+  }
+
+  get lastStep() {
+    return this.doctor.lastElementChild?.textContent ?? "";
+  }
+
+  /** @param {string} name @param {"ok" | "failed"} state @param {string} text @param {string} cure "" where none is needed */
+  addStep(name, state, text, cure) {
+    const mark = state === "ok" ? "✓" : "✗";
+    const said = element("span", {}, element("b", {}, name), ` ${text} `, ...(cure ? [element("em", {}, cure)] : []));
+    this.doctor.append(element("li", { state }, element("i", {}, mark), " ", said));
   }
 
   redrawLog() {

@@ -79,6 +79,7 @@ function joined(before, event) {
 function shortened(event) {
   if (event.type === "input_audio_buffer.append") return { ...event, audio: soundNote(event.audio) };
   if (event.type === "response.output_audio.delta") return { ...event, delta: soundNote(event.delta) };
+  if (typeof event.token === "string") return { ...event, token: "…" }; // whoever has it has the conversation
   return event;
 }
 

@@ -7,6 +7,7 @@
 export function listenToKeys(keys) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.isComposing) return;
+    if (document.querySelector("dialog[open]")) return; // it has keys of its own
     const target = event.target instanceof HTMLElement ? event.target : document.body;
     if (event.key === "Escape") return keys.escape(isField(target) ? target : null);
     if (isField(target)) return;

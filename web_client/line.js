@@ -6,11 +6,14 @@ import { spokenCharacters, spokenPart } from "./alignment.js";
 /** @typedef {import("./alignment.js").Mark} Mark */
 /**
  * A line of the user, or an answer. audioMs, heardMs: how much of its sound has come, and was heard. cutAt: characters
- * after which it was cut off, null where it was not.
+ * after which it was cut off, null where it was not. baseMs: where in it the player's sound of it begins. toldMs: where in
+ * it the next piece of sound is that comes, null where that is at audioMs: some may be here already. isPast: of a session
+ * that is over.
  * @typedef {{
  *   id: string, role: "user" | "assistant", text: string, final: boolean,
  *   responseId: string | null,
  *   marks: Mark[], audioMs: number, audioEnded: boolean, heardMs: number, heardAll: boolean,
+ *   baseMs: number, toldMs: number | null, isPast: boolean,
  *   cutAt: number | null, announced: boolean, failure: string | null}} Line
  */
 
@@ -27,6 +30,9 @@ export function newLine(id, role) {
     audioEnded: false,
     heardMs: 0,
     heardAll: false,
+    baseMs: 0,
+    toldMs: null,
+    isPast: false,
     cutAt: null,
     announced: false,
     failure: null,

@@ -6,10 +6,12 @@ import { App } from "./app.js";
 import { ask } from "./client.js";
 import { Devices } from "./devices.js";
 import { byId } from "./dom.js";
+import { examine, stepsOf } from "./doctor.js";
 import { Drawer } from "./drawer.js";
 import { asLines } from "./event_log.js";
+import { HandOver, takeOffer } from "./hand_over.js";
 import { listenToKeys } from "./keyboard.js";
-import { recall, recallKey, remember, rememberKey } from "./memory.js";
+import { recall, recallKey, remember, rememberKey, rememberLeft, takeLeft } from "./memory.js";
 import { saveAs, stamp } from "./save.js";
 import { Screens } from "./screens.js";
 import { Shape } from "./shape.js";
@@ -51,6 +53,12 @@ const stillness = matchMedia("(prefers-reduced-motion: reduce)");
 const shape = new Shape(byId("shape", SVGSVGElement), stillness);
 const words = new TranscriptView(script, byId("lines", HTMLOListElement));
 const screens = new Screens(byId("screen", HTMLElement), obey);
+const handOver = new HandOver(() => {
+  openSettings(false);
+  app.client.send({ type: "parlour.hand_over" });
+});
+/** @type {string | null} the token of a conversation that can go on here */
+let offer = null;
 let redrawing = false;
 let aboutNeedsKey = false;
 let noticeTimer = 0;
@@ -67,6 +75,7 @@ const app = new App(
     noticed: showNotice,
     unsent: (message) => (text.value ||= message),
     keyRefused: () => rememberKey(null),
+    handedOver: (token, untilMs) => handOver.show(token, untilMs),
   },
   recallKey,
 );
@@ -92,12 +101,13 @@ function render() {
   hint.textContent = faceHint;
   shape.show(face, word);
   showObstacle();
+  handOver.possible(app.link === "open" && app.client.resumable);
   const talking = app.running && (app.microphone.on || app.asking !== null || app.link !== "open");
   talk.textContent = talking ? "End" : "Talk";
   talk.classList.toggle("talking", talking);
   mute.disabled = !app.microphone.on;
   mute.setAttribute("aria-pressed", String(app.microphone.muted && app.microphone.on));
-  stop.disabled = !(app.link === "open" && app.conversation.answering(performance.now()));
+  stop.disabled = !(app.running && app.conversation.answering(performance.now()));
   const empty = app.conversation.lines.length === 0;
   document.body.classList.toggle("empty", empty);
   byId("save-transcript", HTMLButtonElement).disabled = empty;
@@ -115,6 +125,11 @@ function showObstacle() {
 
 /** @param {Face} face @returns {[string, string]} */
 function wording(face) {
+  if (app.restoring) {
+    return face === "speaking" ? ["Speaking", "The connection is being restored."] : ["Reconnecting", "You can go on speaking. Nothing is lost."];
+  }
+  if (app.trouble === "moved") return ["Moved", ""];
+  if (app.trouble === "offered") return ["Ready", ""];
   if (face === "failed") {
     if (app.trouble === "full") return ["Full", ""];
     if (app.trouble === "key") return ["Key needed", ""];
@@ -194,7 +209,7 @@ function showNotice(message) {
 // What the user does ----------------------------------------------------------------------
 
 async function startTalking() {
-  if (aboutNeedsKey && recallKey() === null) return app.needsKey("");
+  if (aboutNeedsKey && recallKey() === null && !app.client.tokenIsKey) return app.needsKey("");
   await app.talk();
   await devices.refresh();
   await stayAwake();
@@ -202,9 +217,30 @@ async function startTalking() {
 
 /** @param {string} message */
 function write(message) {
-  if (aboutNeedsKey && recallKey() === null) return app.needsKey("");
+  if (aboutNeedsKey && recallKey() === null && !app.client.tokenIsKey) return app.needsKey("");
   text.value = "";
   app.type(message);
+}
+
+/** In a gesture, for there will be sound. */
+async function continueHere() {
+  if (offer === null) return;
+  const left = { token: offer, talking: true, tokenIsKey: recallKey() === null };
+  offer = null;
+  forget();
+  await app.comeBack(left);
+  await devices.refresh();
+  await stayAwake();
+}
+
+function lookForOffer() {
+  offer = takeOffer() ?? offer;
+  if (offer !== null && !app.running) app.standStill("offered");
+}
+
+function forget() {
+  app.startAfresh();
+  words.clear();
 }
 
 function endTalking() {
@@ -225,6 +261,11 @@ function obey(action) {
       return void app.speaker.unblock();
     case "retry-now":
       return app.client.retryNow();
+    case "continue-here":
+      return void continueHere();
+    case "begin-anew":
+      forget();
+      return void startTalking();
     case "end":
       return endTalking();
   }
@@ -284,6 +325,17 @@ function giveKeysBack(event) {
   if (event.detail > 0 && event.target instanceof Element) event.target.closest("button")?.blur();
 }
 
+async function checkConnection() {
+  const button = byId("doctor-check", HTMLButtonElement);
+  if (button.getAttribute("aria-busy") === "true") return;
+  button.setAttribute("aria-busy", "true");
+  drawer.clearDoctor();
+  const well = await examine(stepsOf(app, recallKey), (...step) => drawer.addStep(...step));
+  button.setAttribute("aria-busy", "false");
+  announce(well ? "Connection: all is well." : `Connection: ${drawer.lastStep}`);
+}
+
+byId("doctor-check", HTMLButtonElement).addEventListener("click", () => void checkConnection());
 talk.addEventListener("click", () => (talk.classList.contains("talking") ? endTalking() : void startTalking()));
 mute.addEventListener("click", () => app.toggleMute());
 stop.addEventListener("click", () => app.stopAnswer());
@@ -292,10 +344,7 @@ settingsButton.addEventListener("click", () => openSettings(settings.hidden));
 drawerButton.addEventListener("click", () => openDrawer(!drawer.isOpen));
 byId("drawer-close", HTMLButtonElement).addEventListener("click", () => openDrawer(false));
 byId("intro-more", HTMLButtonElement).addEventListener("click", () => openSettings(true));
-byId("fresh", HTMLButtonElement).addEventListener("click", () => {
-  app.startAfresh();
-  words.clear();
-});
+byId("fresh", HTMLButtonElement).addEventListener("click", forget);
 byId("save-transcript", HTMLButtonElement).addEventListener("click", () =>
   saveAs(`Parlour ${stamp(new Date())}.txt`, `${asText(app.conversation)}\n`, "text/plain"),
 );
@@ -324,6 +373,9 @@ document.addEventListener("visibilitychange", () => {
   if (!document.hidden) void stayAwake();
 });
 addEventListener("online", () => app.client.retryNow());
+addEventListener("hashchange", lookForOffer);
+addEventListener("pagehide", () => rememberLeft(app.leave()));
+addEventListener("pageshow", ({ persisted }) => persisted && comeBack());
 listenToKeys({
   space: () => {
     if (app.microphone.on) app.toggleMute();
@@ -339,8 +391,16 @@ listenToKeys({
   details: () => openDrawer(!drawer.isOpen),
 });
 
+/** The page was loaded again, or taken out of the browser's memory: the conversation waits for a while. */
+function comeBack() {
+  const left = takeLeft();
+  if (left !== null && Date.now() < left.untilMs) void app.comeBack(left);
+}
+
 showWords(recall("words") !== "off");
 render();
+comeBack();
+lookForOffer();
 fetchAbout().then((about) => {
   if (!about) return;
   aboutNeedsKey = about.needs_key;

@@ -15,6 +15,18 @@ export function rememberKey(key) {
   attempt(() => (key === null ? sessionStorage.removeItem("parlour.key") : sessionStorage.setItem("parlour.key", key)));
 }
 
+/** A conversation that this tab was in when its page was left. @param {object | null} left */
+export function rememberLeft(left) {
+  if (left !== null) attempt(() => sessionStorage.setItem("parlour.left", JSON.stringify(left)));
+}
+
+/** Once: a copy of this tab must not go on with it too. @returns {any} null where there is none */
+export function takeLeft() {
+  const left = attempt(() => sessionStorage.getItem("parlour.left")) ?? null;
+  attempt(() => sessionStorage.removeItem("parlour.left"));
+  return left === null ? null : JSON.parse(left);
+}
+
 /**
  * @template T
  * @param {() => T} work

@@ -3,8 +3,8 @@
 
 /**
  * @typedef {"microphone-denied" | "microphone-missing" | "microphone-busy" | "microphone-insecure" | "audio-blocked"
- *   | "lost" | "unreachable" | "full" | "warming" | "key"} ScreenName
- * @typedef {"retry-microphone" | "type-instead" | "enable-sound" | "retry-now" | "end"} Action
+ *   | "lost" | "unreachable" | "full" | "warming" | "key" | "moved" | "offered"} ScreenName
+ * @typedef {"retry-microphone" | "type-instead" | "enable-sound" | "retry-now" | "begin-anew" | "continue-here" | "end"} Action
  * @typedef {{title: string, text: string, steps?: string[], actions: [label: string, action: Action][]}} Screen
  */
 
@@ -70,6 +70,22 @@ const SCREENS = {
     title: "The model is warming up",
     text: "It takes a moment after a start. The conversation begins as soon as it is ready.",
     actions: WAITING_ACTIONS,
+  },
+  offered: {
+    title: "Continue the conversation here",
+    text: "It goes on from where it was heard last, and the other device falls silent.",
+    actions: [
+      ["Continue here", "continue-here"],
+      ["Not now", "end"],
+    ],
+  },
+  moved: {
+    title: "The conversation is on another device now",
+    text: "Here it is silent, and what was said is still on this page. To bring it back, hand it over from there in the same way.",
+    actions: [
+      ["Begin a new one", "begin-anew"],
+      ["Close", "end"],
+    ],
   },
   key: {
     title: "This server asks for a key",

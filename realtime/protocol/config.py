@@ -116,11 +116,13 @@ class ParlourExtensions(Struct, frozen=True, kw_only=True):
     playback_ack: the client tells what was heard (`parlour.playback`).
     alignment: which words a stretch of audio holds (`parlour.alignment`).
     trace: the times of each turn (`parlour.turn`).
+    resume: the session outlives its connection (`parlour.resume_token`, `parlour.going_away`).
     """
 
     playback_ack: bool = False
     alignment: bool = False
     trace: bool = False
+    resume: bool = False
 
 
 class SessionConfig(Struct, frozen=True, kw_only=True):
@@ -198,6 +200,19 @@ def merge(config: SessionConfig, patch: dict[str, Any]) -> SessionConfig:
         return msgspec.convert(merged, SessionConfig)
     except msgspec.ValidationError as error:
         raise invalid_event(error, "session") from None
+
+
+def kept(patch: dict[str, Any], fixed: dict[str, Any]) -> dict[str, Any]:
+    """The patch, with what it says of fixed fields put back to what they are fixed to."""
+    result: dict[str, Any] = {}
+    for name, value in patch.items():
+        if name not in fixed:
+            result[name] = value
+        elif isinstance(value, dict) and isinstance(fixed[name], dict) and name not in _REPLACED_WHOLE:
+            result[name] = kept(value, fixed[name])
+        else:
+            result[name] = fixed[name]
+    return result
 
 
 def response_config(config: SessionConfig, patch: dict[str, Any] | None) -> ResponseConfig:

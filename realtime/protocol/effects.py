@@ -12,9 +12,12 @@ class Send:
     event: ServerEvent
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Play:
-    """Let the user hear this: s16le mono at 24 kHz, to be brought into `format`."""
+    """Let the user hear this: s16le mono at 24 kHz, to be brought into `format`.
+
+    start_ms: where in the item's audio this piece begins. event_id: given when it is sent.
+    """
 
     response_id: str
     item_id: str
@@ -22,6 +25,8 @@ class Play:
     content_index: int
     pcm: bytes
     format: AudioFormat
+    start_ms: float = 0.0
+    event_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,11 @@ class HushTurns:
 
 
 @dataclass(frozen=True, slots=True)
+class Keep:
+    """The client wants to come back to this session: give it a token for that."""
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """End the session. code: a WebSocket close code (RFC 6455 7.4)."""
 
@@ -84,5 +94,6 @@ Effect = (
     | Transcribe
     | ResetTurns
     | HushTurns
+    | Keep
     | Close
 )

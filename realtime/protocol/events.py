@@ -78,6 +78,23 @@ class PlaybackReport(ClientEvent, frozen=True, kw_only=True, tag="parlour.playba
     underruns: WireInt = 0
 
 
+class Resume(ClientEvent, frozen=True, kw_only=True, tag="parlour.resume"):
+    """Go on with an earlier session on this connection.
+
+    last_event_id: the last event that this client has of it, to be told what came after; without it
+    the conversation is told anew, as to a device that knows nothing of it. history: whether its
+    earlier items are told too.
+    """
+
+    token: str
+    last_event_id: str | None = None
+    history: bool = True
+
+
+class HandOver(ClientEvent, frozen=True, kw_only=True, tag="parlour.hand_over"):
+    """Ask for a token with which another device takes this session over."""
+
+
 ControlEvent = (
     SessionUpdate
     | InputAudioBufferCommit
@@ -91,7 +108,7 @@ ControlEvent = (
     | ResponseCancel
     | PlaybackReport
 )
-AnyClientEvent = InputAudioBufferAppend | ControlEvent
+AnyClientEvent = InputAudioBufferAppend | Resume | HandOver | ControlEvent
 
 
 # Objects inside server events -----------------------------------------------------------
@@ -424,3 +441,53 @@ class ParlourHeard(ServerEvent, kw_only=True, tag="parlour.heard"):
 
 class ParlourTurn(ServerEvent, kw_only=True, tag="parlour.turn"):
     turn: Raw | dict[str, Any]
+
+
+class ResumeToken(ServerEvent, kw_only=True, tag="parlour.resume_token"):
+    """For `parlour.resume`, once, on this or another connection. It replaces the token before it.
+
+    grace_s: how long the session waits for it after the connection is lost.
+    """
+
+    token: str
+    grace_s: float
+
+
+class HandOverToken(ServerEvent, kw_only=True, tag="parlour.hand_over_token"):
+    """As a resume token, and also the key with which the other device is let in."""
+
+    token: str
+    expires_at: int
+
+
+class Playing(Struct, frozen=True):
+    """An answer that is not heard to its end: its sound follows from heard_ms on."""
+
+    item_id: str
+    response_id: str
+    heard_ms: int
+
+
+class Resumed(ServerEvent, kw_only=True, tag="parlour.resumed"):
+    """The earlier session goes on here. It stands outside the order of events: its id is no last_event_id.
+
+    replayed: only what was missed follows; else the conversation as it stands. last_client_event_id:
+    the last event of this client that arrived; what it sent after that, it sends again.
+    """
+
+    session: SessionConfig
+    replayed: bool
+    last_client_event_id: str | None
+    playing: list[Playing]
+    token: str
+    grace_s: float
+
+
+class Moved(ServerEvent, kw_only=True, tag="parlour.moved"):
+    """The session goes on elsewhere: be silent, report what was heard, and close."""
+
+
+class GoingAway(ServerEvent, kw_only=True, tag="parlour.going_away"):
+    """The server stops. Answers may finish until then; afterwards the session can be resumed."""
+
+    deadline_s: float

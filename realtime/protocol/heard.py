@@ -7,7 +7,7 @@ from realtime.errors import ClientError
 from realtime.protocol.conversation import AssistantItem, Conversation
 from realtime.protocol.effects import Effect, Send, StopPlayback
 from realtime.protocol.events import ItemTruncate, ItemTruncated, ParlourHeard, PlaybackReport
-from realtime.protocol.playout import Playback
+from realtime.protocol.playout import Playback, Playout
 
 
 class Heard:
@@ -27,6 +27,13 @@ class Heard:
     def ends_at(self, now: float) -> float:
         """When all that was sent has been heard; `now` if nothing plays."""
         return self._playback.ends_at(now)
+
+    def unheard(self, now: float) -> list[Playout]:
+        return self._playback.unheard(now)
+
+    def restore(self, playouts: list[Playout]) -> None:
+        """Of a session that goes on: what was not heard to its end."""
+        self._playback.restore(playouts)
 
     def truncate(self, event: ItemTruncate) -> list[Effect]:
         """The client says what was heard. More than there is means all of it. Raises ClientError."""

@@ -39,6 +39,17 @@ class InputBuffer:
     def held_ms(self) -> int:
         return len(self._pcm) // _BYTES_PER_MS
 
+    def begin_at(self, position_ms: int) -> None:
+        """Nothing is held, and the next sample follows that position."""
+        self.clear()
+        self._start_bytes = position_ms * _BYTES_PER_MS
+
+    def open_from_ms(self, keeps_all: bool) -> int:
+        """Where the audio begins that has not become a turn, and may yet be one."""
+        if self.utterance is not None:
+            return self.utterance.start_ms
+        return self.start_ms if keeps_all else max(self.start_ms, self.end_ms - _DETECTION_LAG_MS)
+
     def append(self, pcm: bytes, sent_ms: float, now: float, keep_all: bool) -> None:
         """Add audio. keep_all: hold it until a commit; else only what coming speech may need."""
         self.sent_ms += sent_ms

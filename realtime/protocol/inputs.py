@@ -37,6 +37,16 @@ TurnSignal = SpeechStarted | SpeechPaused | SpeechStopped
 
 
 @dataclass(frozen=True, slots=True)
+class PeerAway:
+    """The connection is lost; the session waits for its client to come back."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerBack:
+    """The client is there again, on this or on another connection."""
+
+
+@dataclass(frozen=True, slots=True)
 class AudioReceived:
     """Input audio, s16le mono at 16 kHz, decoded from the append that event_id names.
 

@@ -60,6 +60,13 @@ class Playback:
             last.starts_at = now - last.sent_ms / 1000.0
         last.sent_ms += duration_ms
 
+    def unheard(self, now: float) -> list[Playout]:
+        """What is still to be heard, oldest first."""
+        return [playout for playout in self._playouts if not playout.was_heard(playout.heard_ms(now))]
+
+    def restore(self, playouts: list[Playout]) -> None:
+        self._playouts = playouts
+
     def reported(self, item_id: str, played_ms: float) -> list[Playout] | None:
         """Note what the listener has heard of an answer; None when it is not being played.
 

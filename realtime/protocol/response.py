@@ -84,6 +84,20 @@ class Response:
     def begin(self) -> list[Effect]:
         return [Send(ResponseCreated(response=self._shown("in_progress")))]
 
+    def retell(self) -> list[Effect]:
+        """What a client needs that has not seen how this response began."""
+        effects: list[Effect] = [Send(ResponseCreated(response=self._shown("in_progress")))]
+        if self.message is None:
+            return effects
+        shown = wire_item(self.message)
+        index = self._message_index
+        effects.append(Send(OutputItemAdded(response_id=self.id, output_index=index, item=shown)))
+        effects.append(Send(ContentPartAdded(part=self._part(""), **self._place())))
+        if self.message.text:
+            delta = TranscriptDelta if self.config.modality == "audio" else OutputTextDelta
+            effects.append(Send(delta(delta=self.message.text, **self._place())))
+        return effects
+
     def feed(self, event: TextDelta | AudioDelta | ToolCall | StageDone) -> list[Effect]:
         """The effects of one agent event that does not end the response."""
         match event:
@@ -133,6 +147,7 @@ class Response:
             return []
         effects = self._open_message()
         message = self._opened()
+        start_ms = message.audio_ms
         message.spoke(audio_ms(pcm, SPEAKING_HZ), text_end)
         if self._aligned:
             mark = ParlourAlignment(
@@ -143,7 +158,8 @@ class Response:
                 text_end=text_end,
             )
             effects.append(Send(mark))
-        effects.append(Play(self.id, message.id, self._message_index, 0, pcm, self.config.output_format))
+        place = self.id, message.id, self._message_index, 0
+        effects.append(Play(*place, pcm, self.config.output_format, start_ms))
         return effects
 
     def _call(self, call: ToolCall) -> list[Effect]:

@@ -23,10 +23,20 @@ from realtime.errors import ClientError
 from realtime.protocol import effects as do
 from realtime.protocol import events as wire
 from realtime.protocol.assistant import Assistant, Generating, Idle, Limits
-from realtime.protocol.config import ResponseConfig, SessionConfig, TurnDetection, merge, response_config
+from realtime.protocol.config import (
+    ResponseConfig,
+    SessionConfig,
+    TurnDetection,
+    kept,
+    merge,
+    response_config,
+)
 from realtime.protocol.conversation import (
+    AssistantItem,
     Conversation,
     Item,
+    ToolCallItem,
+    ToolResultItem,
     UserItem,
     audio_ms,
     messages,
@@ -38,6 +48,8 @@ from realtime.protocol.input_buffer import InputBuffer
 from realtime.protocol.inputs import (
     AudioReceived,
     FromAgent,
+    PeerAway,
+    PeerBack,
     SpeechPaused,
     SpeechStarted,
     SpeechStopped,
@@ -46,7 +58,14 @@ from realtime.protocol.inputs import (
     TurnSignal,
 )
 from realtime.protocol.items import DecodeAudio, parse_input, parse_item
+from realtime.protocol.playout import Playout
 from realtime.protocol.response import CancelReason, Response
+from realtime.protocol.snapshot import (
+    Snapshot,
+    StoredPlayout,
+    restored_items,
+    stored_items,
+)
 
 COMMIT_MS_MIN = 100  # the wire's: a shorter commit is input_audio_buffer_commit_empty
 
@@ -55,6 +74,8 @@ Input = (
     | TurnSignal
     | AudioReceived
     | FromAgent
+    | PeerAway
+    | PeerBack
     | Transcribed
     | TranscriptionError
     | ClientError
@@ -72,14 +93,17 @@ class Session:
         new_id: Callable[[str], str],
         decode_audio: Callable[[bytes, SessionConfig], bytes],
         now: float,
+        fixed: dict[str, Any] | None = None,
     ) -> None:
-        """new_id: kind -> a fresh id. decode_audio: bytes in the input format -> s16le at 16 kHz."""
+        """new_id: kind -> a fresh id. decode_audio: bytes in the input format -> s16le at 16 kHz. fixed: what
+        of the configuration no event of the client changes."""
         self.config = config
         self.conversation = Conversation()
         self.assistant: Assistant = Idle(now)
         self._out_of_band: dict[str, Generating] = {}
         self._buffer = InputBuffer()
         self._heard = Heard(self.conversation)
+        self._fixed = fixed or {}
         self._agent = agent
         self._limits = limits
         self._new_id = new_id
@@ -88,6 +112,8 @@ class Session:
         self._asked_if_there = False
         self._conversation_id = new_id("conv")
         self._ended = False
+        self._is_away = False
+        self._owes_answer = False  # one that was cut off by the end of the server that made it
 
     def open(self) -> list[Effect]:
         return [Send(wire.SessionCreated(session=self.config))]
@@ -112,6 +138,11 @@ class Session:
                     return self._speech_stopped(event, now)
                 case Transcribed() | TranscriptionError():
                     return self._transcribed(event)
+                case PeerAway():
+                    self._is_away = True
+                    return []
+                case PeerBack():
+                    return self._back(now)
                 case ClientError():
                     raise event
                 case _:
@@ -130,7 +161,7 @@ class Session:
             return math.inf
         deadlines = [self._expires_at]
         deadlines += [active.deadline(self._limits) for active in self._active()]
-        if self._buffer.utterance is not None:
+        if self._buffer.utterance is not None and not self._is_away:
             deadlines.append(self._buffer.utterance.last_audio_at + self._limits.input_stall_s)
         idle_ends_at = self._idle_ends_at()
         if idle_ends_at is not None:
@@ -149,7 +180,7 @@ class Session:
                 late = GenerationFailed("agent_timeout", "The agent took too long to go on with its answer.")
                 effects.append(do.StopGenerating(active.response.id))
                 effects += self._ended_by(active, active.response.fail(late), now)
-        utterance = self._buffer.utterance
+        utterance = None if self._is_away else self._buffer.utterance
         if utterance is not None and now >= utterance.last_audio_at + self._limits.input_stall_s:
             utterance.last_audio_at = now
             effects.append(do.HushTurns())
@@ -193,9 +224,11 @@ class Session:
 
     def _update(self, patch: dict[str, Any], now: float) -> list[Effect]:
         before = self.config
-        self.config = merge(self.config, patch)
+        self.config = merge(self.config, kept(patch, self._fixed))
         self._heard.tells = self.config.extensions.playback_ack
         effects: list[Effect] = [Send(wire.SessionUpdated(session=self.config))]
+        if self.config.extensions.resume and not before.extensions.resume:
+            effects.append(do.Keep())
         if before.audio.input.heard_by != self.config.audio.input.heard_by:
             # The new detector knows nothing of speech that has begun: what was said so far is a turn.
             effects += self._speech_stopped(SpeechStopped(self.audio_ms), now)
@@ -325,7 +358,7 @@ class Session:
         return self._create_response(None, now)
 
     def _create_response(self, patch: dict[str, Any] | None, now: float) -> list[Effect]:
-        patch = patch or {}
+        patch = kept(patch or {}, self._fixed)
         self._refuse_if_busy(patch)  # first: a refusal must not cost what an answer does
         raw_input = patch.get("input")
         items: Iterable[Item] = self.conversation
@@ -444,7 +477,7 @@ class Session:
 
     def _idle_ends_at(self) -> float | None:
         detection = self._turn_detection
-        if detection is None or detection.idle_timeout_ms is None or self._buffer.utterance:
+        if detection is None or detection.idle_timeout_ms is None or self._buffer.utterance or self._is_away:
             return None
         if not isinstance(self.assistant, Idle) or self._asked_if_there or not len(self.conversation):
             return None
@@ -477,12 +510,107 @@ class Session:
         shown = wire.ErrorObject("invalid_request_error", "session_expired", message, None, None)
         return [*effects, Send(wire.Error(error=shown)), do.Close(1000, "session expired")]
 
+    # Coming back ----------------------------------------------------------------------
+
+    def _back(self, now: float) -> list[Effect]:
+        """Silence was the connection's: what waits for the user's voice waits anew."""
+        self._is_away = False
+        if self._buffer.utterance is not None:
+            self._buffer.utterance.last_audio_at = now
+        if isinstance(self.assistant, Idle):
+            self.assistant = Idle(now)
+        owes, self._owes_answer = self._owes_answer, False
+        return self._answer_turn(now) if owes else []
+
+    def retell(self, history: bool) -> list[Effect]:
+        """The conversation as it stands, for a client that knows nothing of it, or only (history: False)
+        the answers that are under way. Of sound there is nothing here."""
+        effects: list[Effect] = []
+        previous: str | None = None
+        for item in self.conversation if history else ():
+            shown = wire_item(item)
+            effects.append(Send(wire.ItemAdded(previous_item_id=previous, item=shown)))
+            if not (isinstance(item, AssistantItem | ToolCallItem) and item.status == "in_progress"):
+                effects.append(Send(wire.ItemDone(previous_item_id=previous, item=shown)))
+            previous = item.id
+        for active in self._active():
+            effects += active.response.retell()
+        return effects
+
+    def playing(self, now: float) -> list[wire.Playing]:
+        """The answers that are not heard to their end, oldest first."""
+        return [
+            wire.Playing(playout.item_id, playout.response_id, int(playout.heard_ms(now)))
+            for playout in self._heard.unheard(now)
+        ]
+
+    def snapshot(self, now: float, sound_of: Callable[[str, float], list[do.Play]], n_told: int) -> Snapshot:
+        """All that a later `restore` needs. sound_of: item id, heard ms -> the sound after that."""
+        playouts = []
+        for playout in self._heard.unheard(now):
+            plays = sound_of(playout.item_id, playout.heard_ms(now))
+            if plays:
+                playouts.append(
+                    StoredPlayout(
+                        playout.response_id,
+                        playout.item_id,
+                        playout.sent_ms,
+                        playout.heard_ms(now),
+                        plays[0].output_index,
+                        plays[0].format,
+                        [(play.start_ms, play.pcm) for play in plays],
+                    )
+                )
+        return Snapshot(
+            config=self.config,
+            conversation_id=self._conversation_id,
+            items=stored_items(self.conversation),
+            playouts=playouts,
+            audio_ms=self.open_audio_ms,
+            owes_answer=isinstance(self.assistant, Generating) or self._owes_answer,
+            n_told=n_told,
+            fixed=self._fixed,
+        )
+
+    def restore(self, snapshot: Snapshot, now: float) -> None:
+        """Become the session that was stored; to be called before anything else.
+
+        Of an answer that was being made, what was heard or can yet be heard stays. If that is nothing,
+        it is made anew when the client is back.
+        """
+        self.config = snapshot.config
+        self._conversation_id = snapshot.conversation_id
+        self.conversation = restored_items(snapshot.items)
+        self._heard = Heard(self.conversation)
+        self._heard.tells = self.config.extensions.playback_ack
+        self._heard.restore(
+            [
+                Playout(stored.response_id, stored.item_id, now, stored.sent_ms, stored.heard_ms)
+                for stored in snapshot.playouts
+            ]
+        )
+        self._buffer.begin_at(snapshot.audio_ms)
+        self._is_away = True
+        last = self.conversation.find(self.conversation.last_id or "")
+        if snapshot.owes_answer and isinstance(last, AssistantItem) and last.status == "incomplete":
+            if last.modality == "audio":
+                last.heard_ms = last.heard_at_most(last.audio_ms)  # words that were never spoken
+            if not last.heard_text:
+                self.conversation.delete(last.id)
+        last = self.conversation.find(self.conversation.last_id or "")
+        self._owes_answer = snapshot.owes_answer and isinstance(last, UserItem | ToolResultItem)
+
     # Looking up -----------------------------------------------------------------------
 
     @property
     def audio_ms(self) -> int:
         """The position of the input audio's end: what the next sample follows."""
         return self._buffer.end_ms
+
+    @property
+    def open_audio_ms(self) -> int:
+        """The position from which on the input audio has not become a turn, and may yet be one."""
+        return self._buffer.open_from_ms(keeps_all=self._turn_detection is None)
 
     @property
     def _turn_detection(self) -> TurnDetection | None:

@@ -16,9 +16,29 @@ class PeerGone(Exception):
         self.reason = reason
 
 
+class OwnIds:
+    """Ids for the events that a transport tells of its own, between those of the session.
+
+    Each is that of the session's event before it, and a number: so it says how far its reader has come.
+    """
+
+    def __init__(self) -> None:
+        self._before = "event"
+        self._count = 0
+
+    def give(self, event: ServerEvent) -> None:
+        """Called with every event, in the order of telling; one that has an id keeps it."""
+        if event.event_id:
+            self._before, self._count = event.event_id, 0
+        else:
+            self._count += 1
+            event.event_id = f"{self._before}.{self._count}"
+
+
 class Transport(Protocol):
     """One peer's connection. `send`, `play` and `stop_playback` queue and return at once.
 
+    A connection may be handed from one session to another: `run` is cancelled and called again then.
     received_bytes: the size of the event that `receive` returned last.
     """
 
@@ -40,6 +60,10 @@ class Transport(Protocol):
 
     async def run(self) -> None:
         """Carry what is queued to the peer, until cancelled. Raises PeerGone."""
+        ...
+
+    def abandon(self) -> None:
+        """The peer is gone: forget what is queued, and let nobody wait for room."""
         ...
 
     async def close(self, code: int, reason: str) -> None:

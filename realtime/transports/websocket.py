@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Callable
 from contextlib import suppress
 
 from starlette.types import Receive, Send
@@ -22,13 +21,10 @@ CLOSE_WITHIN_S = 2.0
 class WebSocketTransport:
     """The client plays the audio, and tells what was heard of it."""
 
-    def __init__(
-        self, receive: Receive, send: Send, new_id: Callable[[str], str], slow_peer_s: float
-    ) -> None:
+    def __init__(self, receive: Receive, send: Send, slow_peer_s: float) -> None:
         """receive, send: of an ASGI WebSocket that has been accepted."""
         self._receive = receive
         self._send = send
-        self._new_id = new_id
         self._slow_peer_s = slow_peer_s
         self._outbox = Outbox()
         self._encoders: dict[str, OutputEncoder] = {}  # of the responses that speak now
@@ -52,7 +48,6 @@ class WebSocketTransport:
             return error
 
     def send(self, event: ServerEvent) -> None:
-        event.event_id = self._new_id("event")
         self._outbox.put(Outgoing(encode(event)))
         if isinstance(event, ResponseDone):
             self._encoders.pop(event.response.id, None)
@@ -62,7 +57,7 @@ class WebSocketTransport:
         if encoder is None:
             encoder = self._encoders[play.response_id] = OutputEncoder(play.format)
         delta = OutputAudioDelta(
-            event_id=self._new_id("event"),
+            event_id=play.event_id,
             response_id=play.response_id,
             item_id=play.item_id,
             output_index=play.output_index,
@@ -78,6 +73,7 @@ class WebSocketTransport:
         await self._outbox.room()
 
     async def run(self) -> None:
+        self._sending_since = None
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._carry(), name="carrier")
             tasks.create_task(self._watch(), name="slow peer watch")
@@ -97,6 +93,9 @@ class WebSocketTransport:
             if since is not None and self._now() - since >= self._slow_peer_s:
                 self._outbox.clear()  # so that what it reads next, if it does, is why it was closed
                 raise PeerGone(1008, f"the peer has not read for {self._slow_peer_s:g} s")
+
+    def abandon(self) -> None:
+        self._outbox.clear()
 
     async def close(self, code: int, reason: str) -> None:
         short = reason.encode()[:CLOSE_REASON_BYTES_MAX].decode(errors="ignore")

@@ -27,7 +27,7 @@ class Socket:
 
 
 def transport_on(socket: Socket) -> WebSocketTransport:
-    return WebSocketTransport(socket.receive, socket.send, lambda kind: f"{kind}_1", slow_peer_s=0.01)
+    return WebSocketTransport(socket.receive, socket.send, slow_peer_s=0.01)
 
 
 async def test_a_peer_that_reads_again_is_first_told_why_it_was_closed() -> None:

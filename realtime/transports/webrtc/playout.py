@@ -32,17 +32,18 @@ class Position:
 
 @dataclass(slots=True)
 class _Voice:
-    """One item's audio. waiting: what has not been sent of it."""
+    """One item's audio. start_ms: where in the item it begins. waiting: what has not been sent of it."""
 
     response_id: str
     item_id: str
+    start_ms: float
     waiting: bytearray = field(default_factory=bytearray)
     sent_bytes: int = 0
     reported_ms: float = -1.0
 
     @property
     def position(self) -> Position:
-        return Position(self.item_id, round(self.sent_bytes / _BYTES_PER_MS))
+        return Position(self.item_id, round(self.start_ms + self.sent_bytes / _BYTES_PER_MS))
 
 
 class Playout:
@@ -61,7 +62,7 @@ class Playout:
 
     def push(self, play: Play) -> None:
         if not self._voices or self._voices[-1].item_id != play.item_id:
-            self._voices.append(_Voice(play.response_id, play.item_id))
+            self._voices.append(_Voice(play.response_id, play.item_id, play.start_ms))
         self._voices[-1].waiting += play.pcm
         self._queued_bytes += len(play.pcm)
 

@@ -62,6 +62,10 @@ class PlayoutTrack(MediaStreamTrack):
         """What is to be told of what was sent. may_wait: leave out what will be told later anyway."""
         return self._playout.ended() or (None if may_wait else self._playout.progress())
 
+    def abandon(self) -> None:
+        """Nobody hears it any more: nobody waits for room."""
+        self._room.set()
+
     async def room(self) -> None:
         """Wait until more may be played."""
         await self._room.wait()

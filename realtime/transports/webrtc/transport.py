@@ -7,7 +7,6 @@ drop what it has. The core learns of it before it learns of anything new.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
 
 from realtime.audio.resample import Resampler
 from realtime.audio.wire_format import PCM_HZ, OutputEncoder
@@ -24,11 +23,12 @@ from realtime.protocol.events import (
     ItemTruncated,
     PlaybackReport,
     ResponseDone,
+    Resumed,
     ServerEvent,
     SessionCreated,
     SessionUpdated,
 )
-from realtime.transports.base import PeerGone
+from realtime.transports.base import OwnIds, PeerGone
 from realtime.transports.webrtc.events import OutputBufferCleared, OutputBufferStarted, OutputBufferStopped
 from realtime.transports.webrtc.ice import IceSettings
 from realtime.transports.webrtc.offer import Offer
@@ -49,11 +49,9 @@ CLOSE_WITHIN_S = 2.0
 class WebRtcTransport:
     """One call. answer() and connected() come first, then a runner takes it; close() whatever happened."""
 
-    def __init__(
-        self, offer: Offer, settings: IceSettings, new_id: Callable[[str], str], slow_peer_s: float
-    ) -> None:
+    def __init__(self, offer: Offer, settings: IceSettings, slow_peer_s: float) -> None:
         self.received_bytes = 0
-        self._new_id = new_id
+        self._own_ids = OwnIds()
         self._slow_peer_s = slow_peer_s
         self._message_bytes_max = offer.message_bytes_max
         self._has_channel = offer.channel is not None
@@ -105,7 +103,7 @@ class WebRtcTransport:
     def send(self, event: ServerEvent) -> None:
         self._post(event)
         match event:
-            case SessionCreated(session=session) | SessionUpdated(session=session):
+            case SessionCreated(session=session) | SessionUpdated(session=session) | Resumed(session=session):
                 if session.audio.input.format != self._input_format:
                     self._input_format = session.audio.input.format
                     self._input = OutputEncoder(session.audio.input.format)
@@ -145,6 +143,10 @@ class WebRtcTransport:
             tasks.create_task(self._carry(), name="carrier")
             tasks.create_task(self._peer.watch(), name="peer watch")
             tasks.create_task(self._watch(), name="slow peer watch")
+
+    def abandon(self) -> None:
+        self._outbox.clear()
+        self._track.abandon()
 
     async def close(self, code: int, reason: str) -> None:
         """WebRTC has no code or reason to give: what is to be told, an event has told."""
@@ -206,8 +208,7 @@ class WebRtcTransport:
     # What goes ----------------------------------------------------------------------------
 
     def _post(self, event: ServerEvent) -> None:
-        """The one place where events get their ids."""
-        event.event_id = self._new_id("event")
+        self._own_ids.give(event)
         text = encode(event)
         if len(text) * 4 > self._message_bytes_max and len(text.encode()) > self._message_bytes_max:
             kind, size = type(event).__struct_config__.tag, len(text.encode())

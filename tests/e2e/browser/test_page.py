@@ -350,6 +350,7 @@ async def test_a_telephone_on_its_side_hides_nothing_behind_the_controls(
     assert await page.evaluate(lowest) <= controls["y"]
 
     await page.click("#talk")
+    await expect(page.locator("#screen-title")).to_be_visible()
     header = await page.locator("header").bounding_box()
     title = await page.locator("#screen-title").bounding_box()
     assert header is not None

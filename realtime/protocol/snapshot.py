@@ -1,0 +1,172 @@
+"""A session as data that outlives its process: what a restarted server, or another one, goes on from.
+
+Answers that are being made are not part of it: they end with the process that makes them.
+"""
+
+from typing import Any, Self
+
+import msgspec
+from msgspec import Struct
+
+from agent.api import AudioPart, TextPart
+from realtime.protocol.config import AudioFormat, SessionConfig
+from realtime.protocol.conversation import (
+    AssistantItem,
+    Conversation,
+    Item,
+    SystemItem,
+    ToolCallItem,
+    ToolResultItem,
+    UserItem,
+)
+from realtime.protocol.effects import Play
+
+VERSION = 1
+
+
+class StoredPart(Struct, array_like=True):
+    """text, or audio (s16le mono at 16 kHz) with its transcript where that is known."""
+
+    text: str | None
+    pcm: bytes = b""
+    transcript: str | None = None
+
+
+class StoredItem(Struct, omit_defaults=True):
+    """Any item; what its kind does not have stays at its default."""
+
+    kind: str
+    id: str
+    parts: list[StoredPart] = []
+    modality: str = "audio"
+    text: str = ""
+    status: str = "completed"
+    audio_ms: float = 0.0
+    marks: list[tuple[float, int]] = []
+    heard_ms: float | None = None
+    call_id: str = ""
+    name: str = ""
+
+
+class StoredPlayout(Struct):
+    """An answer that was not heard to its end. pieces: (start_ms, s16le mono at 24 kHz) of what was not."""
+
+    response_id: str
+    item_id: str
+    sent_ms: float
+    heard_ms: float
+    output_index: int
+    format: AudioFormat
+    pieces: list[tuple[float, bytes]]
+
+
+class Snapshot(Struct):
+    """owes_answer: an answer was being made. n_told: events so far. fixed: of the configuration.
+    resend_after: the client's event after which it sends again."""
+
+    config: SessionConfig
+    conversation_id: str
+    items: list[StoredItem]
+    playouts: list[StoredPlayout]
+    audio_ms: int
+    owes_answer: bool
+    n_told: int
+    fixed: dict[str, Any] = {}
+    resend_after: str | None = None
+    version: int = VERSION
+
+    def encode(self) -> bytes:
+        return _encoder.encode(self)
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self | None:
+        """None for what another version of Parlour has written."""
+        try:
+            found = _decoder.decode(data)
+        except msgspec.DecodeError:
+            return None
+        return found if found.version == VERSION else None  # type: ignore[return-value]
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Snapshot)
+
+
+def stored_items(conversation: Conversation) -> list[StoredItem]:
+    return [_stored(item) for item in conversation]
+
+
+def restored_items(stored: list[StoredItem]) -> Conversation:
+    conversation = Conversation()
+    for item in stored:
+        conversation.insert(_restored(item))
+    return conversation
+
+
+def plays_of(playout: StoredPlayout) -> list[Play]:
+    """Its sound again, for a player that starts where it was heard last."""
+    place = playout.response_id, playout.item_id, playout.output_index, 0
+    return [Play(*place, pcm, playout.format, start_ms) for start_ms, pcm in playout.pieces]
+
+
+def _stored(item: Item) -> StoredItem:
+    match item:
+        case SystemItem(id=item_id, parts=parts):
+            return StoredItem("system", item_id, [StoredPart(part.text) for part in parts])
+        case UserItem(id=item_id, parts=user_parts):
+            kept = [
+                StoredPart(part.text)
+                if isinstance(part, TextPart)
+                else StoredPart(None, part.pcm, part.transcript)
+                for part in user_parts
+            ]
+            return StoredItem("user", item_id, kept)
+        case AssistantItem():
+            return StoredItem(
+                "assistant",
+                item.id,
+                modality=item.modality,
+                text=item.text,
+                status=item.status,
+                audio_ms=item.audio_ms,
+                marks=list(item.marks),
+                heard_ms=item.heard_ms,
+            )
+        case ToolCallItem():
+            return StoredItem(
+                "call",
+                item.id,
+                text=item.arguments,
+                status=item.status,
+                call_id=item.call_id,
+                name=item.name,
+            )
+        case ToolResultItem():
+            return StoredItem("result", item.id, text=item.output, call_id=item.call_id)
+
+
+def _restored(stored: StoredItem) -> Item:
+    status = "incomplete" if stored.status != "completed" else "completed"
+    match stored.kind:
+        case "system":
+            return SystemItem(stored.id, tuple(TextPart(part.text or "") for part in stored.parts))
+        case "user":
+            parts = (
+                AudioPart(part.pcm, part.transcript) if part.text is None else TextPart(part.text)
+                for part in stored.parts
+            )
+            return UserItem(stored.id, tuple(parts))
+        case "assistant":
+            return AssistantItem(
+                stored.id,
+                "text" if stored.modality == "text" else "audio",
+                stored.text,
+                "incomplete" if status == "incomplete" else "completed",
+                stored.audio_ms,
+                list(stored.marks),
+                stored.heard_ms,
+            )
+        case "call":
+            return ToolCallItem(stored.id, stored.call_id, stored.name, stored.text)
+        case _:
+            return ToolResultItem(stored.id, stored.call_id, stored.text)

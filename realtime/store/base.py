@@ -1,0 +1,50 @@
+"""What a store of sessions is: where they are while nobody is connected, and after the server's end."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from realtime.errors import ParlourError
+
+
+class StoreError(ParlourError):
+    """The store cannot be reached or used. One sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One session. Times are seconds since the epoch.
+
+    owner: whose it is, "" where nobody is asked for a key. tokens: the hash of each token that
+    resumes it, and when that one ends. data: the session itself, encoded.
+    """
+
+    session_id: str
+    owner: str
+    tokens: dict[str, float]
+    expires_at: float
+    data: bytes
+
+
+class Store(Protocol):
+    """A session has one holder at a time: the server that may change what is stored of it."""
+
+    async def save(self, stored: Stored, holder: str) -> bool:
+        """Keep the session in place of what was kept of it. False when another holder has it now."""
+        ...
+
+    async def claim(self, session_id: str, token: str, owner: str, holder: str, now: float) -> Stored | None:
+        """Take a session over with a token's hash, which is used up by that, in one indivisible step.
+
+        None where there is no such session, token or owner, or their time is over.
+        """
+        ...
+
+    async def forget(self, session_id: str, holder: str) -> None:
+        """The session has ended; nothing happens where another holder has it now."""
+        ...
+
+    async def sweep(self, now: float) -> None:
+        """Forget what is past its time."""
+        ...
+
+    async def aclose(self) -> None: ...

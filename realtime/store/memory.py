@@ -1,0 +1,43 @@
+"""Sessions in this process's memory: they outlive their connection, and nothing else."""
+
+from dataclasses import replace
+
+from realtime.store.base import Stored
+
+
+class MemoryStore:
+    """Holds as many sessions as the server runs; `sweep` lets go of the others."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[str, Stored]] = {}
+
+    async def save(self, stored: Stored, holder: str) -> bool:
+        held_by, _ = self._kept.get(stored.session_id, (holder, None))
+        if held_by != holder:
+            return False
+        self._kept[stored.session_id] = holder, stored
+        return True
+
+    async def claim(self, session_id: str, token: str, owner: str, holder: str, now: float) -> Stored | None:
+        _, stored = self._kept.get(session_id, ("", None))
+        if stored is None or stored.owner != owner or stored.expires_at <= now:
+            return None
+        if stored.tokens.get(token, 0.0) <= now:
+            return None
+        left = {known: until for known, until in stored.tokens.items() if known != token}
+        stored = replace(stored, tokens=left)
+        self._kept[session_id] = holder, stored
+        return stored
+
+    async def forget(self, session_id: str, holder: str) -> None:
+        held_by, _ = self._kept.get(session_id, ("", None))
+        if held_by == holder:
+            del self._kept[session_id]
+
+    async def sweep(self, now: float) -> None:
+        over = [session_id for session_id, (_, stored) in self._kept.items() if stored.expires_at <= now]
+        for session_id in over:
+            del self._kept[session_id]
+
+    async def aclose(self) -> None:
+        self._kept.clear()

@@ -1,0 +1,113 @@
+"""A conversation moves from one page to another, in the middle of an answer."""
+
+import asyncio
+import hashlib
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from tests.e2e.browser.chromium import WAIT_S, Wire, state_is
+from tests.e2e.browser.gateways import REAL, Gateway, running
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.skipif(not REAL, reason="the fake gateway resumes nothing"),
+]
+
+HERE = Path(__file__).parent
+VENDORED = HERE.parents[2] / "web_client" / "qrcode_generator.js"
+PHONE = {"width": 390, "height": 844}
+
+
+async def ask(page: Page, text: str = "Tell me something") -> None:
+    await page.fill("#text", text)
+    await page.press("#text", "Enter")
+    await page.locator("#text").blur()
+    await page.wait_for_function("() => document.querySelectorAll('.word.said').length >= 3")
+
+
+async def link_of(page: Page) -> str:
+    await page.click("#settings-button")
+    await page.click("#hand-over-button")
+    await expect(page.locator("#hand-over")).to_be_visible()
+    await expect(page.locator("#hand-over-title")).to_be_focused()
+    return await page.locator("#hand-over-link").input_value()
+
+
+async def test_a_phone_goes_on_at_the_word_that_was_heard_last_and_the_first_page_falls_silent(
+    page: Page, wire: Wire, quiet_browser: Browser
+) -> None:
+    async with running(Gateway(keys="open-sesame-1234")) as gateway:
+        await page.add_init_script("sessionStorage.setItem('parlour.key', 'open-sesame-1234')")
+        await page.goto(gateway.url)
+        await ask(page)
+        link = await link_of(page)
+        assert link.startswith(f"{gateway.url}#resume=rt_")
+
+        context = await quiet_browser.new_context(viewport=PHONE)
+        context.set_default_timeout(WAIT_S * 1000)
+        phone = await context.new_page()
+        phone_wire = Wire(phone)
+        await phone.goto(link)
+        assert phone.url == gateway.url, "the token does not stay in the address"
+        await expect(phone.locator("#screen-title")).to_have_text("Continue the conversation here")
+        assert phone_wire.sockets == 0, "nothing happens before the press"
+        await phone.get_by_role("button", name="Continue here").click()
+
+        await wire.received_of("parlour.moved")
+        await expect(page.locator("#screen")).to_contain_text("is on another device now")
+        await expect(page.locator("#hand-over")).to_be_hidden()
+        last = [event for event in wire.sent if event["type"] == "parlour.playback"][-1]
+        first = await phone_wire.sent_of("parlour.playback")
+        assert first["item_id"] == last["item_id"]
+        assert abs(first["played_ms"] - last["played_ms"]) < 1000
+        await state_is(phone, "speaking")
+        await expect(phone.locator("#lines li")).to_have_count(2)
+        await expect(phone.locator("#lines li.user p")).to_have_text("Tell me something")
+        await phone_wire.sent_of("input_audio_buffer.append", 10)
+        truncated = [event for event in wire.sent if event["type"] == "conversation.item.truncate"]
+        assert truncated == [], "what moved was not cut off"
+
+        await page.get_by_role("button", name="Begin a new one").click()
+        await state_is(page, "listening")
+        await expect(page.locator("#lines li")).to_have_count(0)
+        await context.close()
+
+
+async def test_a_link_that_was_used_begins_a_new_conversation_and_says_so(
+    page: Page, wire: Wire, gateway: Gateway
+) -> None:
+    await page.goto(f"{gateway.url}#resume=rt_forged.token")
+    await page.get_by_role("button", name="Continue here").click()
+    await wire.received_of("error")
+    await state_is(page, "listening")
+    await expect(page.locator("#notice")).to_contain_text("not there any more")
+
+
+async def test_the_link_says_how_long_it_works_and_that_a_loopback_address_leads_nowhere(
+    page: Page, wire: Wire, gateway: Gateway
+) -> None:
+    await page.goto(gateway.url)
+    await page.click("#settings-button")
+    await expect(page.locator("#hand-over-button")).to_be_disabled()
+    await page.keyboard.press("Escape")
+    await page.click("#talk")
+    await wire.received_of("parlour.resume_token")
+    await link_of(page)
+    await expect(page.locator("#hand-over-until")).to_contain_text("for another")
+    await expect(page.locator("#hand-over-reach")).to_contain_text("PARLOUR_KEYS")
+    audit = await page.evaluate((HERE / "audit.js").read_text())
+    assert audit["faint"] == []
+    assert audit["nameless"] == []
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#hand-over")).to_be_hidden()
+    await state_is(page, "listening")
+    assert await page.locator("#hand-over-link").input_value() == ""
+
+
+async def test_the_generator_of_the_code_is_the_one_that_was_published() -> None:
+    published = "ea91d7118a5395289170da848b7c6758b996163bfbccf312591ab65a4911b7c0"
+    content = await asyncio.to_thread(VENDORED.read_bytes)
+    assert hashlib.sha256(content).hexdigest() == published, "qrcode-generator 2.0.4, dist/qrcode.mjs"

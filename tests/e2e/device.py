@@ -1,0 +1,163 @@
+"""A smart speaker as docs/mqtt.md describes it, on the plain client library: nothing of Parlour's."""
+
+import asyncio
+import json
+import socket
+import struct
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiomqtt
+
+PREFIX = "parlour/v1"
+WITHIN_S = 30.0
+FRAME_BYTES = 1280  # 40 ms
+PLAYED_EVERY_S = 0.2
+
+
+@dataclass
+class Device:
+    """Its loudspeaker plays in real time while `plays`; else sound only piles up."""
+
+    client: aiomqtt.Client
+    name: str
+    events: list[dict[str, Any]] = field(default_factory=list)
+    states: list[str] = field(default_factory=list)
+    server: list[str] = field(default_factory=list)
+    frames: list[tuple[int, int, bytes]] = field(default_factory=list)
+    cleared: int = 0
+    told_ms: int = 0  # the last acknowledgement that the broker has
+    played: dict[int, float] = field(default_factory=dict)  # ms of each answer that came out
+    _waiting: list[tuple[int, bytes]] = field(default_factory=list)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def up(self, channel: str) -> str:
+        return f"{PREFIX}/{self.name}/up/{channel}"
+
+    async def say(self, kind: str, **rest: Any) -> None:
+        await self.client.publish(self.up("event"), json.dumps({"type": kind, **rest}), qos=1)
+
+    async def sound(self, pcm16k: bytes) -> None:
+        """As fast as it goes: within the ten seconds that a network may have held back."""
+        for at in range(0, len(pcm16k), FRAME_BYTES):
+            await self.client.publish(self.up("audio"), pcm16k[at : at + FRAME_BYTES])
+
+    async def speak(self, pcm16k: bytes, paced: bool = False) -> None:
+        """And be silent for a second. paced: as a microphone does."""
+        pcm = pcm16k + bytes(2 * 16_000)
+        if not paced:
+            await self.sound(pcm)
+            return
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        for at in range(0, len(pcm), FRAME_BYTES):
+            await self.sound(pcm[at : at + FRAME_BYTES])
+            due += FRAME_BYTES / 32_000
+            await asyncio.sleep(max(0.0, due - loop.time()))
+
+    async def until(self, found: Callable[[], Any], what: str = "") -> Any:
+        async with asyncio.timeout(WITHIN_S):
+            while not found():
+                self._news.clear()
+                await self._news.wait()
+        return found()
+
+    async def event(self, kind: str, n: int = 1) -> dict[str, Any]:
+        """The nth event of that type."""
+        return dict((await self.until(lambda: self.of(kind)[n - 1 :]))[0])
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        return [event for event in self.events if event["type"] == kind]
+
+    async def state(self, wanted: str) -> None:
+        await self.until(lambda: self.states and self.states[-1] == wanted)
+
+    def spoken(self, answer: int) -> bytes:
+        return b"".join(pcm for number, _, pcm in self.frames if number == answer)
+
+    def crash(self) -> None:
+        """Its power fails: the connection ends without a word."""
+        self.client._client.socket().shutdown(socket.SHUT_RDWR)
+
+    async def read(self) -> None:
+        async for message in self.client.messages:
+            channel = str(message.topic).rpartition("/")[2]
+            payload = message.payload
+            assert isinstance(payload, bytes)
+            match channel:
+                case "event":
+                    self._take(json.loads(payload))
+                case "state":
+                    self.states.append(payload.decode())
+                case "server":
+                    self.server.append(payload.decode())
+                case "audio":
+                    answer, offset = struct.unpack_from("<II", payload)
+                    self.frames.append((answer, offset, payload[8:]))
+                    if answer > self.cleared:
+                        self._waiting.append((answer, payload[8:]))
+            self._news.set()
+
+    def _take(self, event: dict[str, Any]) -> None:
+        self.events.append(event)
+        if event["type"] == "output_audio_buffer.cleared":
+            self.cleared = event["answer"]
+            self._waiting = [frame for frame in self._waiting if frame[0] > self.cleared]
+
+    async def play(self) -> None:
+        """Frame by frame in its time, with its acknowledgements."""
+        loop = asyncio.get_running_loop()
+        due, told_at, told = loop.time(), 0.0, (0, 0.0)
+        answer = 0
+        while True:
+            if self._waiting:
+                answer, pcm = self._waiting.pop(0)
+                due = max(due, loop.time()) + len(pcm) / 48_000
+                await asyncio.sleep(due - loop.time())
+                self.played[answer] = self.played.get(answer, 0.0) + len(pcm) / 48
+                self._news.set()
+            else:
+                await asyncio.sleep(0.005)
+            now = answer, self.played.get(answer, 0.0)
+            is_over = not self._waiting
+            if answer and now != told and (is_over or loop.time() - told_at >= PLAYED_EVERY_S):
+                told_at, told = loop.time(), now
+                await self.say("parlour.played", answer=answer, played_ms=int(now[1]))
+                self.told_ms = int(now[1])
+
+
+@asynccontextmanager
+async def device(
+    url: str, name: str = "kitchen", plays: bool = True, **options: Any
+) -> AsyncIterator[Device]:
+    """Connected, and known to the server. options: of the client library."""
+    parts = urlsplit(url)
+    client = aiomqtt.Client(
+        parts.hostname or "",
+        parts.port or 1883,
+        username=parts.username,
+        password=parts.password,
+        identifier=name,
+        will=aiomqtt.Will(f"{PREFIX}/{name}/up/status", "offline", 1, True),
+        keepalive=5,
+        **options,
+    )
+    client.pending_calls_threshold = 1_000_000
+    async with client:
+        one = Device(client, name)
+        reading = asyncio.create_task(one.read(), name=f"{name} reads")
+        playing = asyncio.create_task(one.play(), name=f"{name} plays") if plays else None
+        try:
+            await client.subscribe([(f"{PREFIX}/{name}/down/+", 1), (f"{PREFIX}/server", 1)])
+            await one.until(lambda: one.server and one.server[-1] == "online")
+            await client.publish(one.up("status"), "online", qos=1, retain=True)
+            await one.until(lambda: one.states)  # idle, or what goes on where it was interrupted
+            yield one
+        finally:
+            for task in (reading, playing):
+                if task is not None:
+                    task.cancel()
+            await asyncio.gather(*(task for task in (reading, playing) if task), return_exceptions=True)

@@ -1,0 +1,152 @@
+"""`parlour doctor` against servers that are well, and against each thing that can be wrong with one."""
+
+import asyncio
+import shutil
+import socket
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import uvicorn
+from websockets.asyncio.client import connect
+
+from agent.scripted import ScriptedAgent
+from realtime.app import create_app, uvicorn_config
+from realtime.cli import main
+from realtime.doctor import DoctorOptions, diagnose
+from realtime.errors import SettingsError
+from realtime.settings import Settings
+
+KEY = "open-sesame-1234"
+STEPS = ["address", "certificate", "server", "readiness", "key", "session"]
+
+
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[int]:
+    agent = ScriptedAgent()
+    config = uvicorn_config(create_app(settings, agent, await agent.health()), settings)
+    server = uvicorn.Server(config)
+    listener = socket.create_server(("127.0.0.1", 0))
+    running = asyncio.create_task(server.serve(sockets=[listener]), name="server under test")
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        server.should_exit = True
+        await running
+        listener.close()
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """One for 127.0.0.1 that nobody vouches for, and its key."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not installed, which makes the certificate")
+    folder = tmp_path_factory.mktemp("certificate")
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    wanted = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
+    wanted += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(cert)]
+    subprocess.run([openssl, "req", *wanted], check=True, capture_output=True, timeout=30)
+    return cert, key
+
+
+async def examine(url: str, key: str = "", ca: Path | None = None) -> tuple[int, list[str]]:
+    lines: list[str] = []
+    code = await diagnose(DoctorOptions(url, key, ca), lines.append)
+    return code, lines
+
+
+def outcome(lines: list[str]) -> list[tuple[str, str]]:
+    return [(line.split()[0], line.split()[1].rstrip(":")) for line in lines]
+
+
+async def test_a_server_that_is_well_passes_every_step() -> None:
+    async with serving(Settings(keys=KEY)) as port:
+        code, lines = await examine(f"http://127.0.0.1:{port}", KEY)
+    assert outcome(lines) == [("ok", step) for step in STEPS]
+    assert code == 0
+    assert KEY not in "".join(lines)
+
+
+async def test_where_nothing_listens_one_is_told_how_to_start_it() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    code, lines = await examine(f"http://127.0.0.1:{port}")
+    assert (code, outcome(lines)) == (1, [("failed", "address")])
+    assert "parlour serve" in lines[-1]
+
+
+async def test_a_wrong_key_and_a_missing_one_are_told_apart() -> None:
+    async with serving(Settings(keys=KEY)) as port:
+        code, lines = await examine(f"http://127.0.0.1:{port}", "wrong")
+        _, without = await examine(f"http://127.0.0.1:{port}")
+    assert (code, outcome(lines)[-1]) == (1, ("failed", "key"))
+    assert "not one of the server's" in lines[-1]
+    assert "wants one" in without[-1]
+
+
+async def test_a_certificate_that_nobody_vouches_for_fails_until_it_is_named(
+    certificate: tuple[Path, Path],
+) -> None:
+    cert, key = certificate
+    async with serving(Settings(ssl_certfile=str(cert), ssl_keyfile=str(key))) as port:
+        code, lines = await examine(f"https://127.0.0.1:{port}")
+        trusted, all_lines = await examine(f"https://127.0.0.1:{port}", ca=cert)
+    assert (code, outcome(lines)[-1]) == (1, ("failed", "certificate"))
+    assert "--ca" in lines[-1]
+    assert trusted == 0, all_lines
+
+
+async def test_a_certificate_of_another_name_is_named_as_the_reason(certificate: tuple[Path, Path]) -> None:
+    cert, key = certificate
+    async with serving(Settings(ssl_certfile=str(cert), ssl_keyfile=str(key))) as port:
+        code, lines = await examine(f"https://localhost:{port}", ca=cert)
+    assert (code, outcome(lines)[-1]) == (1, ("failed", "certificate"))
+    assert "localhost" in lines[-1]
+
+
+async def test_plain_http_asked_for_by_https_is_recognised() -> None:
+    async with serving(Settings()) as port:
+        code, lines = await examine(f"https://127.0.0.1:{port}")
+    assert (code, outcome(lines)[-1]) == (1, ("failed", "certificate"))
+    assert "http://" in lines[-1]
+
+
+async def test_another_server_is_not_taken_for_parlour() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while (await reader.readline()) not in (b"\r\n", b""):
+            pass
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi")
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        code, lines = await examine(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    assert (code, outcome(lines)[-1]) == (1, ("failed", "server"))
+
+
+async def test_a_full_server_says_so() -> None:
+    async with (
+        serving(Settings(sessions_max=1)) as port,
+        connect(f"ws://127.0.0.1:{port}/v1/realtime", proxy=None) as other,
+    ):
+        await other.recv()
+        code, lines = await examine(f"http://127.0.0.1:{port}")
+    assert (code, outcome(lines)[-1]) == (1, ("failed", "readiness"))
+    assert "seat" in lines[-1]
+
+
+async def test_what_is_no_address_or_no_certificate_is_a_wrong_setting(tmp_path: Path) -> None:
+    for options in (DoctorOptions("http://"), DoctorOptions("https://127.0.0.1", ca=tmp_path / "no.pem")):
+        with pytest.raises(SettingsError):
+            await diagnose(options, print)
+
+
+def test_the_command_ends_with_one_at_the_first_failure(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    assert main(["doctor", "--url", f"http://127.0.0.1:{port}"]) == 1
+    assert capsys.readouterr().out.startswith("failed  address: nothing listens")
+    assert main(["doctor", "--url", "nonsense://"]) == 2

@@ -1,0 +1,90 @@
+// @ts-check
+/**
+ * A conversation told anew (docs/resume.md): what the server tells of it, put together with what the page knows. Lines
+ * that the page has keep their words; sound that the player has is not played twice.
+ */
+
+import { decodePcm, encodePcm, sampleCount } from "./base64.js";
+
+/** @typedef {import("./conversation.js").Conversation} Conversation */
+/** @typedef {import("./conversation.js").Effect} Effect */
+/** @typedef {import("./conversation.js").WireEvent} WireEvent */
+/** @typedef {import("./line.js").Line} Line */
+
+const SAMPLES_A_MS = 24;
+
+/**
+ * Before it is told: what was under way is so only if the server says it again.
+ * @param {Conversation} conversation @param {WireEvent} resumed @returns {Effect[]}
+ */
+export function prepare(conversation, { playing }) {
+  conversation.userSpeaking = false;
+  conversation.active = null;
+  conversation.owedUntilMs = null;
+  conversation.cancelNext = false;
+  conversation.toldAnew = true;
+  conversation.stillPlaying = new Map(playing.map((/** @type {any} */ each) => [each.item_id, each.heard_ms]));
+  /** @type {Effect[]} */
+  const effects = [];
+  for (const line of conversation.lines.filter(({ role }) => role === "assistant")) {
+    line.final = true;
+    if (conversation.stillPlaying.has(line.id)) expectSound(line, conversation.stillPlaying.get(line.id) ?? 0);
+    else if (!line.audioEnded && line.audioMs > 0) {
+      line.audioEnded = true;
+      effects.push({ kind: "end", item: line.id });
+    }
+  }
+  // An answer of which nothing was heard is made again.
+  conversation.lines = conversation.lines.filter((line) =>
+    line.role === "user" ? line.text !== "" : line.audioMs > 0 || line.heardAll || line.cutAt !== null,
+  );
+  return effects;
+}
+
+/** @param {Conversation} conversation @param {{id: string, type: string, role?: string, status?: string, content?: any[]}} item */
+export function itemTold(conversation, item) {
+  if (item.type !== "message" || item.role === "system" || conversation.find(item.id)) return;
+  const parts = item.content ?? [];
+  const line = conversation.line(item.id, item.role === "user" ? "user" : "assistant");
+  line.text = parts.map((part) => part.text ?? part.transcript ?? "").join(" ");
+  line.announced = item.status !== "in_progress"; // it was said before
+  if (line.role === "user") {
+    line.final = !parts.some((part) => part.type === "input_audio" && part.transcript === null);
+    return;
+  }
+  line.final = item.status !== "in_progress";
+  const heardMs = conversation.stillPlaying.get(item.id);
+  line.heardAll = heardMs === undefined && line.final;
+  if (heardMs !== undefined) expectSound(line, heardMs);
+}
+
+/** An answer that is being made tells all of its text again. @param {Line} line */
+export function textTold(line) {
+  line.text = "";
+  line.final = false;
+}
+
+/**
+ * The part of a piece of sound that has not come yet, null where there is none.
+ * @param {Line} line @param {string} audio base64 @returns {string | null}
+ */
+export function newSound(line, audio) {
+  if (line.toldMs === null) return audio;
+  const missing = Math.round((line.audioMs - line.toldMs) * SAMPLES_A_MS);
+  const count = sampleCount(audio);
+  if (missing >= count) {
+    line.toldMs += count / SAMPLES_A_MS;
+    return null;
+  }
+  line.toldMs = null;
+  return missing > 0 ? encodePcm(decodePcm(audio).slice(missing)) : audio;
+}
+
+/** The sound of a line comes again from there. @param {Line} line @param {number} fromMs */
+function expectSound(line, fromMs) {
+  line.toldMs = fromMs;
+  if (fromMs <= line.audioMs) return;
+  line.baseMs += fromMs - line.audioMs; // what lies between was heard elsewhere
+  line.audioMs = fromMs;
+  line.heardMs = Math.max(line.heardMs, fromMs);
+}
