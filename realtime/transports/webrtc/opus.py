@@ -15,7 +15,7 @@ _BIT_RATE = 32_000  # speech at full band (RFC 7587 3.1.1: 28 to 40 kbit/s)
 _OPTIONS = {
     "application": "voip",
     "frame_duration": str(FRAME_MS),
-    "compression_level": "5",  # half of the processor time of 10, which nobody hears in speech
+    "compression_level": "1",  # 130 us a frame; 5 takes 290, for what is little at this bit rate
     "fec": "1",  # browsers mend a lost packet from the one after it
     "packet_loss": "10",
 }
@@ -63,7 +63,7 @@ class OpusDecoder:
         except av.FFmpegError as error:
             raise ValueError(f"libopus refuses the packet ({type(error).__name__})") from None
         self._last = payload
-        return b"".join(frame.to_ndarray().tobytes() for frame in frames)
+        return _pcm(frames)
 
     def conceal(self, samples: int) -> bytes:
         """What libopus guesses for `samples` that were lost: the sound goes on, and fades."""
@@ -73,9 +73,7 @@ class OpusDecoder:
             nothing = bytes([self._last[0] & 0xFC])
             step = _FRAME_SAMPLES[nothing[0] >> 3]
             for _ in range(min(samples // step, _CONCEALED_PACKETS_MAX)):
-                pcm += b"".join(
-                    frame.to_ndarray().tobytes() for frame in self._codec.decode(av.Packet(nothing))
-                )
+                pcm += _pcm(self._codec.decode(av.Packet(nothing)))
         return pcm + bytes(2 * samples - len(pcm))
 
 
@@ -97,3 +95,8 @@ class OpusEncoder:
         frame.sample_rate = PCM_HZ
         [packet] = self._codec.encode(frame)
         return bytes(packet)
+
+
+def _pcm(frames: "list[av.AudioFrame]") -> bytes:
+    """A plane may be longer than its samples."""
+    return b"".join(bytes(frame.planes[0])[: 2 * frame.samples] for frame in frames)
