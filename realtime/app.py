@@ -98,6 +98,8 @@ def create_app(settings: Settings, agent: Agent, health: Health) -> Starlette:
             if devices is not None:
                 running.append(tasks.create_task(devices.run(), name="mqtt devices"))
             yield
+            if devices is not None:
+                devices.stop()
             for task in running:
                 task.cancel()
 

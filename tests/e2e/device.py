@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable
@@ -141,6 +142,7 @@ async def device(
         identifier=name,
         will=aiomqtt.Will(f"{PREFIX}/{name}/up/status", "offline", 1, True),
         keepalive=5,
+        timeout=math.inf,  # with one, Python 3.11 may forget the cancellation of whoever waits
         **options,
     )
     client.pending_calls_threshold = 1_000_000
