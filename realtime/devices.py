@@ -155,7 +155,7 @@ class Devices:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._notify(link), name="notices")
                     # No task of its own: a group of Python 3.11 whose task fails while nothing else is
-                    # awaited in it leaves its parent marked as cancelled (CPython issue 108951).
+                    # awaited in it leaves its parent marked as cancelled (CPython issue 116720).
                     await until_lost(client)
             except asyncio.CancelledError:
                 self._link = None  # what comes from now on begins nothing
