@@ -116,7 +116,7 @@ def create_app(settings: Settings, agent: Agent, health: Health, store: Store | 
             yield
             calls.end()
             if devices is not None:
-                devices.end()
+                devices.stop()
             for task in running:
                 task.cancel()
         await sessions.aclose()

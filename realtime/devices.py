@@ -121,12 +121,12 @@ class Devices:
         self._now = time.monotonic
         self._tokens: dict[str, str] = {}  # of the devices whose session was interrupted
         self._link: _Link | None = None
-        self._is_ending = False
+        self._is_stopping = False
 
     async def run(self) -> None:
-        """Serve until cancelled."""
+        """Serve until stopped and cancelled."""
         backoff = Backoff()
-        while True:
+        while not self._is_stopping:
             will = Will(self._topics.server, "offline", qos=1, retain=True)
             try:
                 async with connection(self._broker, will, self._take) as client:
@@ -137,19 +137,18 @@ class Devices:
             except* Exception:
                 # A bug of ours: the devices begin anew, and those who come in otherwise go on.
                 logger.exception("internal error", extra={"broker": self._broker.shown})
-            if self._is_ending:
-                return  # it came together with a failure, and a group tells the failure
-            await asyncio.sleep(backoff.next_s())
+            if not self._is_stopping:
+                await asyncio.sleep(backoff.next_s())
 
-    def end(self) -> None:
-        """To be called before `run` is cancelled: a cancellation that comes together with the broker's word
-        may be lost in it."""
-        self._is_ending = True
+    def stop(self) -> None:
+        """Connect no more. Called before `run` is cancelled: a cancellation alone is forgotten when it
+        comes together with a failure, of which a task group tells, or with the broker's answer."""
+        self._is_stopping = True
 
     async def _serve(self, client: Client, backoff: Backoff) -> None:
         """Raises MqttError, in a group, when the connection is lost."""
-        if self._is_ending:
-            return  # it came together with the broker's answer
+        if self._is_stopping:
+            return
         async with asyncio.TaskGroup() as sessions:
             self._link = link = _Link(client, sessions)
             try:
@@ -157,8 +156,10 @@ class Devices:
                 backoff.reset()
                 logger.info("broker connected", extra={"broker": self._broker.shown})
                 async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(until_lost(client), name="broker")
                     tasks.create_task(self._notify(link), name="notices")
+                    # No task of its own: a group of Python 3.11 whose task fails while nothing else is
+                    # awaited in it leaves its parent marked as cancelled (CPython issue 116720).
+                    await until_lost(client)
             except asyncio.CancelledError:
                 self._link = None  # what comes from now on begins nothing
                 await self._part(link, PeerGone(1012, "the server is stopping"))

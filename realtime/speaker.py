@@ -18,7 +18,17 @@ from typing import Any
 from aiomqtt import Client, Message, MqttError, Will
 
 from realtime.audio.resample import Resampler
-from realtime.broker import Backoff, Broker, check_prefix, connection, parse_broker, tls_context, until_lost
+from realtime.broker import (
+    Backoff,
+    Broker,
+    check_prefix,
+    connection,
+    parse_broker,
+    publish,
+    subscribe,
+    tls_context,
+    until_lost,
+)
 from realtime.errors import SettingsError
 from realtime.microphone import HZ, Devices, Playback, open_devices
 from realtime.settings import Settings
@@ -109,12 +119,13 @@ class Speaker:
     played_out: bytearray = field(default_factory=bytearray)
     playback: Playback = field(default_factory=Playback)
     _client: Client | None = None
-    _state: str = ""
+    shows: str = ""
     _server: str = ""
     _cleared: int = 0
     _n_done: int = 0
     _failure: str = ""
     _is_pressed: bool = False
+    _lines: asyncio.StreamReader | None = None  # one for all connections: what was read ahead is not lost
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _acknowledge_now: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -124,30 +135,33 @@ class Speaker:
 
     async def run(self) -> int:
         backoff, tries = Backoff(), 0
-        while tries < TRIES_MAX or self.devices is not None:
+        while True:
             topics, is_over, has_failed = Topics(self.options.prefix), False, False
             will = Will(topics.up(self.options.name, "status"), "offline", qos=1, retain=True)
             try:
                 async with connection(self.options.broker, will, self._take) as client:
                     self._client = client
                     tries = 0
+                    backoff.reset()
                     await self._converse(client, topics)
                     is_over = True
-            except* MqttError:
+            except* MqttError as lost:
                 tries += 1
-                print(f"parlour: no connection to {self.options.broker.shown}", file=sys.stderr)
+                shown = f"{self.options.broker.shown}: {lost.exceptions[0]}"
+                print(f"parlour: no connection to {shown}", file=sys.stderr)
             except* _TurnFailed as failed:
                 print(f"parlour: {failed.exceptions[0]}", file=sys.stderr)
                 has_failed = True
             if is_over or has_failed:
                 return int(has_failed)
+            if tries >= TRIES_MAX and self.devices is None:
+                return 3
             await asyncio.sleep(backoff.next_s())
-        return 3
 
     async def _converse(self, client: Client, topics: Topics) -> None:
         """Raises MqttError and _TurnFailed, in groups."""
         name = self.options.name
-        self._state, self._server, self._cleared, self._n_done = "", "", 0, 0
+        self.shows, self._server, self._cleared, self._n_done = "", "", 0, 0
         self._forget()
         async with asyncio.TaskGroup() as tasks:
             running = [
@@ -156,10 +170,10 @@ class Speaker:
             ]
             if self.devices is None:
                 running.append(tasks.create_task(self._play(), name="loudspeaker"))
-            await client.subscribe([(topics.down(name, "+"), 1), (topics.server, 1)])
+            await subscribe(client, topics.down(name, "+"), topics.server)
             await self._until(lambda: self._server == "online")
-            await client.publish(topics.up(name, "status"), "online", qos=1, retain=True)
-            await self._until(lambda: self._state == "idle")
+            await publish(client, topics.up(name, "status"), "online", qos=1, retain=True)
+            await self._until(lambda: self.shows == "idle")
             if self.devices is None:
                 while self.turns:
                     await self._say_turn(self.turns[0])
@@ -169,7 +183,7 @@ class Speaker:
                 print("Enter wakes it; then speak. Ctrl-C ends.", file=sys.stderr)
                 running.append(tasks.create_task(self._hear(self.devices), name="microphone"))
                 await self._obey()
-            await client.publish(topics.up(name, "status"), "offline", qos=1, retain=True)
+            await publish(client, topics.up(name, "status"), "offline", qos=1, retain=True)
             for task in running:
                 task.cancel()
 
@@ -177,20 +191,20 @@ class Speaker:
 
     async def _say_turn(self, pcm: bytes) -> None:
         n_done = self._n_done
-        if self.options.push_to_talk or self._state == "idle":
+        if self.options.push_to_talk or self.shows == "idle":
             await self._send("parlour.start", push_to_talk=self.options.push_to_talk)
-        await self._until(lambda: self._state in HEARD_WHILE)
+        await self._until(lambda: self.shows in HEARD_WHILE)
         await self._say(pcm)
         if self.options.push_to_talk:
             await self._send("parlour.release")
         for _ in range(300):  # at most 12 s of silence, in which any turn detection ends the turn
-            if self.options.push_to_talk or self._state in ("thinking", "speaking") or self._n_done > n_done:
+            if self.options.push_to_talk or self.shows in ("thinking", "speaking") or self._n_done > n_done:
                 break
             await self._say(bytes(FRAME_BYTES))
         else:
             raise _TurnFailed("the server heard no end of a turn in the file.")
         await self._until(lambda: self._n_done > n_done)
-        await self._until(lambda: self._state in ("idle", "listening") and self.playback.is_empty)
+        await self._until(lambda: self.shows in ("idle", "listening") and self.playback.is_empty)
 
     async def _say(self, pcm: bytes) -> None:
         loop = asyncio.get_running_loop()
@@ -204,8 +218,8 @@ class Speaker:
         resampler, waiting = Resampler(HZ, UP_HZ), bytearray()
         while True:
             waiting += resampler.push(await devices.captured.get())
-            is_heard = self._state in HEARD_WHILE
-            if self._state == "speaking" or not self.playback.is_empty:
+            is_heard = self.shows in HEARD_WHILE
+            if self.shows == "speaking" or not self.playback.is_empty:
                 is_heard = is_heard and self.options.hears_while_speaking
             if not (self._is_pressed or is_heard):
                 waiting.clear()
@@ -215,9 +229,12 @@ class Speaker:
 
     async def _obey(self) -> None:
         """Each line of standard input is the wake word, or the button; its end is the end."""
-        loop, reader = asyncio.get_running_loop(), asyncio.StreamReader()
-        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-        while await reader.readline():
+        if self._lines is None:
+            self._lines = lines = asyncio.StreamReader()
+            loop = asyncio.get_running_loop()
+            await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
+        self._is_pressed = False
+        while await self._lines.readline():
             if not self.options.push_to_talk:
                 await self._send("parlour.start")
                 continue
@@ -230,11 +247,11 @@ class Speaker:
     async def _send(self, kind: str, **rest: Any) -> None:
         assert self._client is not None
         topic = Topics(self.options.prefix).up(self.options.name, "event")
-        await self._client.publish(topic, json.dumps({"type": kind, **rest}), qos=1)
+        await publish(self._client, topic, json.dumps({"type": kind, **rest}), qos=1)
 
     async def _publish_sound(self, pcm: bytes) -> None:
         assert self._client is not None
-        await self._client.publish(Topics(self.options.prefix).up(self.options.name, "audio"), pcm)
+        await publish(self._client, Topics(self.options.prefix).up(self.options.name, "audio"), pcm)
 
     # The answers ------------------------------------------------------------------------
 
@@ -247,7 +264,7 @@ class Speaker:
                     if frame.answer > self._cleared:
                         self.playback.play(str(frame.answer), frame.pcm)
                 case "state":
-                    self._state = payload.decode()
+                    self.shows = payload.decode()
                 case "server":
                     self._server = payload.decode()
                     if self._server != "online":

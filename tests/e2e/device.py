@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable
@@ -114,7 +115,11 @@ class Device:
         answer = 0
         while True:
             if self._waiting:
-                answer, pcm = self._waiting.pop(0)
+                following, pcm = self._waiting.pop(0)
+                if answer != following and (answer, self.played.get(answer, 0.0)) != told:
+                    # The last word on one that was stopped, which the next has followed at once.
+                    await self._acknowledge(answer)
+                answer = following
                 due = max(due, loop.time()) + len(pcm) / 48_000
                 await asyncio.sleep(due - loop.time())
                 self.played[answer] = self.played.get(answer, 0.0) + len(pcm) / 48
@@ -125,8 +130,13 @@ class Device:
             is_over = not self._waiting
             if answer and now != told and (is_over or loop.time() - told_at >= PLAYED_EVERY_S):
                 told_at, told = loop.time(), now
-                await self.say("parlour.played", answer=answer, played_ms=int(now[1]))
-                self.told_ms = int(now[1])
+                await self._acknowledge(answer)
+
+    async def _acknowledge(self, answer: int) -> None:
+        if answer:
+            played_ms = int(self.played[answer])
+            await self.say("parlour.played", answer=answer, played_ms=played_ms)
+            self.told_ms = played_ms
 
 
 @asynccontextmanager
@@ -143,6 +153,7 @@ async def device(
         identifier=name,
         will=aiomqtt.Will(f"{PREFIX}/{name}/up/status", "offline", 1, True),
         keepalive=5,
+        timeout=math.inf,  # with one, Python 3.11 may forget the cancellation of whoever waits
         **options,
     )
     client.pending_calls_threshold = 1_000_000

@@ -191,6 +191,24 @@ async def test_a_server_that_is_stopped_says_so_and_one_that_comes_back_is_found
                 await converse(speaker)
 
 
+async def test_a_server_stops_though_a_device_wakes_it_again_and_again(tmp_path: Path) -> None:
+    async with running_broker(tmp_path) as broker:
+        server = running_server(mqtt_url=broker.url)
+        await server.__aenter__()
+        async with device(broker.url) as speaker:
+            await come_to(speaker, "listening")
+
+            async def wake() -> None:
+                while True:
+                    await speaker.say("parlour.start")
+
+            waking = asyncio.create_task(wake())
+            async with asyncio.timeout(20):
+                await server.__aexit__(None, None, None)
+            waking.cancel()
+            await asyncio.gather(waking, return_exceptions=True)
+
+
 async def test_a_server_that_is_killed_is_offline_and_its_successor_serves(tmp_path: Path) -> None:
     async with running_broker(tmp_path) as broker:
         killed = await started(

@@ -3,17 +3,26 @@
 import asyncio
 import os
 import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from realtime.microphone import HZ
+from realtime.audio.resample import Resampler
+from realtime.broker import parse_broker
+from realtime.microphone import HZ, Devices, Playback
+from realtime.speaker import Speaker, SpeakerOptions
 from realtime.wav import read_wav
 from tests.conftest import running_server
+from tests.e2e.device import PREFIX
 from tests.e2e.mosquitto import running_broker
 from tests.speech import utterances
 
 WAV = str(utterances()[1].path)
+SPEECH = utterances()[1].pcm16k
+SILENCE = bytes(2 * 16_000)
 WITHIN_S = 60.0
 
 
@@ -45,6 +54,124 @@ async def test_a_file_is_said_and_the_answer_played_to_its_end(tmp_path: Path, w
         async with asyncio.timeout(10):
             while server.sessions.open_count:
                 await asyncio.sleep(0.01)
+
+
+async def test_a_broker_that_restarts_in_mid_answer_costs_the_answer_and_the_turn_is_said_again(
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "answer.wav"
+    async with running_broker(tmp_path) as broker, running_server(mqtt_url=broker.url) as server:
+        saying = asyncio.create_task(spoken("--broker", broker.url, "--wav", WAV, "--out", str(out)))
+        async with asyncio.timeout(WITHIN_S):
+            while not server.sessions.open_count:
+                await asyncio.sleep(0.01)
+            await broker.stop()
+            while server.sessions.open_count:
+                await asyncio.sleep(0.01)
+            await broker.start()
+            code, output, errors = await saying
+    assert code == 0
+    assert output.startswith("This is sentence one of ten.")
+    assert "no connection" in errors
+    assert len(read_wav(out, HZ)) / (2 * HZ) >= 9.9
+
+
+@dataclass
+class Board:
+    """What a person does with one: a loudspeaker in real time, a microphone, an Enter key."""
+
+    speaker: Speaker
+    devices: Devices
+    enter: int
+
+    @property
+    def heard_ms(self) -> int:
+        return self.devices.playback.position()[1]
+
+    async def until(self, is_so: Callable[[], bool]) -> None:
+        async with asyncio.timeout(WITHIN_S):
+            while not is_so():
+                await asyncio.sleep(0.01)
+
+    async def press(self) -> None:
+        os.write(self.enter, b"\n")
+
+    async def say(self, pcm16k: bytes) -> None:
+        pcm = Resampler(16_000, HZ).push(pcm16k)
+        for at in range(0, len(pcm), 960):
+            await self.devices.captured.put(pcm[at : at + 960])
+
+    async def play(self) -> None:
+        loop = asyncio.get_running_loop()
+        due_at = loop.time()
+        while True:
+            self.devices.playback.pull(960)
+            due_at += 0.02
+            await asyncio.sleep(max(0.0, due_at - loop.time()))
+
+
+@asynccontextmanager
+async def board(url: str, monkeypatch: pytest.MonkeyPatch, **options: bool) -> AsyncIterator[Board]:
+    """Ends with the end of its standard input, by which it is then ended well."""
+    reading, writing = os.pipe()
+    devices = Devices(asyncio.Queue(100), Playback(), 0)
+    wanted = {"push_to_talk": False, **options}
+    speaker = Speaker(SpeakerOptions(parse_broker(url), "board", PREFIX, (), None, **wanted), [], devices)
+    made = Board(speaker, devices, writing)
+    with os.fdopen(reading) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        running = asyncio.create_task(speaker.run())
+        playing = asyncio.create_task(made.play())
+        try:
+            yield made
+            os.close(writing)
+            async with asyncio.timeout(WITHIN_S):
+                assert await running == 0
+        finally:
+            for task in (running, playing):
+                task.cancel()
+            await asyncio.gather(running, playing, return_exceptions=True)
+
+
+async def test_a_board_is_woken_heard_and_interrupted_and_after_a_restart_of_the_broker_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with (
+        running_broker(tmp_path) as broker,
+        running_server(mqtt_url=broker.url) as server,
+        board(broker.url, monkeypatch) as kitchen,
+    ):
+        for has_restarted in (False, True):
+            await kitchen.until(lambda: kitchen.speaker.shows == "idle")
+            await kitchen.press()
+            await kitchen.until(lambda: kitchen.speaker.shows == "listening")
+            await kitchen.say(SPEECH + SILENCE)
+            await kitchen.until(lambda: kitchen.heard_ms >= 500)
+            await kitchen.say(SPEECH + SILENCE)  # speaks over it
+            await kitchen.until(lambda: kitchen.devices.playback.position()[0] == "2")
+            assert server.sessions.open_count == 1
+            if not has_restarted:
+                await broker.stop()
+                await kitchen.until(lambda: not server.sessions.open_count)
+                await broker.start()
+
+
+async def test_a_board_without_echo_cancellation_is_deaf_while_it_speaks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with (
+        running_broker(tmp_path) as broker,
+        running_server(mqtt_url=broker.url),
+        board(broker.url, monkeypatch, hears_while_speaking=False) as kitchen,
+    ):
+        await kitchen.until(lambda: kitchen.speaker.shows == "idle")
+        await kitchen.press()
+        await kitchen.until(lambda: kitchen.speaker.shows == "listening")
+        await kitchen.say(SPEECH + SILENCE)
+        await kitchen.until(lambda: kitchen.heard_ms >= 500)
+        await kitchen.say(SPEECH + SILENCE)
+        await kitchen.until(lambda: kitchen.heard_ms == 10_000)
+        assert kitchen.devices.playback.position()[0] == "1"
 
 
 @pytest.mark.parametrize(
