@@ -8,7 +8,7 @@ import pytest
 
 from agent.scripted import RECITAL
 from realtime.protocol.events import ItemDeleted, ResponseCancel
-from realtime.sessions import Ids, Sessions
+from realtime.sessions import Sessions
 from realtime.transports.base import Transport
 from realtime.transports.webrtc import peer
 from tests.conftest import Server, running_server
@@ -312,7 +312,7 @@ async def ended(server: Server) -> None:
 async def test_a_call_handed_from_runner_to_runner_loses_and_repeats_nothing(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def hand_about(_: Sessions, transport: Transport, ids: Ids, model: str) -> None:
+    async def hand_about(_: Sessions, transport: Transport, *__: object) -> None:
         for number in range(60):
             transport.send(ItemDeleted(item_id=f"item {number}"))
             running = asyncio.create_task(transport.run(), name="a runner's sender")
