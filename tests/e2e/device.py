@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import aiomqtt
 
 PREFIX = "parlour/v1"
-WITHIN_S = 30.0
+WITHIN_S = 60.0
 FRAME_BYTES = 1280  # 40 ms
 PLAYED_EVERY_S = 0.2
 

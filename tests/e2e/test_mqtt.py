@@ -206,7 +206,7 @@ async def test_fifty_speakers_converse_at_once_and_nobody_hears_anothers_answer(
         ]
 
         async def converse(speaker: Device) -> None:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(150):
                 await speaker.say("parlour.start", session=ONE_SECOND)
                 await speaker.state("listening")
                 for turn in (1, 2):
