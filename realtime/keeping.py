@@ -22,11 +22,13 @@ logger = logging.getLogger("parlour.session")
 
 @dataclass(slots=True)
 class _Kept:
-    """A session of this process. tokens: hash -> when it ends, as in the store."""
+    """A session of this process. tokens: hash -> when it ends, as in the store. for_others: those of them
+    for a hand-over, which outlive a lost connection of the device that shows them."""
 
     session: Resumable
     owner: str
     tokens: dict[str, float] = field(default_factory=dict)
+    for_others: set[str] = field(default_factory=set)
     used: str = ""  # the hash of the token that stays good until the next one is known to have arrived
     saving: asyncio.Task[None] | None = None
     saved_at: float = 0.0
@@ -85,7 +87,10 @@ class SessionKeeper:
         kept = self._kept[session.session_id]
         token = self._sign(kept, session.expires_at)
         kept.used = hash_of(used) if used else ""
-        kept.tokens = {hash_of(token): float(session.expires_at)}
+        if kept.used in kept.for_others:
+            kept.for_others.clear()  # it has moved
+        tokens = {other: until for other, until in kept.tokens.items() if other in kept.for_others}
+        kept.tokens = {**tokens, hash_of(token): float(session.expires_at)}
         if used:
             kept.tokens[kept.used] = self._wall() + self._grace_s
         await self._save(kept)
@@ -96,6 +101,7 @@ class SessionKeeper:
         expires_at = int(min(self._wall() + HAND_OVER_S, session.expires_at))
         token = self._sign(kept, expires_at)
         kept.tokens[hash_of(token)] = float(expires_at)
+        kept.for_others.add(hash_of(token))
         await self._save(kept)
         return token, expires_at
 

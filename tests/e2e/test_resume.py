@@ -102,6 +102,27 @@ async def test_a_device_that_takes_over_hears_the_answer_from_where_it_was_heard
         await phone.leave()
 
 
+async def test_a_token_for_another_device_outlives_a_lost_connection_but_no_move() -> None:
+    async with running_server(**AT_ONCE) as server:
+        kitchen = await ResumingClient(ws(server)).begin()
+        tokens = []
+        for n in (1, 2):
+            await kitchen.say("parlour.hand_over")
+            tokens.append((await kitchen.until("parlour.hand_over_token", n))["token"])
+        await kitchen.drop()
+        await kitchen.come_back()
+        phone = ResumingClient(ws(server))
+        assert (await phone.come_back(tokens[0], anew=True))["type"] == "parlour.resumed"
+        await phone.say("response.create")
+        await phone.until("response.done")
+        late = ResumingClient(ws(server))
+        for token in (tokens[1], kitchen.token):
+            refused = await late.come_back(token, anew=True)
+            assert refused["error"]["code"] == "invalid_resume_token"
+        await phone.leave()
+        await late.leave()
+
+
 async def test_a_device_that_says_nothing_when_it_is_moved_is_closed() -> None:
     async with running_server(**AT_ONCE) as server:
         old = await ResumingClient(ws(server)).begin()
