@@ -6,7 +6,7 @@ from typing import Protocol
 
 from realtime.errors import InvalidEvent
 from realtime.protocol.effects import Play
-from realtime.protocol.events import AnyClientEvent, ServerEvent
+from realtime.protocol.events import AnyClientEvent, PlaybackReport, ServerEvent
 from realtime.protocol.snapshot import Snapshot
 from realtime.replay import Replay
 from realtime.transports.base import PeerGone, Transport
@@ -94,6 +94,7 @@ class Nobody:
     """Stands in for a transport while nobody is connected: what is told, the replay keeps."""
 
     received_bytes = 0
+    paces_playback = False
 
     def __init__(self, replay: Replay, attached: asyncio.Event) -> None:
         self._replay = replay
@@ -117,6 +118,9 @@ class Nobody:
 
     async def run(self) -> None:
         pass
+
+    def part(self) -> list[PlaybackReport]:
+        return []
 
     def abandon(self) -> None:
         pass

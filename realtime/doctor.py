@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import json
 import os
+import re
 import socket
 import ssl
 import time
@@ -18,6 +19,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 import httpx
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
@@ -83,6 +85,13 @@ _BUSY = "The server hangs, or a firewall swallows what is sent: look at its log,
 _NOT_PARLOUR = "Is --url the address of a Parlour server, and not of something else?"
 
 
+_NO_PATH = (
+    "Everything but WebRTC works. Open the server's UDP ports, name the address at which it is reached "
+    "(PARLOUR_WEBRTC_ADDRESS), or use a TURN server: docs/webrtc.md."
+)
+_CANDIDATE = re.compile(r"^a=candidate:\S+ \d+ udp \d+ (\S+) \d+ typ", re.MULTILINE | re.IGNORECASE)
+
+
 class _Examination:
     """The steps. Each returns what it found, or raises Failed."""
 
@@ -110,6 +119,7 @@ class _Examination:
             ("readiness", self._check_ready),
             ("key", self._check_key),
             ("session", self._open_session),
+            ("call", self._call),
         ]
 
     async def _reach(self) -> str:
@@ -191,6 +201,39 @@ class _Examination:
         return (
             f"opened; round trip {round_trip_ms:.0f} ms; resumed within {token['grace_s']:g} s if it is lost"
         )
+
+    async def _call(self) -> str:
+        """Over WebRTC, as a browser without a microphone would."""
+        connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        began = asyncio.Event()
+        try:
+            connection.addTransceiver("audio", direction="recvonly")
+            channel = connection.createDataChannel("oai-events")
+            channel.on("message", lambda _: began.set())
+            await connection.setLocalDescription(await connection.createOffer())
+            answer = await self._offer(connection.localDescription.sdp)
+            await connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+            async with asyncio.timeout(STEP_S * 0.8):
+                await began.wait()
+        except TimeoutError:
+            offered = sorted(set(_CANDIDATE.findall(answer)))
+            raise Failed(f"no UDP gets through to {', '.join(offered) or 'the server'}", _NO_PATH) from None
+        except ValueError:
+            raise Failed("the answer to the offer is no SDP", _NOT_PARLOUR) from None
+        finally:
+            await connection.close()
+        relay = ", with a relay in case of need" if " typ relay" in answer else ""
+        return f"connected over WebRTC{relay}"
+
+    async def _offer(self, sdp: str) -> str:
+        headers = {**self._headers, "Content-Type": "application/sdp"}
+        try:
+            response = await self.http.post("v1/realtime/calls", content=sdp, headers=headers)
+        except httpx.HTTPError as error:
+            raise Failed(f"no answer over HTTP: {type(error).__name__}", _NOT_PARLOUR) from None
+        if response.status_code != 201:
+            raise Failed(f"it is refused with HTTP {response.status_code}", "Look at the server's log.")
+        return response.text
 
     async def _get(self, path: str) -> httpx.Response:
         try:

@@ -104,6 +104,10 @@ class Replay:
         self._text_bytes = self._audio_bytes = 0
         self._lost_through = self._last
 
+    def forget_sound(self) -> None:
+        """It is about to be told anew."""
+        self._drop_sound(lambda *_: True)
+
     def heard(self, item_id: str, heard_ms: float) -> None:
         """What was heard has arrived: let its sound go, and all sound before it."""
         through = 0

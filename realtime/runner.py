@@ -165,6 +165,7 @@ class Runner:
         self._next: Connection | None = None
         self._attached = asyncio.Event()
         self._transport: Transport = Nobody(self.replay, self._attached)
+        self._server_plays = False  # by the transport that served it last
         self._is_over = False
         self._last_client_event: str | None = None
         self._marks: deque[tuple[int, str | None]] = deque()  # position in ms, last client event by then
@@ -300,17 +301,26 @@ class Runner:
             connection, self._next = self._next, None
             if connection is None:
                 continue
-            self._connection, self._transport = connection, connection.transport
-            gone = await self._serve(connection)
-            if gone is None or gone.code == 1008:
-                gone = gone or PeerGone(MOVED, "the session goes on elsewhere")
-                await connection.transport.close(gone.code, gone.reason)
+            self._connection = connection
+            gone = await self._serve(connection) or PeerGone(MOVED, "the session goes on elsewhere")
             self._connection, self._transport = None, Nobody(self.replay, self._attached)
+            self._server_plays = connection.transport.paces_playback
+            for report in connection.transport.part():
+                self._heard(report)
+            self._feed(PeerAway())
+            dismissed = self._tasks.create_task(self._dismiss(connection, gone), name="farewell")
+            if self._next is None:
+                await dismissed
+                await self._wait(gone)
+
+    async def _dismiss(self, connection: Connection, gone: PeerGone) -> None:
+        """Takes seconds where the network is dead; the next connection does not wait for that."""
+        try:
+            if gone.code in (MOVED, 1008):
+                await connection.transport.close(gone.code, gone.reason)
+        finally:
             connection.transport.abandon()
             connection.left.set()
-            self._feed(PeerAway())
-            if self._next is None:
-                await self._wait(gone)
 
     async def _serve(self, connection: Connection) -> PeerGone | None:
         """Returns why it is gone; None when it had to leave."""
@@ -332,9 +342,11 @@ class Runner:
 
     async def _greet(self, connection: Connection) -> None:
         if not connection.resumed_by:
+            self._transport = connection.transport
             self._perform(self._session.open())
             return
         token = await self._keeper.issue(self, connection.resumed_by)
+        self._transport = connection.transport
         # From here on without a pause: nothing may come between what was missed and what is new.
         last = self.replay.number_of(connection.last_event_id or "")
         missed = None if last is None else self.replay.since(last)
@@ -351,6 +363,14 @@ class Runner:
         connection.transport.send(resumed)
         if missed is None:
             self._retell(playing, connection.history)
+        elif self._server_plays or connection.transport.paces_playback:
+            # Of sound, the client had what it heard, whichever event it had last.
+            unheard = self._unheard(playing)
+            self.replay.forget_sound()
+            for told in missed:
+                if not isinstance(told.event, do.Play):
+                    connection.transport.send(told.event)
+            self._perform(unheard)
         else:
             for told in missed:
                 if isinstance(told.event, do.Play):
@@ -361,15 +381,20 @@ class Runner:
 
     def _retell(self, playing: list[Playing], history: bool) -> None:
         """The conversation as it stands, and the sound that was not heard."""
-        effects = self._session.retell(history)
+        effects = self._session.retell(history) + self._unheard(playing)
+        self.replay.forget()  # its numbers are of what another client was told
+        self._perform(effects)
+
+    def _unheard(self, playing: list[Playing]) -> list[Effect]:
+        """The sound of these answers that was not heard, and its end where no more of it comes."""
+        effects: list[Effect] = []
         for one in playing:
             plays = self.replay.sound_of(one.item_id, one.heard_ms)
             effects += plays
             if plays and one.response_id not in self._answers:
                 place = plays[0].output_index, plays[0].content_index
                 effects.append(do.Send(_done(one, *place)))
-        self.replay.forget()  # its numbers are of what another client was told
-        self._perform(effects)
+        return effects
 
     def _make_way(self, connection: Connection, other: Connection) -> None:
         """Another connection comes in place of this one."""
@@ -406,6 +431,7 @@ class Runner:
                 continue
             match ended:
                 case HandedOn() if connection is self._connection:
+                    connection.transport.part()
                     connection.handed_on = ended
                     connection.left.set()
                     continue
@@ -438,10 +464,10 @@ class Runner:
                     await self._resume(event, connection)
                 case HandOver():
                     await self._hand_over(event)
+                case PlaybackReport():
+                    self._heard(event)
                 case _:
                     self._feed(event)
-                    if isinstance(event, PlaybackReport) and self.replay.keeps:
-                        self.replay.heard(event.item_id, event.played_ms)
             if not isinstance(event, ClientError) and event.event_id is not None:
                 self._last_client_event = event.event_id
             if costs and not self._budget.spend(self._clock.now(), transport.received_bytes):
@@ -450,6 +476,11 @@ class Runner:
             while self._unrecognised_bytes > UNRECOGNISED_BYTES_MAX:
                 self._recognised.clear()
                 await self._recognised.wait()
+
+    def _heard(self, report: PlaybackReport) -> None:
+        self._feed(report)
+        if self.replay.keeps:
+            self.replay.heard(report.item_id, report.played_ms)
 
     async def _resume(self, event: Resume, connection: Connection) -> None:
         """Raises HandedOn when there is such a session, and it is not this one."""

@@ -26,7 +26,7 @@ from realtime.protocol.assistant import Limits
 from realtime.protocol.codec import decode
 from realtime.protocol.config import SessionConfig, TurnDetection
 from realtime.protocol.effects import Play
-from realtime.protocol.events import AnyClientEvent, ServerEvent
+from realtime.protocol.events import AnyClientEvent, PlaybackReport, ServerEvent
 from realtime.protocol.inputs import SpeechStarted, SpeechStopped, TurnSignal
 from realtime.protocol.session import Session
 from realtime.runner import UNRECOGNISED_BYTES_MAX, Runner, SessionOver
@@ -81,6 +81,7 @@ class FakeTransport:
         self.stopped: list[str] = []
         self.closed: tuple[int, str] | None = None
         self.received_bytes = 0
+        self.paces_playback = False
         self.has_room = asyncio.Event()
         self.has_room.set()
 
@@ -104,6 +105,9 @@ class FakeTransport:
 
     async def run(self) -> None:
         await asyncio.Event().wait()
+
+    def part(self) -> list[PlaybackReport]:
+        return []
 
     def abandon(self) -> None:
         self.has_room.set()

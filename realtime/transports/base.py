@@ -4,7 +4,7 @@ from typing import Protocol
 
 from realtime.errors import InvalidEvent
 from realtime.protocol.effects import Play
-from realtime.protocol.events import AnyClientEvent, ServerEvent
+from realtime.protocol.events import AnyClientEvent, PlaybackReport, ServerEvent
 
 
 class PeerGone(Exception):
@@ -26,6 +26,10 @@ class OwnIds:
         self._before = "event"
         self._count = 0
 
+    def played(self, play: Play) -> None:
+        """Called with every piece of sound, between the events."""
+        self._before, self._count = play.event_id, 0
+
     def give(self, event: ServerEvent) -> None:
         """Called with every event, in the order of telling; one that has an id keeps it."""
         if event.event_id:
@@ -39,10 +43,12 @@ class Transport(Protocol):
     """One peer's connection. `send`, `play` and `stop_playback` queue and return at once.
 
     A connection may be handed from one session to another: `run` is cancelled and called again then.
-    received_bytes: the size of the event that `receive` returned last.
+    received_bytes: the size of the event that `receive` returned last. paces_playback: it plays by itself, so
+    that of what it was given, the peer has no more than it has heard.
     """
 
     received_bytes: int
+    paces_playback: bool
 
     async def receive(self) -> AnyClientEvent | InvalidEvent:
         """The next event of the client. Raises PeerGone."""
@@ -60,6 +66,11 @@ class Transport(Protocol):
 
     async def run(self) -> None:
         """Carry what is queued to the peer, until cancelled. Raises PeerGone."""
+        ...
+
+    def part(self) -> list[PlaybackReport]:
+        """The session goes on without this connection: play no more. Returns what is still to be told of
+        what was heard."""
         ...
 
     def abandon(self) -> None:

@@ -147,6 +147,7 @@ class MqttTransport:
     ) -> None:
         """resume: the token of an earlier session, to go on with if it is still there."""
         self.received_bytes = 0
+        self.paces_playback = False
         self.token = ""  # with which this session can be resumed
         self.ended = (1000, "")  # code and reason, once it is over
         self._event_topic = topics.down(device, "event")
@@ -364,6 +365,9 @@ class MqttTransport:
             tasks.create_task(self._carry_events(), name="events")
             tasks.create_task(self._carry_audio(), name="audio")
             tasks.create_task(self._attend(), name="attention")
+
+    def part(self) -> list[wire.PlaybackReport]:
+        return []
 
     def abandon(self) -> None:
         self._outbox.clear()

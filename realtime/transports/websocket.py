@@ -11,7 +11,13 @@ from realtime.errors import InvalidEvent
 from realtime.outbox import Outbox, Outgoing
 from realtime.protocol.codec import decode, encode
 from realtime.protocol.effects import Play
-from realtime.protocol.events import AnyClientEvent, OutputAudioDelta, ResponseDone, ServerEvent
+from realtime.protocol.events import (
+    AnyClientEvent,
+    OutputAudioDelta,
+    PlaybackReport,
+    ResponseDone,
+    ServerEvent,
+)
 from realtime.transports.base import PeerGone
 
 CLOSE_REASON_BYTES_MAX = 123  # RFC 6455 5.5: a control frame holds 125 bytes, two are the code
@@ -31,6 +37,7 @@ class WebSocketTransport:
         self._now = time.monotonic
         self._sending_since: float | None = None
         self.received_bytes = 0
+        self.paces_playback = False
 
     async def receive(self) -> AnyClientEvent | InvalidEvent:
         message = await self._receive()
@@ -93,6 +100,9 @@ class WebSocketTransport:
             if since is not None and self._now() - since >= self._slow_peer_s:
                 self._outbox.clear()  # so that what it reads next, if it does, is why it was closed
                 raise PeerGone(1008, f"the peer has not read for {self._slow_peer_s:g} s")
+
+    def part(self) -> list[PlaybackReport]:
+        return []
 
     def abandon(self) -> None:
         self._outbox.clear()

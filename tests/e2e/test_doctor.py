@@ -1,6 +1,7 @@
 """`parlour doctor` against servers that are well, and against each thing that can be wrong with one."""
 
 import asyncio
+import re
 import shutil
 import socket
 import subprocess
@@ -13,14 +14,17 @@ import uvicorn
 from websockets.asyncio.client import connect
 
 from agent.scripted import ScriptedAgent
+from realtime import doctor
 from realtime.app import create_app, uvicorn_config
 from realtime.cli import main
 from realtime.doctor import DoctorOptions, diagnose
 from realtime.errors import SettingsError
 from realtime.settings import Settings
+from realtime.transports.webrtc import peer
+from realtime.transports.webrtc.offer import Offer, Ours, answer_to
 
 KEY = "open-sesame-1234"
-STEPS = ["address", "certificate", "server", "readiness", "key", "session"]
+STEPS = ["address", "certificate", "server", "readiness", "key", "session", "call"]
 
 
 @asynccontextmanager
@@ -136,6 +140,26 @@ async def test_a_full_server_says_so() -> None:
         code, lines = await examine(f"http://127.0.0.1:{port}")
     assert (code, outcome(lines)[-1]) == (1, ("failed", "readiness"))
     assert "seat" in lines[-1]
+
+
+async def test_a_call_whose_media_does_not_get_through_is_told_from_all_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def nowhere(offer: Offer, ours: Ours) -> str:
+        """An address of the test network, where nobody is (RFC 5737)."""
+        return re.sub(r"(udp \d+) \S+ \d+ typ", r"\1 192.0.2.1 9 typ", answer_to(offer, ours), flags=re.I)
+
+    async def blocked(_: peer.Peer) -> None:
+        """The server's own checks would find a way."""
+
+    monkeypatch.setattr(peer, "answer_to", nowhere)
+    monkeypatch.setattr(peer.Peer, "_tell_candidates", blocked)
+    monkeypatch.setattr(doctor, "STEP_S", 2.0)
+    async with serving(Settings()) as port:
+        code, lines = await examine(f"http://127.0.0.1:{port}")
+    assert (code, outcome(lines)[-1]) == (1, ("failed", "call"))
+    assert "192.0.2.1" in lines[-1]
+    assert "PARLOUR_WEBRTC_ADDRESS" in lines[-1]
 
 
 async def test_what_is_no_address_or_no_certificate_is_a_wrong_setting(tmp_path: Path) -> None:

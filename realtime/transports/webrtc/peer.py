@@ -38,7 +38,8 @@ _UNREAD_BYTES_MAX = 4 * 1024 * 1024
 
 
 class Peer:
-    """Owned by the task of its call, which closes it. on_message: what comes over the data channel."""
+    """Owned by the task of its call, which closes it. on_message: what comes over the data channel. on_news:
+    the peer is gone, or there may be something to tell of what it heard."""
 
     def __init__(
         self,
@@ -47,14 +48,14 @@ class Peer:
         track: PlayoutTrack,
         on_audio: Callable[[Packet | Hole], None],
         on_message: Callable[[str | bytes], None],
-        on_gone: Callable[[], None],
+        on_news: Callable[[], None],
     ) -> None:
         self.gone: PeerGone | None = None
         self.channel: RTCDataChannel | None = None
         self.channel_opened = asyncio.Event()
         self._offer = offer
         self._on_message = on_message
-        self._on_gone = on_gone
+        self._on_news = on_news
         self._gatherer, self._path = gatherer(settings)
         self._path.ice_controlling = bool(offer.ice.iceLite)
         self._ice = RTCIceTransport(self._gatherer)
@@ -71,6 +72,11 @@ class Peer:
         self._dtls.on("statechange", self._changed)
         if self._sctp is not None:
             self._sctp.on("datachannel", self._channel_came)
+
+    @property
+    def heard_at(self) -> float:
+        """When something came from the peer last, on the clock of `time.monotonic`."""
+        return self._path.heard_at
 
     async def answer(self) -> str:
         """The SDP answer, with all our candidates: there is no trickle."""
@@ -113,7 +119,8 @@ class Peer:
         """Report on the audio that comes, and see who has fallen silent; until cancelled. Raises PeerGone."""
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
-            if time.monotonic() - self._path.heard_at > SILENT_S_MAX:
+            self._on_news()  # what was sent may have been heard since
+            if time.monotonic() - self.heard_at > SILENT_S_MAX:
                 self.leave(PeerGone(1006, f"the peer has been silent for {SILENT_S_MAX:g} s"))
             elif self._sctp is not None and self._sctp._advertised_rwnd < 1024 * 1024 - _UNREAD_BYTES_MAX:
                 self.leave(PeerGone(1009, "a message of the peer has no end"))
@@ -130,7 +137,7 @@ class Peer:
             self.gone = why
             self._left.set()
             self.channel_opened.set()
-            self._on_gone()
+            self._on_news()
 
     async def flushed(self) -> None:
         """Wait until the peer has got all that was sent over the data channel."""
@@ -188,7 +195,7 @@ class Peer:
         elif self._dtls.state == "failed":
             self.leave(PeerGone(1006, "the peer's DTLS handshake failed"))
         elif self._dtls.state == "closed":
-            self.leave(PeerGone(1000, "the peer closed the connection"))
+            self.leave(PeerGone(1001, "the peer closed the connection"))
 
     def _channel_came(self, channel: RTCDataChannel) -> None:
         if channel.label != CHANNEL_LABEL or self.channel is not None:
@@ -196,5 +203,5 @@ class Peer:
             return
         self.channel = channel
         channel.on("message", self._on_message)
-        channel.on("close", lambda: self.leave(PeerGone(1000, "the peer closed the data channel")))
+        channel.on("close", lambda: self.leave(PeerGone(1001, "the peer closed the data channel")))
         self.channel_opened.set()

@@ -107,6 +107,13 @@ class Playout:
             self._begun = None
         return [Position(voice.item_id, max(0, round(voice.reported_ms))) for voice in cut]
 
+    def clear(self) -> None:
+        """Forget all audio."""
+        self._voices.clear()
+        self._complete.clear()
+        self._finals.clear()
+        self._begun, self._queued_bytes = None, 0
+
     def ended(self) -> Position | None:
         """The end of an item that has been heard whole, each once."""
         return self._finals.popleft() if self._finals else None

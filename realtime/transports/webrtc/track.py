@@ -1,7 +1,10 @@
 """The audio that the peer hears, at the pace of speech: one Opus packet every 20 ms, and few in silence."""
 
 import asyncio
+import time
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -20,6 +23,15 @@ _TAIL_FRAMES = 10
 _QUIET_EVERY_S = 0.4  # as Opus does itself in silence (RFC 6716 2.1.9)
 _BEHIND_FRAMES_MAX = 5
 """Later than this, the frames that are due are not caught up with: sound goes on later instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """An item's audio was on its way up to there. is_all: to its end."""
+
+    at_s: float
+    position: Position
+    is_all: bool
 
 
 class PlayoutTrack(MediaStreamTrack):
@@ -42,8 +54,11 @@ class PlayoutTrack(MediaStreamTrack):
         self._tail = 0
         self._slot = 0
         self._began_at: float | None = None
+        self._sent: deque[_Sent] = deque()  # and not told; a peer that is silent is soon gone
+        self._heard_ms: dict[str, int] = {}  # of each item that is not known to be heard to its end
 
     def play(self, play: Play) -> None:
+        self._heard_ms.setdefault(play.item_id, round(play.start_ms))
         self._playout.push(play)
         self._news.set()
         if self._playout.is_full:
@@ -51,16 +66,52 @@ class PlayoutTrack(MediaStreamTrack):
 
     def finish(self, response_id: str) -> bool:
         self._news.set()
-        return self._playout.finish(response_id)
+        is_over = self._playout.finish(response_id)
+        self._note()
+        return is_over
 
     def stop_playing(self, response_id: str) -> list[Position] | None:
+        """Forget this response's audio. Returns what `heard` told of each item; None if it is not here."""
         cut = self._playout.stop(response_id)
         self._make_room()
-        return cut
+        if cut is None:
+            return None
+        items = [position.item_id for position in cut]
+        self._sent = deque(sent for sent in self._sent if sent.position.item_id not in items)
+        return [Position(item_id, self._heard_ms.pop(item_id, 0)) for item_id in items]
 
-    def heard(self, may_wait: bool) -> Position | None:
-        """What is to be told of what was sent. may_wait: leave out what will be told later anyway."""
-        return self._playout.ended() or (None if may_wait else self._playout.progress())
+    def heard(self, alive_at: float, may_wait: bool) -> Position | None:
+        """What is to be told of what was sent.
+
+        alive_at: when there was a sign of life of the peer, in monotonic seconds; what was sent since may be
+        lost with the network. may_wait: leave out what will be told later anyway.
+        """
+        while self._sent and self._sent[0].at_s <= alive_at:
+            if may_wait and not any(sent.is_all and sent.at_s <= alive_at for sent in self._sent):
+                return None
+            sent = self._sent.popleft()
+            position = sent.position
+            if sent.is_all:
+                self._heard_ms.pop(position.item_id, None)
+                return position
+            self._heard_ms[position.item_id] = position.played_ms
+            later = self._sent[0] if self._sent else None
+            if later is None or later.at_s > alive_at or later.position.item_id != position.item_id:
+                return position
+        return None
+
+    def part(self, alive_at: float) -> list[Position]:
+        """Forget all audio; how far it was heard, as far as it has not been told."""
+        told = []
+        while (position := self.heard(alive_at, may_wait=False)) is not None:
+            told.append(position)
+        if self._heard_ms:  # the item that is heard now, maybe from its beginning
+            told.append(Position(*next(iter(self._heard_ms.items()))))
+        self._playout.clear()
+        self._sent.clear()
+        self._heard_ms.clear()
+        self._make_room()
+        return told
 
     def abandon(self) -> None:
         """Nobody hears it any more: nobody waits for room."""
@@ -79,7 +130,9 @@ class PlayoutTrack(MediaStreamTrack):
             if frame is not None:
                 self._tail = _TAIL_FRAMES
                 self._make_room()
-                return self._packet(frame)
+                packet = self._packet(frame)
+                self._note()
+                return packet
             if self._tail:
                 self._tail -= 1
                 return self._packet(Frame(bytes(FRAME_BYTES)))
@@ -109,6 +162,14 @@ class PlayoutTrack(MediaStreamTrack):
         if frame.ended is not None:
             self._on_ended(frame.ended)
         return packet
+
+    def _note(self) -> None:
+        now = time.monotonic()
+        while (position := self._playout.ended()) is not None:
+            self._sent.append(_Sent(now, position, is_all=True))
+        position = self._playout.progress()
+        if position is not None:
+            self._sent.append(_Sent(now, position, is_all=False))
 
     def _make_room(self) -> None:
         if not self._playout.is_full:

@@ -13,7 +13,7 @@ from realtime.audio.wire_format import PCM_HZ, OutputEncoder
 from realtime.errors import InvalidEvent
 from realtime.outbox import Outbox, Outgoing
 from realtime.protocol.codec import decode, encode
-from realtime.protocol.config import PcmFormat
+from realtime.protocol.config import PcmFormat, SessionConfig
 from realtime.protocol.effects import Play
 from realtime.protocol.events import (
     AnyClientEvent,
@@ -21,6 +21,7 @@ from realtime.protocol.events import (
     ErrorObject,
     InputAudioBufferAppend,
     ItemTruncated,
+    OutputAudioDone,
     PlaybackReport,
     ResponseDone,
     Resumed,
@@ -34,6 +35,7 @@ from realtime.transports.webrtc.ice import IceSettings
 from realtime.transports.webrtc.offer import Offer
 from realtime.transports.webrtc.opus import OpusDecoder
 from realtime.transports.webrtc.peer import Peer
+from realtime.transports.webrtc.playout import Position
 from realtime.transports.webrtc.reorder import RTP_HZ, Hole, Packet
 from realtime.transports.webrtc.track import PlayoutTrack
 
@@ -51,6 +53,7 @@ class WebRtcTransport:
 
     def __init__(self, offer: Offer, settings: IceSettings, slow_peer_s: float) -> None:
         self.received_bytes = 0
+        self.paces_playback = offer.hears
         self._own_ids = OwnIds()
         self._slow_peer_s = slow_peer_s
         self._message_bytes_max = offer.message_bytes_max
@@ -61,6 +64,7 @@ class WebRtcTransport:
         self._unread_bytes = 0
         self._unread_packets = 0
         self._news = asyncio.Event()
+        self._resumed: set[str] = set()  # responses that began on another connection
         self._cut: dict[str, list[ItemTruncated]] = {}  # responses that were cut off before they were done
         self._waiting_since: float | None = None
         self._decoder = OpusDecoder()
@@ -88,10 +92,10 @@ class WebRtcTransport:
         while True:
             if self._peer.gone is not None:
                 raise self._peer.gone
-            position = self._track.heard(may_wait=not self._inbox)
+            position = self._track.heard(self._peer.heard_at, may_wait=not self._inbox)
             if position is not None:
                 self.received_bytes = 0
-                return PlaybackReport(item_id=position.item_id, played_ms=position.played_ms)
+                return _report(position)
             if self._inbox:
                 event = self._read(self._inbox.popleft())
                 if event is not None:
@@ -103,10 +107,16 @@ class WebRtcTransport:
     def send(self, event: ServerEvent) -> None:
         self._post(event)
         match event:
-            case SessionCreated(session=session) | SessionUpdated(session=session) | Resumed(session=session):
-                if session.audio.input.format != self._input_format:
-                    self._input_format = session.audio.input.format
-                    self._input = OutputEncoder(session.audio.input.format)
+            case SessionCreated(session=session) | SessionUpdated(session=session):
+                self._take_format(session)
+            case Resumed(session=session, playing=playing):
+                self._take_format(session)
+                self._resumed = {one.response_id for one in playing}
+            case OutputAudioDone(response_id=response_id) if response_id in self._resumed:
+                # Its response.done may have been told on the other connection.
+                self._open_responses.discard(response_id)
+                if self._track.finish(response_id):
+                    self._ended(response_id)
             case ResponseDone(response=response):
                 self._open_responses.discard(response.id)
                 for truncated in self._cut.pop(response.id, []):
@@ -116,6 +126,7 @@ class WebRtcTransport:
 
     def play(self, play: Play) -> None:
         if self._plays:
+            self._own_ids.played(play)
             self._open_responses.add(play.response_id)
             self._track.play(play)
 
@@ -143,6 +154,9 @@ class WebRtcTransport:
             tasks.create_task(self._carry(), name="carrier")
             tasks.create_task(self._peer.watch(), name="peer watch")
             tasks.create_task(self._watch(), name="slow peer watch")
+
+    def part(self) -> list[PlaybackReport]:
+        return [_report(position) for position in self._track.part(self._peer.heard_at)]
 
     def abandon(self) -> None:
         self._outbox.clear()
@@ -205,6 +219,11 @@ class WebRtcTransport:
                 pcm = bytes(2 * samples)
         return self._input.push(self._resampler.push(pcm))
 
+    def _take_format(self, session: SessionConfig) -> None:
+        if session.audio.input.format != self._input_format:
+            self._input_format = session.audio.input.format
+            self._input = OutputEncoder(session.audio.input.format)
+
     # What goes ----------------------------------------------------------------------------
 
     def _post(self, event: ServerEvent) -> None:
@@ -265,5 +284,9 @@ class WebRtcTransport:
 
     def _send_text(self, text: str) -> None:
         if not self._is_open or self._peer.channel is None:
-            raise self._peer.gone or PeerGone(1000, "the peer closed the data channel")
+            raise self._peer.gone or PeerGone(1001, "the peer closed the data channel")
         self._peer.channel.send(text)
+
+
+def _report(position: Position) -> PlaybackReport:
+    return PlaybackReport(item_id=position.item_id, played_ms=position.played_ms)

@@ -1,0 +1,54 @@
+"""What was sent counts as heard once the peer has given a sign of life."""
+
+import time
+
+from realtime.protocol.config import PcmFormat
+from realtime.protocol.effects import Play
+from realtime.transports.webrtc.opus import FRAME_BYTES, FRAME_MS
+from realtime.transports.webrtc.playout import Position
+from realtime.transports.webrtc.track import PlayoutTrack
+
+
+def play(item: str, n_frames: int, start_ms: float = 0.0) -> Play:
+    return Play(f"of {item}", item, 0, 0, bytes(n_frames * FRAME_BYTES), PcmFormat(), start_ms)
+
+
+def track() -> PlayoutTrack:
+    return PlayoutTrack(lambda _: None, lambda _: None)
+
+
+async def sent(playing: PlayoutTrack, n_frames: int) -> float:
+    """When they had left, on the clock that signs of life are on."""
+    for _ in range(n_frames):
+        await playing.recv()
+    return time.monotonic()
+
+
+async def test_what_was_sent_since_the_last_sign_of_life_is_not_heard() -> None:
+    playing = track()
+    playing.play(play("a", 10))
+    alive_at = await sent(playing, 4)
+    await sent(playing, 4)
+    assert playing.heard(alive_at, may_wait=False) == Position("a", 4 * FRAME_MS)
+    assert playing.heard(alive_at, may_wait=False) is None
+    assert playing.part(alive_at) == [Position("a", 4 * FRAME_MS)]
+
+
+async def test_parting_tells_of_an_answer_of_which_nothing_was_heard() -> None:
+    playing = track()
+    playing.play(play("a", 2))
+    playing.finish("of a")
+    playing.play(play("b", 2, start_ms=500))
+    alive_at = await sent(playing, 2)
+    assert playing.part(alive_at)[-2:] == [Position("a", 2 * FRAME_MS), Position("b", 500)]
+    assert playing.part(time.monotonic()) == []
+
+
+async def test_an_answer_that_is_cut_off_keeps_what_was_told_of_it() -> None:
+    playing = track()
+    playing.play(play("a", 10, start_ms=1_000))
+    alive_at = await sent(playing, 3)
+    assert playing.heard(alive_at, may_wait=False) == Position("a", 1_000 + 3 * FRAME_MS)
+    await sent(playing, 3)
+    assert playing.stop_playing("of a") == [Position("a", 1_000 + 3 * FRAME_MS)]
+    assert playing.heard(time.monotonic(), may_wait=False) is None
