@@ -9,10 +9,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
+from aiortc.rtp import RtpPacket
 
 from agent.scripted import RECITAL
 from realtime.transports.webrtc import peer
+from realtime.transports.webrtc.opus import OpusDecoder
 from tests.conftest import Server, running_server
 from tests.e2e.resuming import ResumingClient
 from tests.e2e.test_webrtc import TAIL_S, ask, vanish
@@ -32,6 +35,7 @@ def ws(server: Server) -> str:
 async def answering(server: Server, heard_s: float = 1.5) -> AsyncIterator[tuple[Caller, str]]:
     """A call of a session that can be resumed, in the middle of an answer, and the session's token."""
     async with calling(server) as caller:
+        hear_at_once(caller)
         await caller.say(type="session.update", session={"type": "realtime", "parlour": {"resume": True}})
         token = (await caller.until("parlour.resume_token"))["token"]
         await ask(caller)
@@ -44,9 +48,21 @@ async def answering(server: Server, heard_s: float = 1.5) -> AsyncIterator[tuple
 async def resuming(server: Server, token: str, last: str | None = None) -> AsyncIterator[tuple[Caller, Any]]:
     """Another call that takes the session over; and what it was answered."""
     async with calling(server) as caller:
+        hear_at_once(caller)
         known = {} if last is None else {"last_event_id": last}
         await caller.say(type="parlour.resume", token=token, **known)
         yield caller, await caller.until("parlour.resumed")
+
+
+def hear_at_once(caller: Caller) -> None:
+    """Record what arrives: aiortc's player holds 80 ms back, which a call that ends there never plays."""
+    [receiver] = caller.connection.getReceivers()
+    decoder = OpusDecoder()
+
+    async def handle(packet: RtpPacket, arrival_time_ms: int) -> None:
+        caller.recorded.append(np.frombuffer(decoder.decode(packet.payload), "<i2"))
+
+    receiver._handle_rtp_packet = handle
 
 
 def last_of(caller: Caller) -> str:
