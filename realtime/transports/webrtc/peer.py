@@ -188,7 +188,7 @@ class Peer:
         elif self._dtls.state == "failed":
             self.leave(PeerGone(1006, "the peer's DTLS handshake failed"))
         elif self._dtls.state == "closed":
-            self.leave(PeerGone(1000, "the peer closed the connection"))
+            self.leave(PeerGone(1001, "the peer closed the connection"))
 
     def _channel_came(self, channel: RTCDataChannel) -> None:
         if channel.label != CHANNEL_LABEL or self.channel is not None:
@@ -196,5 +196,5 @@ class Peer:
             return
         self.channel = channel
         channel.on("message", self._on_message)
-        channel.on("close", lambda: self.leave(PeerGone(1000, "the peer closed the data channel")))
+        channel.on("close", lambda: self.leave(PeerGone(1001, "the peer closed the data channel")))
         self.channel_opened.set()
