@@ -165,9 +165,28 @@ async def test_a_lost_call_is_resumed_by_another_and_the_answer_goes_on(
     await expect(page.locator("#lines li.assistant")).to_have_count(1)
     await expect(page.locator("#lines li.assistant p")).to_contain_text("This is sentence one of ten.")
     await expect(page.locator("#lines del")).to_have_count(0)
-    await expect(page.locator("#lines .word:not(.said)")).to_have_count(0)
+    await expect(page.locator("#lines .word:not(.said)")).to_have_count(0, timeout=WAIT_S * 1000)
     assert wire.sockets == 0
     assert await count_of(page, "conversation.item.create") == 1, "nothing is told again"
+
+
+async def test_a_lost_call_is_resumed_over_a_websocket_where_no_other_call_gets_through(
+    page: Page, wire: Wire, gateway: Gateway
+) -> None:
+    await opened(page, gateway)
+    await ask(page, 6)
+    await page.route("**/v1/realtime/calls*", lambda route: route.abort())
+    await page.evaluate("window.calls.connections[0].close()")
+    await page.evaluate("window.calls.connections[0].onconnectionstatechange()")
+    resumed = await wire.received_of("parlour.resumed")
+    [playing] = resumed["playing"]
+    first = await wire.sent_of("parlour.playback")
+    assert first["item_id"] == playing["item_id"]
+    assert first["played_ms"] >= playing["heard_ms"] - 1, "what was heard is not played again"
+    await state_is(page, "speaking")
+    await expect(page.locator("#lines li.assistant")).to_have_count(1)
+    await expect(page.locator("#lines .word:not(.said)")).to_have_count(0, timeout=WAIT_S * 1000)
+    await expect(page.locator("#lines del")).to_have_count(0)
 
 
 async def test_a_page_that_is_loaded_again_goes_on_by_another_call(page: Page, gateway: Gateway) -> None:
