@@ -7,7 +7,10 @@
 import { RealtimeClient } from "./client.js";
 import { Conversation } from "./conversation.js";
 import { EventLog } from "./event_log.js";
+import { loudness } from "./loudness.js";
 import { Microphone, MicrophoneError } from "./microphone.js";
+import { RemoteSound } from "./remote_sound.js";
+import { ServerPlayout } from "./server_playout.js";
 import { Speaker } from "./speaker.js";
 import { TurnLog } from "./turns.js";
 
@@ -27,6 +30,7 @@ import { TurnLog } from "./turns.js";
 
 const ASKING_SHOWS_MS = 500; // a browser that answers sooner has asked nobody
 const PATIENCE_MS = 6_000; // a network that is back within this has troubled nobody
+const FOLLOWING_MS = 50; // how often one looks how far the server has played
 const PARTING_MS = 500; // within which the player says how far it came; the server waits for a second
 
 export class App {
@@ -65,7 +69,11 @@ export class App {
     this.microphone = new Microphone(
       (pcm, level) => this.captured(pcm, level),
       (trouble) => this.lostMicrophone(trouble),
+      (track) => this.client.listenTo(track),
     );
+    this.playout = new ServerPlayout();
+    this.remote = new RemoteSound();
+    this.following = 0;
     this.speaker = new Speaker({
       played: (event) => this.played(event),
       status: (status) => this.soundStatus(status),
@@ -79,6 +87,8 @@ export class App {
         forgotten: () => this.forgotten(),
         resumed: (event) => this.resumed(event),
         moved: () => this.moved(),
+        opened: (way) => this.serverPlays(way === "webrtc"),
+        sound: (stream) => this.remote.attach(stream),
         troubled: (trouble, retryInMs) => this.troubled(trouble, retryInMs),
         retrying: () => this.linkIs("connecting"),
       },
@@ -185,6 +195,7 @@ export class App {
 
   /** No connection, and none wanted. */
   rest() {
+    this.soundLost();
     this.trouble = null;
     this.lostAtMs = null;
     this.microphoneTrouble = null;
@@ -218,6 +229,17 @@ export class App {
     this.end();
     this.conversation = new Conversation();
     this.changed();
+  }
+
+  /** @param {string} deviceId "" is the system's choice */
+  async chooseSpeaker(deviceId) {
+    await this.speaker.choose(deviceId);
+    await this.remote.choose(deviceId);
+  }
+
+  /** In a gesture: let sound out that the browser holds back. */
+  async unblockSound() {
+    await Promise.all([this.speaker.unblock(), this.remote.play()]);
   }
 
   stopAnswer() {
@@ -265,6 +287,7 @@ export class App {
     const now = performance.now();
     this.logEvent("received", event);
     this.turns.receive(event, now);
+    if (this.conversation.serverPlays) for (const report of this.playout.receive(event, now)) this.played(report);
     if (event.type === "session.created") this.established();
     if (event.type === "parlour.moved") this.parting = window.setTimeout(() => this.moved(), PARTING_MS);
     if (event.type === "parlour.hand_over_token") this.view.handedOver(event.token, event.expires_at * 1000);
@@ -288,7 +311,32 @@ export class App {
     this.perform(this.conversation.typed(text, `item_${crypto.getRandomValues(new Uint32Array(3)).join("")}`, now));
   }
 
+  /** @param {boolean} whether over this connection the server plays, and not this page */
+  serverPlays(whether) {
+    this.conversation.serverPlays = whether;
+    clearInterval(this.following);
+    if (whether) this.following = window.setInterval(() => this.follow(), FOLLOWING_MS);
+  }
+
+  /** How far the server has played, and how loud. */
+  follow() {
+    this.speakerLevel = this.remote.level(this.speaker.context);
+    for (const report of this.playout.tick(performance.now())) this.played(report);
+    this.view.levels();
+  }
+
+  /** Sound that the server plays ends with the connection. */
+  soundLost() {
+    if (!this.conversation.serverPlays) return;
+    clearInterval(this.following);
+    this.remote.attach(null);
+    this.playout.lost();
+    this.conversation.sounding = null;
+    this.speakerLevel = 0;
+  }
+
   disconnected() {
+    this.soundLost();
     if (this.client.resumable) this.lostAtMs = performance.now();
     else this.perform(this.conversation.disconnected());
     this.linkIs("waiting");
@@ -370,7 +418,7 @@ export class App {
 
   /** @param {import("./playback_worklet.js").PlaybackStatus} status */
   soundStatus(status) {
-    this.speakerLevel = status.sounding ? loudness(status.level) : 0;
+    if (!this.conversation.serverPlays) this.speakerLevel = status.sounding ? loudness(status.level) : 0;
     this.bufferedMs = status.bufferedMs;
     this.underruns = status.underruns;
     this.refusedMs = status.refusedMs;
@@ -395,7 +443,8 @@ export class App {
           this.speaker.end(effect.item);
           break;
         case "flush":
-          this.speaker.flush();
+          if (!this.conversation.serverPlays) this.speaker.flush();
+          else for (const report of this.playout.flush(performance.now())) this.played(report);
           break;
         case "send":
           this.client.send(effect.event);
@@ -431,14 +480,4 @@ export class App {
     if (next < Infinity) this.lookAgain = window.setTimeout(() => this.changed(), next - nowMs + 1);
     this.view.changed();
   }
-}
-
-const QUIETEST_DB = -60;
-const LOUDEST_DB = -12;
-
-/** A level (root mean square, 0 to 1) as the ear takes it, 0 to 1. @param {number} level */
-export function loudness(level) {
-  if (level <= 0) return 0;
-  const decibels = 20 * Math.log10(level);
-  return Math.max(0, Math.min(1, (decibels - QUIETEST_DB) / (LOUDEST_DB - QUIETEST_DB)));
 }

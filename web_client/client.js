@@ -1,24 +1,35 @@
 // @ts-check
 /**
- * The connection: one WebSocket at a time, opened again when it is lost, for as long as the conversation is wanted.
+ * The connection: one at a time, a call by WebRTC or a WebSocket, opened again when it is lost, for as long as the
+ * conversation is wanted.
  * A server that can resumes the conversation then; to another one, or too late, it is told from the beginning.
  *
- * A browser does not tell a page why a WebSocket was refused. So when one does not open, the page asks the server's
+ * A browser does not tell a page why a WebSocket was refused. So when none opens, the page asks the server's
  * own pages (`/readyz`, `/v1/parlour`) and puts the right words to it.
  */
 
 import { delayMs } from "./backoff.js";
 import { encodePcm } from "./base64.js";
 import { Resumption } from "./resumption.js";
+import { TransportChoice } from "./transport_choice.js";
+import { WebRtcLink } from "./webrtc_link.js";
 
 /** @typedef {import("./conversation.js").WireEvent} WireEvent */
+/** @typedef {import("./transport_choice.js").Way} Way */
+/**
+ * What a WebSocket and a call have in common.
+ * @typedef {{
+ *   onopen: ((event: any) => void) | null, onmessage: ((message: any) => void) | null,
+ *   onclose: ((closed: any) => void) | null,
+ *   readonly bufferedAmount: number, send(text: string): void, close(code?: number): void}} Connection
+ */
 /** @typedef {{reason: "lost" | "unreachable" | "full" | "warming" | "key", detail: string, keyRefused: boolean}} Trouble */
 /**
  * closed: the connection is lost; client.resumable says whether the conversation waits. forgotten: it does not any
  * more. resumed: it goes on. moved: it has gone on elsewhere, and this connection is over.
  * @typedef {{
  *   received(event: WireEvent): void, sent(event: WireEvent): void, closed(): void, forgotten(): void,
- *   resumed(event: WireEvent): void, moved(): void,
+ *   resumed(event: WireEvent): void, moved(): void, opened(way: Way): void, sound(stream: MediaStream | null): void,
  *   troubled(trouble: Trouble, retryInMs: number | null): void, retrying(): void}} Listener
  */
 
@@ -37,10 +48,14 @@ export class RealtimeClient {
     this.listener = listener;
     this.key = key;
     this.wanted = false;
-    /** @type {WebSocket | null} */
+    this.choice = new TransportChoice(location.search);
+    /** @type {Connection | null} */
     this.socket = null;
+    /** @type {MediaStreamTrack | null} of the microphone, for a call */
+    this.track = null;
     this.open = false;
     this.openedOnce = false;
+    this.serverPlayed = false; // over the connection before this one
     this.attempt = 0;
     this.timer = 0;
     this.flowingAtMs = 0;
@@ -122,9 +137,16 @@ export class RealtimeClient {
   /** Send 20 ms of the microphone; until the connection stands they wait. @param {Int16Array} pcm */
   sendAudio(pcm) {
     if (this.stalled()) this.giveUp();
+    if (this.open && this.socket instanceof WebRtcLink && this.socket.carriesSound()) return;
     if (this.send({ type: "input_audio_buffer.append", audio: encodePcm(pcm) })) return;
     this.waiting.push(pcm);
     if (this.waiting.length > WAITING_FRAMES) this.waiting.shift();
+  }
+
+  /** What the microphone hears, for a call; null when it is off. @param {MediaStreamTrack | null} track */
+  listenTo(track) {
+    this.track = track;
+    if (this.socket instanceof WebRtcLink) this.socket.listenTo(track);
   }
 
   /** A network that went away says nothing; for minutes, all there is to see is that no sound leaves any more. */
@@ -135,21 +157,28 @@ export class RealtimeClient {
     return nowMs - this.flowingAtMs > STALLED_MS;
   }
 
-  connect() {
+  /** @param {Way} way */
+  connect(way = this.choice.next) {
     this.listener.retrying();
     const key = this.key() ?? (this.tokenIsKey ? this.resumption.token : null);
-    const socket = this.dial(key);
+    const socket = this.dial(key, way);
+    let wasThere = false;
     const since = performance.now();
     this.socket = socket;
     this.timer = window.setTimeout(() => socket.close(), OPENING_MS);
     socket.onopen = () => {
       this.goodKey = key;
-      if (socket === this.socket) this.opened(socket);
+      if (socket !== this.socket) return;
+      wasThere = true;
+      this.choice.opened(way);
+      this.listener.opened(way);
+      this.opened(socket);
     };
-    const over = (/** @type {number} */ code) => {
+    const over = (/** @type {number} */ code, reason = "") => {
       if (socket !== this.socket) return; // stopped on purpose, or given up
       clearTimeout(this.timer);
       this.socket = null;
+      if (way === "webrtc" && !wasThere && this.choice.failed(reason)) return this.connect("websocket");
       const stood = this.open && performance.now() - since > STEADY_MS;
       if (stood) this.attempt = 0;
       if (this.open) this.lostAtMs = performance.now();
@@ -159,20 +188,25 @@ export class RealtimeClient {
       if (wasOpen) this.listener.closed();
       void this.recover(key);
     };
-    socket.onclose = ({ code }) => over(code);
+    socket.onclose = (/** @type {{code: number, reason: string}} */ { code, reason }) => over(code, reason);
     this.giveUp = () => {
       over(1006); // a closing handshake would wait for the same dead network
       socket.close(PAGE_LEFT);
     };
   }
 
-  /** @param {string | null} key */
-  dial(key) {
+  /** @param {string | null} key @param {Way} way @returns {Connection} */
+  dial(key, way) {
+    if (way === "webrtc") {
+      const link = new WebRtcLink(key, (stream) => link === this.socket && this.listener.sound(stream));
+      link.listenTo(this.track);
+      return link;
+    }
     const protocols = key ? ["realtime", `openai-insecure-api-key.${key}`] : ["realtime"];
     return new WebSocket(socketUrl(), protocols);
   }
 
-  /** @param {WebSocket} socket */
+  /** @param {Connection} socket */
   opened(socket) {
     if (this.resumable) return this.resume(socket);
     clearTimeout(this.timer);
@@ -183,12 +217,13 @@ export class RealtimeClient {
     for (const pcm of waiting) this.sendAudio(pcm);
   }
 
-  /** @param {WebSocket} socket */
+  /** @param {Connection} socket */
   begin(socket) {
     this.open = true;
+    this.serverPlayed = socket instanceof WebRtcLink;
     this.openedOnce = true;
     this.flowingAtMs = performance.now();
-    socket.onmessage = ({ data }) => {
+    socket.onmessage = (/** @type {{data: string}} */ { data }) => {
       if (socket === this.socket) this.received(JSON.parse(data));
     };
   }
@@ -199,12 +234,12 @@ export class RealtimeClient {
     this.listener.received(event);
   }
 
-  /** Ask for the conversation; until there is an answer, what comes is of a session that only stands in for it. @param {WebSocket} socket */
+  /** Ask for the conversation; until there is an answer, what comes is of a session that only stands in for it. @param {Connection} socket */
   resume(socket) {
     /** @type {WireEvent[]} */
     const standIn = [];
-    const request = this.resumption.request();
-    socket.onmessage = ({ data }) => {
+    const request = this.resumption.request(!this.serverPlayed);
+    socket.onmessage = (/** @type {{data: string}} */ { data }) => {
       if (socket !== this.socket) return;
       const event = JSON.parse(data);
       const refused = event.type === "error" && event.error?.event_id === request.event_id;

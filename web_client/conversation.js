@@ -8,7 +8,7 @@
  */
 
 import { sampleCount } from "./base64.js";
-import { newLine, saidText, spoken } from "./line.js";
+import { isUnheard, newLine, saidText, spoken } from "./line.js";
 import { itemTold, newSound, prepare, textTold } from "./retelling.js";
 
 /** @typedef {{type: string, [field: string]: any}} WireEvent an event of the realtime protocol, either way */
@@ -40,6 +40,7 @@ export class Conversation {
     this.sounding = null;
     this.interruptible = true;
     this.acknowledges = true;
+    this.serverPlays = false; // and knows what was heard: nothing is reported to it, and it truncates by itself
     this.lastPlaybackMs = 0;
     this.cancelNext = false; // stopped before the response that is owed was there
     /** @type {WireEvent | null} asked for while another response was still ending */
@@ -108,6 +109,8 @@ export class Conversation {
       case "parlour.alignment":
         this.find(event.item_id)?.marks.push({ audioEndMs: event.audio_end_ms, textEnd: event.text_end });
         return [];
+      case "conversation.item.truncated":
+        return this.truncated(event);
       case "parlour.heard":
         return this.heardByServer(event);
       case "error":
@@ -160,7 +163,8 @@ export class Conversation {
     this.owedUntilMs = null;
     this.waitingRequest = null;
     const cancel = this.active === null ? [] : [send({ type: "response.cancel" })];
-    return [...cancel, ...this.interrupt()];
+    const silence = this.serverPlays && this.sounding !== null ? [send({ type: "output_audio_buffer.clear" })] : [];
+    return [...cancel, ...silence, ...this.interrupt()];
   }
 
   /** There is something that `stop` would end. @param {number} nowMs */
@@ -180,7 +184,7 @@ export class Conversation {
     for (const line of this.lines) {
       line.final = true;
       line.isPast = true;
-      if (line.role === "assistant" && line.audioMs === 0 && !line.heardAll) line.cutAt ??= 0;
+      if (line.role === "assistant" && isUnheard(line)) line.cutAt ??= 0;
     }
     return effects;
   }
@@ -288,7 +292,7 @@ export class Conversation {
       line.audioEnded = true;
       if (response.status === "failed") line.failure = response.status_details?.error?.message ?? "unknown error";
       // A cancelled answer of which no sound came was not said at all.
-      if (response.status === "cancelled" && line.audioMs === 0 && !line.heardAll) line.cutAt ??= 0;
+      if (response.status === "cancelled" && isUnheard(line)) line.cutAt ??= 0;
       effects.push(...this.announce(line));
     }
     if (response.status === "failed") {
@@ -308,6 +312,16 @@ export class Conversation {
     // The transcript is the beginning of what was decoded, but for blanks at its end.
     line.cutAt = Math.min(line.text.length, event.transcript.length);
     line.final = true;
+    return this.announce(line);
+  }
+
+  /** Where the server plays, it says where it cut off; `parlour.heard`, where it comes, knows better. @param {WireEvent} event @returns {Effect[]} */
+  truncated(event) {
+    const line = this.find(event.item_id);
+    if (!line || !this.serverPlays || line.cutAt !== null) return [];
+    line.heardMs = event.audio_end_ms;
+    line.heardAll = false;
+    line.cutAt = spoken(line);
     return this.announce(line);
   }
 
@@ -343,7 +357,7 @@ export class Conversation {
       if (this.leaving) continue;
       line.cutAt ??= spoken(line); // a server that heard the barge-in first may have said it already
       const truncate = { type: "conversation.item.truncate", item_id: item, content_index: 0, audio_end_ms: playedMs };
-      if (!line.isPast) effects.push(send(truncate));
+      if (!line.isPast && !this.serverPlays) effects.push(send(truncate));
       effects.push(...this.announce(line));
     }
     return effects;
@@ -351,7 +365,7 @@ export class Conversation {
 
   /** @param {string} item @param {number} playedMs @param {number} underruns @returns {Effect[]} */
   acknowledge(item, playedMs, underruns) {
-    if (!this.acknowledges) return [];
+    if (!this.acknowledges || this.serverPlays) return [];
     const event = { type: "parlour.playback", event_id: `parlour_${item}_${playedMs}` };
     return [send({ ...event, item_id: item, played_ms: playedMs, underruns })];
   }
@@ -398,6 +412,7 @@ export class Conversation {
     const known = this.find(id);
     if (known) return known;
     const line = newLine(id, role);
+    line.playedByServer = this.serverPlays;
     this.lines.push(line);
     return line;
   }

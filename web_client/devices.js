@@ -18,6 +18,7 @@ export class Devices {
     this.onMicrophoneAppeared = onMicrophoneAppeared;
     app.microphone.preferred = recall("microphone");
     app.speaker.deviceId = recall("speaker");
+    app.remote.deviceId = recall("speaker");
     fields.speakerField.hidden = !Speaker.canChoose;
     fields.microphone.addEventListener("change", () => void this.chooseMicrophone(fields.microphone.value));
     fields.speaker.addEventListener("change", () => void this.chooseSpeaker(fields.speaker.value));
@@ -35,7 +36,7 @@ export class Devices {
   /** @param {string} id */
   async chooseSpeaker(id) {
     remember("speaker", id);
-    await this.app.speaker.choose(id);
+    await this.app.chooseSpeaker(id);
   }
 
   async changed() {
@@ -46,7 +47,7 @@ export class Devices {
     const wanted = recall("speaker");
     const present = devices.some((device) => device.kind === "audiooutput" && device.deviceId === wanted);
     const use = present ? wanted : "";
-    if (use !== this.app.speaker.deviceId) await this.app.speaker.choose(use);
+    if (use !== this.app.speaker.deviceId) await this.app.chooseSpeaker(use);
     this.app.changed();
   }
 

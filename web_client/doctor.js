@@ -90,11 +90,11 @@ async function checkServer(key) {
 
 /** @param {import("./app.js").App} app @param {() => string | null} key */
 async function checkSession(app, key) {
-  if (app.link === "open") return "One is open, over a WebSocket.";
+  if (app.link === "open") return `One is open. Connected by ${app.client.choice.note}.`;
   const about = await ask("v1/models", key());
   if (about.status === 401) throw new Unwell("The server wants another key.", "Press Talk, and give the one you were told.");
   await new Promise((resolve, reject) => {
-    const socket = app.client.dial(key());
+    const socket = app.client.dial(key(), "websocket");
     const timer = setTimeout(() => socket.close(), SESSION_MS);
     socket.onmessage = () => resolve(socket.close(1000));
     socket.onclose = () => {

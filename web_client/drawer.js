@@ -75,6 +75,9 @@ export class Drawer {
   /** @param {Figures} figures */
   drawFigures(figures) {
     if (!this.isOpen) return;
+    for (const row of this.figures.querySelectorAll("[data-figure]")) {
+      if (!((/** @type {HTMLElement} */ (row).dataset.figure ?? "") in figures)) row.remove(); // of another kind of connection
+    }
     for (const [name, value] of Object.entries(figures)) {
       let row = this.figures.querySelector(`[data-figure="${name}"]`);
       if (!row) {

@@ -7,13 +7,13 @@ import { spokenCharacters, spokenPart } from "./alignment.js";
 /**
  * A line of the user, or an answer. audioMs, heardMs: how much of its sound has come, and was heard. cutAt: characters
  * after which it was cut off, null where it was not. baseMs: where in it the player's sound of it begins. toldMs: where in
- * it the next piece of sound is that comes, null where that is at audioMs: some may be here already. isPast: of a session
- * that is over.
+ * it the next piece of sound is that comes, null where that is at audioMs: some may be here already. playedByServer: how
+ * much sound has come is not known here. isPast: of a session that is over.
  * @typedef {{
  *   id: string, role: "user" | "assistant", text: string, final: boolean,
  *   responseId: string | null,
  *   marks: Mark[], audioMs: number, audioEnded: boolean, heardMs: number, heardAll: boolean,
- *   baseMs: number, toldMs: number | null, isPast: boolean,
+ *   baseMs: number, toldMs: number | null, playedByServer: boolean, isPast: boolean,
  *   cutAt: number | null, announced: boolean, failure: string | null}} Line
  */
 
@@ -32,6 +32,7 @@ export function newLine(id, role) {
     heardAll: false,
     baseMs: 0,
     toldMs: null,
+    playedByServer: false,
     isPast: false,
     cutAt: null,
     announced: false,
@@ -47,9 +48,12 @@ export function spoken(line) {
   return spokenCharacters(line.marks, line.heardMs, {
     textLength: line.text.length,
     audioMs: line.audioMs,
-    audioEnded: line.audioEnded,
+    audioEnded: line.audioEnded && !line.playedByServer,
   });
 }
+
+/** Of an answer: no sound of it has come. @param {Line} line */
+export const isUnheard = (line) => line.audioMs === 0 && line.heardMs === 0 && !line.heardAll;
 
 /** What counts as said, in whole words, as the page shows it. @param {Line} line */
 export function saidText(line) {

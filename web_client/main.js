@@ -16,6 +16,7 @@ import { saveAs, stamp } from "./save.js";
 import { Screens } from "./screens.js";
 import { Shape } from "./shape.js";
 import { TranscriptView, asText } from "./transcript_view.js";
+import { WebRtcLink } from "./webrtc_link.js";
 
 /** @typedef {import("./shape.js").Face} Face */
 
@@ -63,6 +64,8 @@ let redrawing = false;
 let aboutNeedsKey = false;
 let noticeTimer = 0;
 let roundTripMs = NaN;
+/** @type {import("./webrtc_link.js").LinkFigures | null} of a call */
+let linkFigures = null;
 /** @type {WakeLockSentinel | null} */
 let wakeLock = null;
 
@@ -167,12 +170,23 @@ function drawTurnsWhenChanged() {
 }
 
 function drawFigures() {
+  const rounded = (/** @type {number} */ ms) => (Number.isNaN(ms) ? "–" : `${Math.round(ms)} ms`);
+  /** @type {Record<string, string>} */
+  const ofSound = app.conversation.serverPlays
+    ? {
+        Jitter: rounded(linkFigures?.jitterMs ?? NaN),
+        Lost: Number.isNaN(linkFigures?.lostShare ?? NaN) ? "–" : `${(100 * (linkFigures?.lostShare ?? 0)).toFixed(1)} %`,
+      }
+    : {
+        "Buffer depth": rounded(app.bufferedMs),
+        Underruns: String(app.underruns),
+        "Sound out": app.speaker.context ? `${Math.round(app.speaker.latencySeconds() * 1000)} ms late` : "–",
+        Refused: rounded(app.refusedMs),
+      };
   drawer.drawFigures({
-    "Round trip": Number.isNaN(roundTripMs) ? "–" : `${Math.round(roundTripMs)} ms`,
-    "Buffer depth": `${Math.round(app.bufferedMs)} ms`,
-    Underruns: String(app.underruns),
-    "Sound out": app.speaker.context ? `${Math.round(app.speaker.latencySeconds() * 1000)} ms late` : "–",
-    Refused: `${Math.round(app.refusedMs)} ms`,
+    "Connected by": app.client.choice.note,
+    "Round trip": rounded(linkFigures?.roundTripMs ?? roundTripMs),
+    ...ofSound,
     "Device rate": app.speaker.context ? `${app.speaker.context.sampleRate} Hz` : "–",
   });
 }
@@ -258,7 +272,7 @@ function obey(action) {
       app.writeInstead();
       return text.focus();
     case "enable-sound":
-      return void app.speaker.unblock();
+      return void app.unblockSound();
     case "retry-now":
       return app.client.retryNow();
     case "continue-here":
@@ -315,6 +329,8 @@ async function measureRoundTrip() {
   } catch {
     roundTripMs = NaN; // no answer
   }
+  const link = app.client.socket;
+  linkFigures = app.link === "open" && link instanceof WebRtcLink ? await link.figures() : null;
   if (!drawer.isOpen) return;
   drawFigures();
   setTimeout(() => drawer.isOpen && void measureRoundTrip(), ROUND_TRIP_EVERY_MS);

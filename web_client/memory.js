@@ -15,6 +15,12 @@ export function rememberKey(key) {
   attempt(() => (key === null ? sessionStorage.removeItem("parlour.key") : sessionStorage.setItem("parlour.key", key)));
 }
 
+/** Why this tab connects by WebSocket, and no longer tries WebRTC. @returns {string | null} null: it tries */
+export const recallFallback = () => attempt(() => sessionStorage.getItem("parlour.websocket")) ?? null;
+
+/** @param {string} why */
+export const rememberFallback = (why) => attempt(() => sessionStorage.setItem("parlour.websocket", why));
+
 /** A conversation that this tab was in when its page was left. @param {object | null} left */
 export function rememberLeft(left) {
   if (left !== null) attempt(() => sessionStorage.setItem("parlour.left", JSON.stringify(left)));

@@ -15,9 +15,13 @@ export class MicrophoneError extends Error {
 }
 
 export class Microphone {
-  /** @param {(pcm: Int16Array, level: number) => void} onFrame @param {(trouble: MicrophoneTrouble) => void} onLoss */
-  constructor(onFrame, onLoss) {
+  /**
+   * @param {(pcm: Int16Array, level: number) => void} onFrame @param {(trouble: MicrophoneTrouble) => void} onLoss
+   * @param {(track: MediaStreamTrack | null) => void} onTrack the same sound as the frames, for who sends it by itself
+   */
+  constructor(onFrame, onLoss, onTrack) {
     this.onFrame = onFrame;
+    this.onTrack = onTrack;
     this.onLoss = onLoss;
     this.muted = false;
     /** @type {string} chosen by the user; "" is the system's choice */
@@ -67,6 +71,7 @@ export class Microphone {
       };
     }
     this.setMuted(this.muted);
+    this.onTrack(stream.getAudioTracks()[0] ?? null);
   }
 
   /** The device went away: use what is left. */
@@ -99,6 +104,7 @@ export class Microphone {
   stop() {
     this.source?.disconnect();
     this.source = null;
+    this.onTrack(null);
     release(this.stream);
     this.stream = null;
     this.worklet?.port.close();

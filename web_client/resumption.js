@@ -39,9 +39,13 @@ export class Resumption {
     if (event.event_id) this.lastEventId = event.event_id;
   }
 
-  /** @returns {WireEvent} */
-  request() {
-    const since = this.lastEventId === null ? {} : { last_event_id: this.lastEventId };
+  /**
+   * hadSound: sound came as events did. Where the server played, what it had not played yet went with the connection: the
+   * conversation is told anew then, with its sound from where it was heard last.
+   * @param {boolean} hadSound @returns {WireEvent}
+   */
+  request(hadSound = true) {
+    const since = this.lastEventId === null || !hadSound ? {} : { last_event_id: this.lastEventId };
     return { type: "parlour.resume", event_id: `${this.stem}_resume`, token: this.token, ...since };
   }
 

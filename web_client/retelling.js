@@ -5,6 +5,7 @@
  */
 
 import { decodePcm, encodePcm, sampleCount } from "./base64.js";
+import { isUnheard } from "./line.js";
 
 /** @typedef {import("./conversation.js").Conversation} Conversation */
 /** @typedef {import("./conversation.js").Effect} Effect */
@@ -28,6 +29,7 @@ export function prepare(conversation, { playing }) {
   const effects = [];
   for (const line of conversation.lines.filter(({ role }) => role === "assistant")) {
     line.final = true;
+    line.playedByServer = conversation.serverPlays;
     if (conversation.stillPlaying.has(line.id)) expectSound(line, conversation.stillPlaying.get(line.id) ?? 0);
     else if (!line.audioEnded && line.audioMs > 0) {
       line.audioEnded = true;
@@ -36,7 +38,7 @@ export function prepare(conversation, { playing }) {
   }
   // An answer of which nothing was heard is made again.
   conversation.lines = conversation.lines.filter((line) =>
-    line.role === "user" ? line.text !== "" : line.audioMs > 0 || line.heardAll || line.cutAt !== null,
+    line.role === "user" ? line.text !== "" : !isUnheard(line) || line.cutAt !== null,
   );
   return effects;
 }

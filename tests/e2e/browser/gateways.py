@@ -44,6 +44,11 @@ class Gateway:
 
     @property
     def url(self) -> str:
+        """Of the page, over a WebSocket: that is what most tests look at and break."""
+        return f"{self.origin}?transport=websocket"
+
+    @property
+    def origin(self) -> str:
         return f"http://127.0.0.1:{self.port}/"
 
     async def start(self) -> None:

@@ -309,7 +309,7 @@ async def test_the_page_asks_nothing_of_anyone_else(page: Page, gateway: Gateway
     await page.click("#talk")
     await state_is(page, "listening")
     assert len(asked) > 10
-    assert [url for url in asked if not url.startswith(gateway.url)] == []
+    assert [url for url in asked if not url.startswith(gateway.origin)] == []
     html = await page.evaluate("fetch('/').then((answer) => answer.text())")
     assert "<style" not in html
     assert " style=" not in html

@@ -339,8 +339,8 @@ async def test_a_connection_through_which_nothing_leaves_is_given_up(
     await wire.sent_of("input_audio_buffer.append", len(wire.sent) + 10)
     assert wire.sockets == 1, "a network may hesitate"
     await page.clock.fast_forward(5_000)
-    await page.evaluate("window.stuck = 0")
     await wire.until(lambda: wire.sockets == 2)
+    await page.evaluate("window.stuck = 0")
     await state_is(page, "listening")
     assert wire.sockets == 2
 

@@ -16,7 +16,7 @@ class Tunnel:
     @property
     def url(self) -> str:
         assert self._server is not None
-        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/"
+        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/?transport=websocket"
 
     async def __aenter__(self) -> "Tunnel":
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
