@@ -60,10 +60,6 @@ class SessionKeeper:
         self._holder = secrets.token_hex(8)
         self._kept: dict[str, _Kept] = {}
 
-    @property
-    def kept_count(self) -> int:
-        return len(self._kept)
-
     def adopt(self, session: Resumable, owner: str) -> None:
         """A session begins; nothing of it is kept before it has a token."""
         self._kept[session.session_id] = _Kept(session, owner)
