@@ -3,12 +3,15 @@
 import asyncio
 import ipaddress
 import random
+import struct
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from aioice import Candidate, Connection
 from aioice.candidate import candidate_foundation, candidate_priority
 from aioice.ice import StunProtocol, server_reflexive_candidate
+from aioice.stun import Message
 from aiortc import RTCIceGatherer, RTCIceServer
 from aiortc.rtcicetransport import connection_kwargs
 
@@ -16,6 +19,10 @@ from realtime.settings import Settings
 
 _STUN_WITHIN_S = 3.0
 _PORT_TRIES = 50
+UNREAD_DATAGRAMS_MAX = 512
+"""Of the peer, that came before anybody reads them; what comes beyond is dropped, as networks do."""
+_STUN_KINDS = range(4)
+"""The first byte of what is STUN (RFC 7983 7)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +42,26 @@ class IceSettings:
         return cls(settings.webrtc_address, settings.webrtc_port_range, tuple(servers))
 
 
+class Port(StunProtocol):
+    """One UDP socket of a call. Anybody can send to it: what is not STUN is taken only from where the peer is
+    known to be, and what is no STUN either is dropped."""
+
+    receiver: "PeerPath"
+
+    def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
+        assert isinstance(data, bytes)
+        if not data:
+            return
+        if data[0] not in _STUN_KINDS and not self.receiver.knows(addr):
+            return
+        try:
+            super().datagram_received(data, addr)
+        except (AssertionError, LookupError, ValueError, struct.error):
+            pass  # what aioice's reader stumbles over, it has no error of its own for
+
+
 class PeerPath(Connection):
-    """aioice's connection, with ports and an address of our choice; it knows when it last heard something."""
+    """aioice's connection, with ports and an address of our choice; it knows when it last heard the peer."""
 
     def __init__(self, settings: IceSettings) -> None:
         super().__init__(ice_controlling=False, **connection_kwargs(list(settings.servers)))
@@ -57,21 +82,28 @@ class PeerPath(Connection):
         )
         return candidates + found + relayed
 
+    def knows(self, address: tuple[Any, ...]) -> bool:
+        """Whether the peer is there: by its own word, or by a check that bore its password."""
+        told = ((one._network_host, one.port) for one in self._remote_candidates)
+        checked = (early[1] for early in self._early_checks)  # that came before the peer's candidates
+        return address[:2] in {*told, *checked}
+
     def data_received(self, data: bytes, component: int) -> None:
-        self.heard_at = time.monotonic()
-        super().data_received(data, component)
+        if data[:1] and data[0] not in _STUN_KINDS and self._queue.qsize() < UNREAD_DATAGRAMS_MAX:
+            self.heard_at = time.monotonic()
+            super().data_received(data, component)
 
-    def request_received(self, message, addr, protocol) -> None:  # type: ignore[no-untyped-def]
+    def check_incoming(self, message: Message, addr: tuple[str, int], protocol: StunProtocol) -> None:
         self.heard_at = time.monotonic()
-        super().request_received(message, addr, protocol)
+        super().check_incoming(message, addr, protocol)
 
-    async def _bind(self, component: int, address: str) -> StunProtocol | None:
+    async def _bind(self, component: int, address: str) -> Port | None:
         """A socket of this address; None when there is none to be had."""
         loop = asyncio.get_running_loop()
         for port in self._ports():
             try:
                 transport, protocol = await loop.create_datagram_endpoint(
-                    lambda: StunProtocol(self), local_addr=(address, port)
+                    lambda: Port(self), local_addr=(address, port)
                 )
             except OSError:
                 continue
@@ -97,7 +129,7 @@ class PeerPath(Connection):
             if ipaddress.ip_address(one.host).version == version and one.host != self._settings.advertised
         ]
 
-    async def _reflexive(self, own: list[StunProtocol]) -> list[Candidate]:
+    async def _reflexive(self, own: list[Port]) -> list[Candidate]:
         if not self.stun_server:
             return []
         asked = [

@@ -13,14 +13,13 @@ from contextlib import suppress
 from aiortc import (
     RTCCertificate,
     RTCDataChannel,
-    RTCDtlsTransport,
     RTCIceTransport,
     RTCRtpSender,
-    RTCSctpTransport,
 )
 from aiortc.rtcrtpparameters import RTCRtpReceiveParameters, RTCRtpSendParameters
 
 from realtime.transports.base import PeerGone
+from realtime.transports.webrtc.checked import CheckedDtls, CheckedSctp
 from realtime.transports.webrtc.ice import IceSettings, gatherer
 from realtime.transports.webrtc.offer import Offer, Ours, answer_to
 from realtime.transports.webrtc.reorder import Hole, Packet
@@ -59,9 +58,9 @@ class Peer:
         self._gatherer, self._path = gatherer(settings)
         self._path.ice_controlling = bool(offer.ice.iceLite)
         self._ice = RTCIceTransport(self._gatherer)
-        self._dtls = RTCDtlsTransport(self._ice, [RTCCertificate.generateCertificate()])
+        self._dtls = CheckedDtls(self._ice, [RTCCertificate.generateCertificate()])
         self._dtls._set_role("server" if offer.dtls.role == "client" else "client")
-        self._sctp = RTCSctpTransport(self._dtls) if offer.channel else None
+        self._sctp = CheckedSctp(self._dtls) if offer.channel else None
         self._sender = RTCRtpSender(track if offer.hears else "audio", self._dtls)
         self._track = track
         self._uplink = Uplink(offer.payload_type, on_audio)
