@@ -79,7 +79,7 @@ def guided(name: str, seconds: float, seed: int) -> None:
             tally.executions += 1
             try:
                 run_once(target, watch, data)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is a finding
                 tally.findings.note(error, data)
 
         def custom(data: bytes, bytes_max: int, number: int) -> bytes:
@@ -144,7 +144,7 @@ def mutated(name: str, target: Pure, seconds: float, seed: int) -> None:
             tally.executions += 1
             try:
                 run_once(target, watch, data)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is a finding
                 tally.findings.note(error, data)
     tally.tell("mutation")
 
@@ -167,8 +167,9 @@ async def attacked(name: str, target: Live, seconds: float, seed: int) -> None:
                         watch.check(data)
                         ahead_s = given / target.per_s - (time.monotonic() - began)
                         await asyncio.sleep(max(0.0, ahead_s))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is a finding
                 tally.findings.note(error, data)
+                watch.forget()
     tally.tell("mutation, live")
 
 

@@ -1,4 +1,4 @@
-"""A call whose peer has its keys, without the network and the keys: what it sends, decrypted, goes in here."""
+"""A call whose peer has its keys, without network and keys: what it sends, decrypted, goes in here."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""What fuzzing (`make fuzz`) has broken once stays mended; and every target takes the inputs that it starts from."""
+"""What fuzzing (`make fuzz`) broke once stays mended; and every target takes what it starts from."""
 
 import asyncio
 import logging

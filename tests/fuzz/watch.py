@@ -39,6 +39,11 @@ class Watch(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         self._records.append(record)
 
+    def forget(self) -> None:
+        """What a server logs that is stopped after a finding is none."""
+        self._records.clear()
+        self._loose.clear()
+
     def note(self, broken: Broken) -> None:
         self._loose.append(broken)
 
@@ -123,9 +128,7 @@ def where_of(error: BaseException | None) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     if not frames:
         return type(error).__name__
-    ours = [
-        one for one in frames if "site-packages" not in one.filename and "/lib/python" not in one.filename
-    ]
+    ours = [one for one in frames if "/lib/python" not in one.filename]
     shown = dict.fromkeys(
         f"{one.filename.rpartition('/')[2]}:{one.lineno}" for one in (*ours[-1:], frames[-1])
     )

@@ -1,12 +1,14 @@
 """aiortc's transports, with what a peer sends checked before it is believed.
 
-They read packets as well-behaved peers write them: another length, number or text is an exception in the middle of
-reading, which ends the call with a traceback, or a loop without end, which ends all calls. Here such a packet is
-dropped, as if it had been lost (RFC 9260 3.2, RFC 3550 A.1), and the call goes on.
+They read packets as well-behaved peers write them: another length, number or text is an exception in the
+middle of reading, which ends the call with a traceback, or a loop without end, which ends all calls. Here
+such a packet is dropped, as if it had been lost (RFC 9260 3.2, RFC 3550 A.1), and the call goes on.
 """
 
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import pairwise
 
 from aiortc import RTCDtlsTransport, RTCSctpTransport
 from aiortc.rtcsctptransport import WEBRTC_BINARY, WEBRTC_STRING
@@ -26,25 +28,19 @@ _WITH_PARAMETERS = {_INIT, _INIT_ACK, _HEARTBEAT, _HEARTBEAT_ACK, _ABORT, _ERROR
 
 class CheckedDtls(RTCDtlsTransport):
     async def _handle_rtp_data(self, data: bytes, arrival_time_ms: int) -> None:
-        try:
+        with suppress(*_MALFORMED):
             await super()._handle_rtp_data(data, arrival_time_ms)
-        except _MALFORMED:
-            pass
 
     async def _handle_rtcp_data(self, data: bytes) -> None:
-        try:
+        with suppress(*_MALFORMED):
             await super()._handle_rtcp_data(data)
-        except _MALFORMED:
-            pass
 
 
 class CheckedSctp(RTCSctpTransport):
     async def _handle_data(self, data: bytes) -> None:
-        try:
+        with suppress(*_MALFORMED):
             if all(self._is_sound(kind, body) for kind, body in _chunks(data)):
                 await super()._handle_data(data)
-        except _MALFORMED:
-            pass
 
     async def _data_channel_receive(self, stream_id: int, pp_id: int, data: bytes) -> None:
         """Text that is no text goes on as bytes: so its sender is told what was expected."""
@@ -103,4 +99,4 @@ def _is_sack(body: bytes) -> bool:
     if len(body) < 12 + 4 * (n_gaps + n_duplicates):
         return False
     bounds = struct.unpack_from(f"!{2 * n_gaps}H", body, 12)
-    return all(first <= second for first, second in zip(bounds, bounds[1:], strict=False))
+    return all(first <= second for first, second in pairwise(bounds))

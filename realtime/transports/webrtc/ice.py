@@ -5,6 +5,7 @@ import ipaddress
 import random
 import struct
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,10 +55,9 @@ class Port(StunProtocol):
             return
         if data[0] not in _STUN_KINDS and not self.receiver.knows(addr):
             return
-        try:
+        # What aioice's reader stumbles over, it has no error of its own for.
+        with suppress(AssertionError, LookupError, ValueError, struct.error):
             super().datagram_received(data, addr)
-        except (AssertionError, LookupError, ValueError, struct.error):
-            pass  # what aioice's reader stumbles over, it has no error of its own for
 
 
 class PeerPath(Connection):

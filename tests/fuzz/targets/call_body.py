@@ -1,4 +1,4 @@
-"""The bodies of `/v1/realtime/calls` and `/client_secrets`. The first line of an input is its content type."""
+"""Bodies of `/v1/realtime/calls` and `/client_secrets`. The first line of an input is its content type."""
 
 import asyncio
 from typing import Any

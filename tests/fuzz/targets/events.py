@@ -1,6 +1,6 @@
 """Events of a client, one a line, to the codec and the core; lines that begin with @ are what else happens.
 
-However it goes, each event is answered or taken, all that is told can be written, and the session can be stored.
+However it goes, each event is answered or taken, what is told can be written, and the session can be stored.
 """
 
 from typing import get_args

@@ -1,7 +1,6 @@
-"""Messages to a server over a real Mosquitto. The first byte of an input: 1 for retained; then the topic's line, and
-the payload. Topics without a prefix are a device's own. Another device, next to it, is served all the time.
-
-Payloads of the last channel go out as a last will: its client connects with it, and is cut off.
+"""Messages to a server over a real Mosquitto: a byte (1: retained, 2: as the last will of a client that is
+cut off), the topic's line, the payload. Topics without the prefix are a device's own. Another device is
+served all the time.
 """
 
 import asyncio
@@ -22,6 +21,8 @@ from tests.fuzz.mutate import bytes_changed, json_changed
 from tests.fuzz.target import Attack, Live, Unkept
 
 MAD = f"{PREFIX}/mad/up/"
+NOT_ITS_OWN = f"{PREFIX}/other/", f"{PREFIX}/server"
+"""A broker's rules keep them (docs/mqtt.md): the other device would be gone with good reason."""
 LOOK_EVERY = 25
 ANSWER_WITHIN_S = 10.0
 RETAINED, WILL = 1, 2
@@ -39,7 +40,8 @@ class Attacker:
         kind, (topic, _, payload) = data[:1], data[1:].partition(b"\n")
         with suppress(aiomqtt.MqttError, ValueError):
             name = topic.decode(errors="replace")
-            where = name if name.startswith(PREFIX) else MAD + name
+            is_whole = name.startswith(PREFIX) and not name.startswith(NOT_ITS_OWN)
+            where = name if is_whole else MAD + name
             if kind == bytes([WILL]):
                 await self._die_with(where, payload)
             else:

@@ -1,4 +1,4 @@
-"""Datagrams to a call that goes on, on loopback. The first byte says from where the rest comes: a stranger, the
+"""Datagrams to a call that goes on, on loopback. The first byte says where the rest is from: a stranger, the
 peer's own address (as with a forged sender), or the peer itself, as data or media in its encryption. Now and
 then it comes while another call is being made. The call of another, next to it, is to feel nothing, and the
 attacked one lives, but where the peer itself sent what ends it.

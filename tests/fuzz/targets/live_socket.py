@@ -71,7 +71,8 @@ async def opened() -> AsyncIterator[Attack]:
 
 def seeds() -> list[bytes]:
     def request(line: str, headers: str = "", body: str = "") -> bytes:
-        return f"{line} HTTP/1.1\r\nHost: 127.0.0.1:PORT\r\n{headers}Content-Length: {len(body)}\r\n\r\n{body}".encode()
+        head = f"{line} HTTP/1.1\r\nHost: 127.0.0.1:PORT\r\n{headers}Content-Length: {len(body)}\r\n\r\n"
+        return (head + body).encode()
 
     key = "openai-insecure-api-key.ek_abc.def"
     chat = '{"messages": [{"role": "user", "content": "hi"}]}'

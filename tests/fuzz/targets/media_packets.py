@@ -1,4 +1,4 @@
-"""RTP and RTCP of a peer that has its keys, as they come out of SRTP, in a row; the session hears what it hears."""
+"""RTP and RTCP of a peer that has its keys, as they come out of SRTP, in a row."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Opus packets to the decoder, in a row: each is decoded to its length or refused, and what was lost is guessed."""
+"""Opus packets in a row: each is decoded to its length or refused, and what was lost is guessed."""
 
 from realtime.transports.webrtc.opus import FRAME_BYTES, OpusDecoder, OpusEncoder, samples_of
 from tests.fuzz.mutate import bytes_changed, in_parts

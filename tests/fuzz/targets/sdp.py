@@ -43,7 +43,8 @@ def run(data: bytes) -> None:
 
 
 def seeds() -> list[bytes]:
-    extra = "a=candidate:1 1 udp 2113937151 192.0.2.1 51234 typ srflx raddr 10.0.0.1 rport 9\r\na=end-of-candidates\r\n"
+    candidate = "a=candidate:1 1 udp 2113937151 192.0.2.1 51234 typ srflx raddr 10.0.0.1 rport 9"
+    extra = f"{candidate}\r\na=end-of-candidates\r\n"
     return [
         OFFER.encode(),
         (OFFER + extra).encode(),

@@ -1,4 +1,4 @@
-"""Who may come in: headers and subprotocols, one a line as `name: value`; keys, client secrets, resume tokens.
+"""Who may come in: headers and subprotocols, one a line as `name: value`.
 
 With keys, nobody does but who shows one, or a secret or a token that was signed for it and is not over.
 """
