@@ -401,11 +401,14 @@ class Runner:
         if other.last_event_id is not None:
             connection.leave.set()  # the same client: its old network is dead, and nobody has noticed yet
             return
-        self.tell(Moved())
-        self._tasks.create_task(self._leave_soon(connection), name="moved")
+        self._tasks.create_task(self._see_off(connection), name="moved")
 
-    async def _leave_soon(self, connection: Connection) -> None:
-        """Until then it may still report what was heard, and close by itself."""
+    async def _see_off(self, connection: Connection) -> None:
+        """Tell it that the session goes on elsewhere. It may still report what was heard, and close by itself."""
+        token, expires_at = await self._keeper.issue_way_back(self)
+        if self._connection is not connection:
+            return  # it has left meanwhile
+        self.tell(Moved(token=token, expires_at=expires_at))
         await self._clock.sleep(PARTING_S)
         connection.leave.set()
 

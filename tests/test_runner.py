@@ -194,6 +194,9 @@ class FakeKeeper:
     async def issue_for_another(self, session: Resumable) -> tuple[str, int]:
         return f"token {next(self._numbers)}", 1
 
+    async def issue_way_back(self, session: Resumable) -> tuple[str, int]:
+        return f"token {next(self._numbers)}", 1
+
     async def confirm(self, session: Resumable) -> None:
         self.confirmed += 1
 
