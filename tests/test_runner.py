@@ -20,6 +20,8 @@ from agent.api import (
     TranscribeRequest,
     Transcript,
 )
+from realtime.agent_calls import UNRECOGNISED_BYTES_MAX
+from realtime.attendance import SessionOver
 from realtime.connection import Connection, HandedOn, Resumable
 from realtime.errors import ClientError, InvalidEvent
 from realtime.protocol.assistant import Limits
@@ -29,7 +31,7 @@ from realtime.protocol.effects import Play
 from realtime.protocol.events import AnyClientEvent, PlaybackReport, ServerEvent
 from realtime.protocol.inputs import SpeechStarted, SpeechStopped, TurnSignal
 from realtime.protocol.session import Session
-from realtime.runner import UNRECOGNISED_BYTES_MAX, Runner, SessionOver
+from realtime.runner import Runner
 from realtime.transports.base import PeerGone
 from realtime.turn_trace import TurnRecord
 
