@@ -20,6 +20,8 @@ from agent.api import (
     TranscribeRequest,
     Transcript,
 )
+from realtime.agent_calls import UNRECOGNISED_BYTES_MAX
+from realtime.attendance import SessionOver
 from realtime.connection import Connection, HandedOn, Resumable
 from realtime.errors import ClientError, InvalidEvent
 from realtime.protocol.assistant import Limits
@@ -29,7 +31,7 @@ from realtime.protocol.effects import Play
 from realtime.protocol.events import AnyClientEvent, PlaybackReport, ServerEvent
 from realtime.protocol.inputs import SpeechStarted, SpeechStopped, TurnSignal
 from realtime.protocol.session import Session
-from realtime.runner import UNRECOGNISED_BYTES_MAX, Runner, SessionOver
+from realtime.runner import Runner
 from realtime.transports.base import PeerGone
 from realtime.turn_trace import TurnRecord
 
@@ -192,6 +194,9 @@ class FakeKeeper:
         return f"token {next(self._numbers)}"
 
     async def issue_for_another(self, session: Resumable) -> tuple[str, int]:
+        return f"token {next(self._numbers)}", 1
+
+    async def issue_way_back(self, session: Resumable) -> tuple[str, int]:
         return f"token {next(self._numbers)}", 1
 
     async def confirm(self, session: Resumable) -> None:

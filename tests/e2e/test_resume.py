@@ -123,6 +123,35 @@ async def test_a_token_for_another_device_outlives_a_lost_connection_but_no_move
         await late.leave()
 
 
+async def moved(old: ResumingClient, new: ResumingClient, token: str, n: int = 1) -> str:
+    """Let `new` take over with this token; the way back that `old` was given."""
+    taking = asyncio.create_task(new.come_back(token, anew=True))
+    way_back = str((await old.until("parlour.moved", n))["token"])
+    await old.leave()
+    assert (await taking)["type"] == "parlour.resumed"
+    return way_back
+
+
+async def test_a_session_can_be_brought_back_to_the_device_that_it_left_last() -> None:
+    async with running_server(**AT_ONCE) as server:
+        kitchen = await ResumingClient(ws(server)).begin()
+        await kitchen.say("parlour.hand_over")
+        token = (await kitchen.until("parlour.hand_over_token"))["token"]
+        phone, tablet = ResumingClient(ws(server)), ResumingClient(ws(server))
+        to_kitchen = await moved(kitchen, phone, token)
+        to_phone = await moved(phone, kitchen, to_kitchen)
+        await kitchen.say("response.create")
+        await kitchen.until("response.done")
+        assert (await tablet.come_back(to_kitchen, anew=True))["type"] == "error", "once"
+        to_kitchen = await moved(kitchen, phone, to_phone, 2)
+        await phone.say("parlour.hand_over")
+        token = (await phone.until("parlour.hand_over_token"))["token"]
+        await moved(phone, tablet, token, 2)
+        assert (await kitchen.come_back(to_kitchen, anew=True))["type"] == "error", "not the last one"
+        for client in (kitchen, tablet):
+            await client.leave()
+
+
 async def test_a_device_that_says_nothing_when_it_is_moved_is_closed() -> None:
     async with running_server(**AT_ONCE) as server:
         old = await ResumingClient(ws(server)).begin()

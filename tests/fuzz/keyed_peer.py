@@ -4,11 +4,11 @@ import asyncio
 from typing import Any
 
 from aiortc import RTCSctpTransport
-from aiortc.rtcrtpparameters import RTCRtpReceiveParameters, RTCRtpSendParameters
 
 from realtime.protocol.events import InputAudioBufferAppend
 from realtime.transports.webrtc.ice import IceSettings
 from realtime.transports.webrtc.offer import parse_offer
+from realtime.transports.webrtc.rtp import is_media
 from realtime.transports.webrtc.transport import WebRtcTransport
 from tests.fuzz.target import Unkept
 from tests.transports.webrtc.test_offer import OFFER
@@ -49,9 +49,7 @@ class KeyedPeer:
     """From `begin` on its call is connected, and its data channel's association is made."""
 
     def __init__(self) -> None:
-        offer = parse_offer(OFFER)
-        self.transport = WebRtcTransport(offer, IceSettings("", None, ()), 10.0)
-        self._offer = offer
+        self.transport = WebRtcTransport(parse_offer(OFFER), IceSettings("", None, ()), 10.0)
         self._peer: Any = self.transport._peer
         self._came = b""
 
@@ -61,10 +59,7 @@ class KeyedPeer:
         dtls._RTCDtlsTransport__handshake_done = True
         dtls._state = type(dtls._state).CONNECTED
         dtls.transport._recv, dtls.transport._send = self._receive, self._send
-        mid = self._offer.audio.rtp.muxId
-        received = RTCRtpReceiveParameters(codecs=[self._offer.codec], muxId=mid)
-        dtls._register_rtp_receiver(peer._uplink, received)
-        dtls._register_rtp_sender(peer._sender, RTCRtpSendParameters(codecs=[self._offer.codec], muxId=mid))
+        peer._path.send_now = lambda _: None
         sctp: RTCSctpTransport = peer._sctp
         sctp._remote_port, sctp._association_state = 5000, sctp.State.ESTABLISHED
         sctp._last_received_tsn, sctp._remote_verification_tag, sctp._data_channel_id = 99, 1, 0
@@ -77,13 +72,11 @@ class KeyedPeer:
         return int(self._peer._sctp._local_verification_tag)
 
     async def media(self, packet: bytes) -> None:
-        """RTP or RTCP; nothing at all does not come past the port."""
-        if not packet:
-            return
-        await self._datagram(packet)
-        report = self._peer._uplink.report(1)
-        if report is not None:
-            bytes(report)
+        """RTP or RTCP, and the report on it."""
+        if is_media(packet):
+            self._peer._media_came(packet)
+            self._peer._send_report()
+            self._look()
 
     async def sctp(self, packet: bytes) -> None:
         await self._datagram(_DTLS + packet)
@@ -92,6 +85,9 @@ class KeyedPeer:
         self._came = datagram
         await self._peer._dtls._recv_next()
         await asyncio.sleep(0)
+        self._look()
+
+    def _look(self) -> None:
         inbox = self.transport._inbox
         while inbox:
             event = self.transport._read(inbox.popleft())

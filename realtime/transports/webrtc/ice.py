@@ -5,6 +5,7 @@ import ipaddress
 import random
 import struct
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -17,13 +18,13 @@ from aiortc import RTCIceGatherer, RTCIceServer
 from aiortc.rtcicetransport import connection_kwargs
 
 from realtime.settings import Settings
+from realtime.transports.webrtc.rtp import is_media, is_stun
 
 _STUN_WITHIN_S = 3.0
 _PORT_TRIES = 50
 UNREAD_DATAGRAMS_MAX = 512
 """Of the peer, that came before anybody reads them; what comes beyond is dropped, as networks do."""
-_STUN_KINDS = range(4)
-"""The first byte of what is STUN (RFC 7983 7)."""
+_COMPONENT = 1  # all is sent over one port
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +52,24 @@ class Port(StunProtocol):
 
     def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
         assert isinstance(data, bytes)
-        if not data:
-            return
-        if data[0] not in _STUN_KINDS and not self.receiver.knows(addr):
-            return
-        # What aioice's reader stumbles over, it has no error of its own for.
-        with suppress(AssertionError, LookupError, ValueError, struct.error):
-            super().datagram_received(data, addr)
+        if is_stun(data):
+            # What aioice's reader stumbles over, it has no error of its own for.
+            with suppress(AssertionError, LookupError, ValueError, struct.error):
+                super().datagram_received(data, addr)
+        elif self.receiver.knows(addr[:2]):
+            self.receiver.data_received(data, self.local_candidate.component)
 
 
 class PeerPath(Connection):
-    """aioice's connection, with ports and an address of our choice; it knows when it last heard the peer."""
+    """aioice's connection, with ports and an address of our choice; it knows when it last heard the peer.
+
+    on_media: takes RTP and RTCP past aioice's queue, which costs a turn of the event loop for each.
+    """
 
     def __init__(self, settings: IceSettings) -> None:
         super().__init__(ice_controlling=False, **connection_kwargs(list(settings.servers)))
         self._settings = settings
+        self.on_media: Callable[[bytes], None] | None = None
         self.heard_at = time.monotonic()
 
     async def get_component_candidates(
@@ -84,14 +88,28 @@ class PeerPath(Connection):
 
     def knows(self, address: tuple[Any, ...]) -> bool:
         """Whether the peer is there: by its own word, or by a check that bore its password."""
+        nominated = self._nominated.get(_COMPONENT)
+        if nominated is not None and nominated.remote_addr == address:
+            return True
         told = ((one._network_host, one.port) for one in self._remote_candidates)
         checked = (early[1] for early in self._early_checks)  # that came before the peer's candidates
-        return address[:2] in {*told, *checked}
+        return address in {*told, *checked}
 
     def data_received(self, data: bytes, component: int) -> None:
-        if data[:1] and data[0] not in _STUN_KINDS and self._queue.qsize() < UNREAD_DATAGRAMS_MAX:
-            self.heard_at = time.monotonic()
+        if not data or is_stun(data):
+            return
+        self.heard_at = time.monotonic()
+        if self.on_media is not None and is_media(data):
+            self.on_media(data)
+        elif self._queue.qsize() < UNREAD_DATAGRAMS_MAX:
             super().data_received(data, component)
+
+    def send_now(self, data: bytes) -> None:
+        """As `send`, at once. Raises ConnectionError without a path."""
+        pair = self._nominated.get(_COMPONENT)
+        if pair is None:
+            raise ConnectionError("there is no path to the peer")
+        pair.protocol.transport.sendto(data, pair.remote_addr)
 
     def check_incoming(self, message: Message, addr: tuple[str, int], protocol: StunProtocol) -> None:
         self.heard_at = time.monotonic()
