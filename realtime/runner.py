@@ -404,7 +404,7 @@ class Runner:
         self._tasks.create_task(self._see_off(connection), name="moved")
 
     async def _see_off(self, connection: Connection) -> None:
-        """Tell it that the session goes on elsewhere. It may still report what was heard, and close by itself."""
+        """Tell it that the session goes on elsewhere. It may report what was heard, and close by itself."""
         token, expires_at = await self._keeper.issue_way_back(self)
         if self._connection is not connection:
             return  # it has left meanwhile

@@ -13,7 +13,6 @@ const NO_PATH =
 const NO_RELAY = "On the server: check PARLOUR_TURN_URL, PARLOUR_TURN_USER and PARLOUR_TURN_PASSWORD, and that the TURN server runs.";
 const MEDDLED = "Something between changes what is sent: a proxy that rewrites answers, or a firewall that looks in.";
 const SWALLOWED = "Small packets get through and large ones do not: lower the MTU of the VPN or tunnel between.";
-const VERSIONS = /** @type {Record<string, string>} */ ({ FEFD: "DTLS 1.2", FEFC: "DTLS 1.3" });
 
 export class CallSteps {
   /** @param {App} app */
@@ -23,6 +22,10 @@ export class CallSteps {
     this.isOwn = false;
     this.hasHeard = false;
     this.whyOver = "";
+    this.answer = ""; // what was reached is noted when it is: a call that fails is soon closed, and knows nothing any more
+    this.isEncrypted = false;
+    /** @type {Promise<{local: Report, remote: Report}> | null} */
+    this.pair = null;
     /** @type {WebRtcLink | null} */
     this.link = null;
   }
@@ -32,40 +35,41 @@ export class CallSteps {
     const open = this.app.link === "open" ? this.app.client.call : null;
     this.link = open ?? this.dial();
     const { connection } = this.link;
+    for (const change of ["signalingstatechange", "iceconnectionstatechange", "connectionstatechange"]) {
+      connection.addEventListener(change, () => this.note(connection));
+    }
+    this.note(connection);
     const since = performance.now();
-    if (!(await this.comesTo(() => connection.remoteDescription !== null))) {
+    if (!(await this.comesTo(() => this.answer !== ""))) {
       throw new Unwell(`${capital(this.whyOver)}.`, "Look at the server's log; does a proxy between forward POST requests to v1/realtime/calls?");
     }
     return open ? "A call is open." : `A call was answered after ${Math.round(performance.now() - since)} ms.`;
   }
 
   async findPath() {
-    const { connection } = this.theLink;
-    const there = candidatesOf(connection.remoteDescription);
-    if (!(await this.comesTo(() => ["connected", "completed"].includes(connection.iceConnectionState)))) {
+    const there = candidatesOf(this.answer);
+    if (!(await this.comesTo(() => this.pair !== null)) || this.pair === null) {
       const addresses = [...new Set(there.map(({ address }) => address))].join(", ") || "the server, which named no address";
       throw new Unwell(`No UDP gets through to ${addresses}.`, NO_PATH);
     }
-    const here = candidatesOf(connection.localDescription);
-    const { local, remote } = await chosenPair(connection);
-    const path = `${local.candidateType} to ${remote.candidateType}, ${remote.protocol} ${remote.address}:${remote.port}`;
+    const here = candidatesOf(this.theLink.connection.localDescription?.sdp ?? "");
+    const { local, remote } = await this.pair;
+    const path = `${local.candidateType} to ${remote.candidateType}, ${remote.protocol} ${socket(remote.address, remote.port)}`;
     return `${path} (candidates: ${kinds(here)} here, ${kinds(there)} there).`;
   }
 
   async relay() {
-    const relays = candidatesOf(this.theLink.connection.remoteDescription).filter(({ kind }) => kind === "relay");
+    const relays = candidatesOf(this.answer).filter(({ kind }) => kind === "relay");
     if (this.hasTurn && relays.length === 0) throw new Unwell("The TURN server that is configured gave no relay.", NO_RELAY);
     if (relays.length > 0) return `Relays at ${relays.map(({ address }) => address).join(", ")}.`;
     return "Not configured, and not needed on this path.";
   }
 
   async encrypt() {
-    const { connection } = this.theLink;
-    if (!(await this.comesTo(() => connection.sctp?.transport.state === "connected"))) {
+    if (!(await this.comesTo(() => this.isEncrypted))) {
       throw new Unwell("The DTLS handshake failed, or showed another certificate than agreed.", MEDDLED);
     }
-    const { tlsVersion, dtlsCipher } = (await reports(connection)).find(({ type }) => type === "transport") ?? { type: "" };
-    return `${VERSIONS[tlsVersion] ?? "DTLS"}${dtlsCipher ? `, ${dtlsCipher}` : ""}; the certificate is the one that was agreed.`;
+    return "DTLS, with the certificate that was agreed.";
   }
 
   async openChannel() {
@@ -87,6 +91,13 @@ export class CallSteps {
     link.onmessage = () => (this.hasHeard = true);
     link.onclose = ({ reason }) => (this.whyOver = reason);
     return link;
+  }
+
+  /** @param {RTCPeerConnection} connection */
+  note(connection) {
+    if (connection.signalingState === "stable") this.answer = connection.remoteDescription?.sdp ?? this.answer;
+    if (["connected", "completed"].includes(connection.iceConnectionState)) this.pair ??= chosenPair(connection);
+    if (connection.connectionState === "connected") this.isEncrypted = true;
   }
 
   get theLink() {
@@ -123,10 +134,11 @@ async function chosenPair(connection) {
   return { local: byId(pair?.localCandidateId), remote: byId(pair?.remoteCandidateId) };
 }
 
-/** @param {RTCSessionDescription | null} description */
-function candidatesOf(description) {
-  const found = (description?.sdp ?? "").matchAll(/^a=candidate:\S+ \d+ \w+ \d+ (\S+) \d+ typ (\w+)/gim);
-  return [...found].map(([, address, kind]) => ({ address, kind }));
+/** Each once: an SDP may tell them in every section. @param {string} sdp */
+function candidatesOf(sdp) {
+  const found = sdp.matchAll(/^a=candidate:\S+ \d+ \w+ \d+ (\S+) \d+ typ (\w+)/gim);
+  const lines = new Map([...found].map(([, address, kind]) => [`${address} ${kind}`, { address, kind }]));
+  return [...lines.values()];
 }
 
 /** E.g. "2 host, 1 relay". @param {{kind: string}[]} candidates */
@@ -134,6 +146,9 @@ function kinds(candidates) {
   const names = candidates.map(({ kind }) => kind);
   return [...new Set(names)].map((name) => `${names.filter((one) => one === name).length} ${name}`).join(", ") || "none";
 }
+
+/** RFC 3986 3.2.2. @param {string} address @param {number} port */
+const socket = (address, port) => (address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`);
 
 /** @param {string} clause */
 const capital = (clause) => clause.charAt(0).toUpperCase() + clause.slice(1);
