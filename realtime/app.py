@@ -275,6 +275,7 @@ class _Door:
                 "upgrade": facts.get("upgrade", ""),
                 "voices": list(self._health.voices),
                 "needs_key": self._access.needs_key,
+                "turn": bool(self._settings.turn_url),
             }
         )
 
