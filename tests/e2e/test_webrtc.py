@@ -264,7 +264,7 @@ async def test_a_peer_that_falls_silent_is_gone_within_seconds(
 ) -> None:
     monkeypatch.setattr(peer, "SILENT_S_MAX", 1.5)
     async with calling(server) as caller:
-        vanish(caller)
+        caller.vanish()
         await ended(server)
 
 
@@ -293,14 +293,6 @@ async def offered() -> str:
     offer = await caller.offer()
     await caller.close()
     return offer
-
-
-def vanish(caller: Caller) -> None:
-    """The network between is gone: nothing more is sent, and nothing is said of it."""
-    ice = caller.connection.sctp.transport.transport._connection
-    for protocol in ice._protocols:
-        protocol.transport.sendto = lambda *_: None
-        protocol.datagram_received = lambda *_: None
 
 
 async def ended(server: Server) -> None:
