@@ -18,24 +18,14 @@ from realtime.transports.webrtc import peer as webrtc_peer
 from tests.conftest import Server
 from tests.peers.base import Refused
 from tests.peers.place import TRANSPORTS, Place, place
+from tests.peers.recital import SENTENCE_MS, end_of_words_ms, recital, sentences
 from tests.speech import utterance
 
 QUESTION = utterance("cards_001")
 INTERRUPTION = utterance("cards_003")
-SENTENCE_MS = 1_000
-WORDS = 6  # tokens of a sentence
 WITHIN_MS = 200
 """How far what the history holds may be from what was heard."""
 WEATHER = {"type": "function", "name": "weather", "parameters": {"type": "object", "properties": {}}}
-
-
-def sentences(count: int) -> dict[str, Any]:
-    """The session's settings with which an answer has so many, of a second each."""
-    return {"max_output_tokens": count * WORDS}
-
-
-def recital(count: int) -> str:
-    return " ".join(RECITAL.split()[: count * WORDS])
 
 
 @pytest.fixture(params=TRANSPORTS)
@@ -265,9 +255,9 @@ async def test_killed_in_mid_sentence_what_was_said_is_one_turn(serve: Serve, tr
 async def test_an_answer_moves_to_another_transport_in_mid_word(
     there: str, here: str, tmp_path: Path
 ) -> None:
-    async with place(tmp_path, there, here) as both:
+    async with place(tmp_path, there, here, playback_lead_s=0.5) as both:
         old, new = both.peer(there), both.peer(here)
-        await old.begin(**sentences(3))
+        await old.begin(**sentences(4))
         await old.ask()
         item_id = await old.answer()
         await old.hears(item_id, 1_100)
@@ -277,14 +267,14 @@ async def test_an_answer_moves_to_another_transport_in_mid_word(
         [playing] = resumed["playing"]
         assert playing["item_id"] == item_id
         assert abs(playing["heard_ms"] - old.heard_ms[item_id]) < WITHIN_MS
-        await new.hears(item_id, 3 * SENTENCE_MS - playing["heard_ms"] - WITHIN_MS)
+        await new.hears(item_id, 4 * SENTENCE_MS - playing["heard_ms"] - WITHIN_MS)
         await new.until("response.done")
         await still(new, item_id)
-        assert abs(old.heard_ms[item_id] + new.heard_ms[item_id] - 3 * SENTENCE_MS) < WITHIN_MS
-        assert new.words(item_id) == recital(3)
+        assert abs(old.heard_ms[item_id] + new.heard_ms[item_id] - 4 * SENTENCE_MS) < WITHIN_MS
+        assert new.words(item_id) == recital(4)
         await new.ask()
         await new.hears(await new.answer(2), 300)
-        assert said_by_assistant(both) == [recital(3)]
+        assert said_by_assistant(both) == [recital(4)]
 
 
 # -----------------------------------------------------------------------------------------
@@ -300,8 +290,7 @@ def assert_heard(kept: str, heard_ms: float) -> None:
     """The words that were spoken in that time, to WITHIN_MS, and no half ones."""
     assert RECITAL.startswith(kept)
     assert (RECITAL + " ")[len(kept)] in " ."
-    n_words = len(kept.split())
-    spoken_ms = n_words // WORDS * SENTENCE_MS + n_words % WORDS * 160
+    spoken_ms = end_of_words_ms(len(kept.split()))
     assert -WITHIN_MS < heard_ms - spoken_ms < WITHIN_MS + 200  # it may have been in the middle of a word
 
 

@@ -131,29 +131,6 @@ async def test_a_call_that_hung_up_ends_its_session(server: Server) -> None:
                 await asyncio.sleep(0.01)
 
 
-async def test_an_answer_moves_from_a_socket_to_a_call(server: Server) -> None:
-    socket = await ResumingClient(ws(server)).begin()
-    await socket.say("response.create")
-    item_id = (await socket.until("response.output_audio.delta"))["item_id"]
-    await socket.sound_of(item_id, 2_000 * BYTES_PER_MS)
-    await socket.heard(item_id, 1_250)
-    await socket.say("parlour.hand_over")
-    token = (await socket.until("parlour.hand_over_token"))["token"]
-
-    async def leave() -> None:
-        await socket.until("parlour.moved")
-        await socket.heard(item_id, 1_500)
-        await socket.leave()
-
-    leaving = asyncio.create_task(leave())
-    async with resuming(server, token) as (caller, resumed):
-        await leaving
-        assert [(one["item_id"], one["heard_ms"]) for one in resumed["playing"]] == [(item_id, 1_500)]
-        await heard_to_its_end(caller)
-        assert abs(1_500 + caller.sound_ms - ANSWER_MS) < WITHIN_MS
-        assert words(caller) == RECITAL
-
-
 @pytest.mark.parametrize("lead_s", [1.0, 30.0], ids=["while it is generated", "after it was generated"])
 async def test_an_answer_moves_from_a_call_to_a_socket(lead_s: float) -> None:
     async with running_server(playback_lead_s=lead_s) as server, answering(server) as (caller, _):

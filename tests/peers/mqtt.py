@@ -1,8 +1,10 @@
 """A smart speaker: what was heard is what its loudspeaker played."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any
+
+from aiomqtt import MqttError
 
 from tests.e2e.device import FRAME_BYTES, Device, device
 from tests.peers.base import SILENCE_S, Event, Peer, Refused
@@ -20,6 +22,7 @@ class MqttPeer(Peer):
         self._items: dict[int, str] = {}  # the item of each answer of this connection
         self._counted: dict[int, float] = {}  # of each answer, what `heard_ms` holds of it
         self._n_taken = self._n_sent = 0
+        self._is_listened_to = False
 
     async def begin(self, **session: Any) -> None:
         await self._connect()
@@ -28,6 +31,7 @@ class MqttPeer(Peer):
         if self.of("parlour.closed"):
             assert self.of("parlour.closed")[0]["code"] == 1013
             raise Refused(self.of("error")[0]["error"]["code"])
+        self._is_listened_to = True
 
     async def send(self, kind: str, **rest: Any) -> str:
         assert self._device is not None
@@ -41,11 +45,17 @@ class MqttPeer(Peer):
         loop = asyncio.get_running_loop()
         due = loop.time()
         for at in range(0, len(pcm), FRAME_BYTES):
-            await self.wait(lambda: self._device is not None, "connection")
-            assert self._device is not None
-            await self._device.sound(pcm[at : at + FRAME_BYTES])
+            await self._sound(pcm[at : at + FRAME_BYTES])
             due = max(due, loop.time()) + FRAME_BYTES / 32_000
             await asyncio.sleep(max(0.0, due - loop.time()))
+
+    async def _sound(self, pcm: bytes) -> None:
+        """On whichever connection takes it."""
+        while True:
+            await self.wait(lambda: self._device is not None and self._is_listened_to, "connection")
+            assert self._device is not None
+            with suppress(MqttError):
+                return await self._device.sound(pcm)
 
     async def press(self) -> None:
         await self.send("parlour.start", push_to_talk=True)
@@ -58,14 +68,14 @@ class MqttPeer(Peer):
 
     async def kill(self) -> None:
         assert self._device is not None
-        crashed, self._device = self._device, None
+        crashed, self._device, self._is_listened_to = self._device, None, False
         crashed.crash()
         await self._connection.aclose()
 
     async def resume(self) -> Event:
         n_told = len(self.of("parlour.resumed"))
         await self._connect()
-        return await self.until("parlour.resumed", n_told + 1)
+        return await self._resumed(n_told + 1)
 
     async def knock(self) -> None:
         await self._connect()
@@ -74,7 +84,7 @@ class MqttPeer(Peer):
     async def take_over(self, token: str) -> Event:
         await self._connect()
         await self.send("parlour.resume", token=token)
-        return await self.until("parlour.resumed")
+        return await self._resumed(1)
 
     async def close(self) -> None:
         if self._device is None:
@@ -83,6 +93,13 @@ class MqttPeer(Peer):
         leaving, self._device = self._device, None
         await leaving.state("idle")
         await self._connection.aclose()
+
+    async def _resumed(self, n: int) -> Event:
+        """Sound that a device sends before that is not heard."""
+        resumed = await self.until("parlour.resumed", n)
+        self._is_listened_to = True
+        self._news.set()
+        return resumed
 
     async def _connect(self) -> None:
         self._items, self._counted, self._n_taken = {}, {}, 0

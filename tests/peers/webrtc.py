@@ -16,6 +16,8 @@ from tests.speech import HZ, Utterance
 
 
 class WebRtcPeer(Peer):
+    is_played_for = True
+
     def __init__(self, server: Server) -> None:
         super().__init__()
         self._server = server
