@@ -190,3 +190,5 @@ async def device(
                 if task is not None:
                     task.cancel()
             await asyncio.gather(*(task for task in (reading, playing) if task), return_exceptions=True)
+            if client._disconnected.done():
+                client._disconnected.exception()  # it crashed, as was wanted

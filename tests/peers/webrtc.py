@@ -41,8 +41,11 @@ class WebRtcPeer(Peer):
         return await self._said.say(kind, **rest)
 
     async def speak(self, utterance: Utterance) -> None:
-        assert self._caller is not None
-        self._caller.microphone.say(utterance.pcm16k + bytes(int(2 * HZ * SILENCE_S)))
+        pcm = utterance.pcm16k + bytes(int(2 * HZ * SILENCE_S))
+        if self._caller is None:
+            self._unsaid += pcm
+        else:
+            self._caller.microphone.say(pcm)
         await self._spoken()
 
     async def press(self) -> None:
