@@ -72,7 +72,7 @@ class Step:
     refused: Counter[str] = field(default_factory=Counter)  # ended cleanly, and why
     faults: Counter[str] = field(default_factory=Counter)
     took_ms: list[float] = field(default_factory=list)
-    again_ms: list[float] = field(default_factory=list)  # sound that came out twice
+    again_ms: list[float] = field(default_factory=list)  # sound that came out twice; below 0: never
 
 
 Tally = defaultdict[str, Step]
@@ -154,7 +154,7 @@ class Turn:
                 continue
             again_ms = heard_ms - playing["heard_ms"]
             self._began_ms = playing["heard_ms"] - self._peer.heard_ms[self._item_id]
-            step.again_ms.append(max(0.0, again_ms))
+            step.again_ms.append(again_ms)
             step.lost += -again_ms > LOST_MS
             step.repeated += heard_twice(playing["heard_ms"], heard_ms) > 0
 
@@ -229,6 +229,7 @@ def row(transport: str, name: str, step: Step) -> dict[str, Any]:
         "refused": dict(step.refused),
         "faults": dict(step.faults),
         "ms": Percentiles.of(step.took_ms).shown(0),
+        "lost_ms": round(max([0.0, *(-ms for ms in step.again_ms)])),
         "again_ms": Percentiles.of(step.again_ms).shown(0),
     }
 
@@ -249,13 +250,14 @@ def together(steps: Sequence[Step]) -> Step:
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
     columns = ["transport", "step", "kills", "resumed", "lost", "repeated", "refused", "faults"]
-    columns += ["p50 ms", "p95", "p99", "again p95 ms"]
+    columns += ["p50 ms", "p95", "p99", "lost ms at most", "twice p95 ms"]
     cells = [
         [
             *(one[name] for name in columns[:6]),
             sum(one["refused"].values()),
             sum(one["faults"].values()),
             *(one["ms"][rank] for rank in ("p50", "p95", "p99")),
+            one["lost_ms"],
             one["again_ms"]["p95"],
         ]
         for one in rows
