@@ -148,7 +148,7 @@ class MqttTransport:
         """resume: the token of an earlier session, to go on with if it is still there."""
         self.received_bytes = 0
         self.paces_playback = False
-        self.token = ""  # with which this session can be resumed
+        self.token = resume  # with which this session can be resumed
         self.ended = (1000, "")  # code and reason, once it is over
         self._event_topic = topics.down(device, "event")
         self._audio_topic = topics.down(device, "audio")
@@ -316,7 +316,7 @@ class MqttTransport:
             case wire.Error(error=error) if error.event_id == QUIET_EVENT:
                 return
             case wire.Error(error=error) if error.event_id == RESUME_EVENT:
-                self._is_resuming = False
+                self._is_resuming, self.token = False, ""
                 if not self._has_started:
                     self.leave(PeerGone(1000, "there is no session to go on with"))
                 return
