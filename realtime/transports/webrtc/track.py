@@ -12,7 +12,7 @@ import av
 from aiortc import MediaStreamTrack
 
 from realtime.protocol.effects import Play
-from realtime.transports.webrtc.opus import FRAME_BYTES, FRAME_MS, OpusEncoder
+from realtime.audio.opus import FRAME_BYTES, FRAME_MS, OpusEncoder
 from realtime.transports.webrtc.playout import Frame, Playout, Position
 from realtime.transports.webrtc.reorder import RTP_HZ
 

@@ -33,7 +33,7 @@ from realtime.transports.base import OwnIds, PeerGone
 from realtime.transports.webrtc.events import OutputBufferCleared, OutputBufferStarted, OutputBufferStopped
 from realtime.transports.webrtc.ice import IceSettings
 from realtime.transports.webrtc.offer import Offer
-from realtime.transports.webrtc.opus import OpusDecoder
+from realtime.audio.opus import OpusDecoder
 from realtime.transports.webrtc.peer import Peer
 from realtime.transports.webrtc.playout import Position
 from realtime.transports.webrtc.reorder import RTP_HZ, Hole, Packet

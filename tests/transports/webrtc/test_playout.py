@@ -2,7 +2,7 @@
 
 from realtime.protocol.config import PcmFormat
 from realtime.protocol.effects import Play
-from realtime.transports.webrtc.opus import FRAME_BYTES
+from realtime.audio.opus import FRAME_BYTES
 from realtime.transports.webrtc.playout import QUEUED_BYTES_MAX, Frame, Playout, Position
 
 
