@@ -9,6 +9,7 @@ import logging
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import get_args
 
 from aiomqtt import Client, Message, MqttError, Will
 
@@ -36,14 +37,15 @@ from realtime.transports.mqtt_attention import Attention
 from realtime.transports.mqtt_codec import (
     Channel,
     Closed,
+    Formats,
     OwnEvent,
     Played,
     Release,
     Start,
     Stop,
     Topics,
-    read_audio,
     read_event,
+    read_formats,
     read_mute,
     read_status,
     read_volume,
@@ -73,6 +75,7 @@ class _Device:
     errors: Bucket
     is_online: bool = False
     is_muted: bool = False
+    formats: Formats = field(default_factory=Formats)
     deaf_until: float = 0.0
     session: MqttTransport | None = None
     task: asyncio.Task[None] | None = None
@@ -241,7 +244,7 @@ class Devices:
     ) -> None:
         match channel:
             case "audio" if device.session is not None and not is_retained:
-                if not device.session.heard(read_audio(payload)):
+                if not device.session.heard(payload):
                     self._metrics.mqtt_dropped.labels("audio").inc()
                     raise InvalidEvent("audio_too_fast", "Sound comes faster than time: some was not heard.")
             case "audio":
@@ -250,6 +253,10 @@ class Devices:
                 pass  # an old one
             case "event":
                 self._event(link, device, read_event(payload), len(payload))
+            case "format":
+                device.formats = read_formats(payload)
+                if device.session is not None:
+                    device.session.use(device.formats)
             case "status":
                 self._status(link, device, read_status(payload))
             case "mute":
@@ -261,7 +268,7 @@ class Devices:
             case None:
                 raise InvalidEvent(
                     "unknown_topic",
-                    "There is no such topic below up/: known are audio, event, status, volume and mute.",
+                    f"There is no such topic below up/: known are {', '.join(get_args(Channel))}.",
                 )
 
     def _event(
@@ -352,7 +359,9 @@ class Devices:
             settings.mqtt_remembered_s,
             settings.mqtt_lead_ms / 1000.0,
             resume=self._tokens.pop(device.name, ""),
+            on_damaged=self._metrics.mqtt_dropped.labels("damaged packet").inc,
         )
+        transport.use(device.formats)
         if start is not None:
             transport.told(start)
         device.task = link.tasks.create_task(

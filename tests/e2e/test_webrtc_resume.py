@@ -14,8 +14,8 @@ import pytest
 from aiortc.rtp import RtpPacket
 
 from agent.scripted import RECITAL
-from realtime.transports.webrtc import peer
 from realtime.audio.opus import OpusDecoder
+from realtime.transports.webrtc import peer
 from tests.conftest import Server, running_server
 from tests.e2e.resuming import ResumingClient
 from tests.e2e.test_webrtc import TAIL_S, ask, vanish

@@ -11,8 +11,8 @@ from typing import Any
 import av
 from aiortc import MediaStreamTrack
 
-from realtime.protocol.effects import Play
 from realtime.audio.opus import FRAME_BYTES, FRAME_MS, OpusEncoder
+from realtime.protocol.effects import Play
 from realtime.transports.webrtc.playout import Frame, Playout, Position
 from realtime.transports.webrtc.reorder import RTP_HZ
 
