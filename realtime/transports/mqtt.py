@@ -255,6 +255,7 @@ class MqttTransport:
         if cleared is not None:
             self._audio_room.set()
             self._begins_after.clear()
+            self._audio_changed.set()
             self._attention.silenced(self._now())
             self.send(AnswerCleared(response_id=response_id, answer=cleared))
 
