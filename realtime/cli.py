@@ -86,6 +86,7 @@ _HELP = {
     "mqtt_follow_up_s": "seconds after an answer in which a device needs no wake word (default 8)",
     "mqtt_remembered_s": "seconds for which a sleeping device keeps its conversation (default 300)",
     "mqtt_lead_ms": "milliseconds of sound sent ahead of its being heard (default 500)",
+    "mqtt_hermes": "Rhasspy sites to serve in Hermes as well: their ids, comma-separated, or any",
     "in_process": "run the agent inside the server instead of in a process of its own",
 }
 

@@ -21,6 +21,7 @@ from realtime.broker import (
     until_lost,
 )
 from realtime.errors import SettingsError
+from realtime.hermes_sites import HermesSites, sites_of
 from realtime.metrics import Metrics
 from realtime.mqtt_link import Dialect, Link
 from realtime.sessions import Sessions
@@ -39,6 +40,8 @@ def check_mqtt(settings: Settings) -> Broker:
     """The broker of the settings. Raises SettingsError, before anything has been started."""
     broker = parse_broker(settings.mqtt_url, settings.mqtt_ca)
     check_prefix(settings.mqtt_prefix)
+    if settings.mqtt_hermes:
+        sites_of(settings.mqtt_hermes)
     tls_context(broker)
     if broker.user is None and not is_loopback(broker.host):
         raise SettingsError(
@@ -57,6 +60,8 @@ class Devices:
         self._server_topic = Topics(settings.mqtt_prefix).server
         self._metrics = metrics
         self._dialects: list[Dialect] = [Speakers(settings, sessions, metrics)]
+        if settings.mqtt_hermes:
+            self._dialects.append(HermesSites(settings, sessions, metrics))
         self._is_stopping = False
 
     async def run(self) -> None:

@@ -299,7 +299,7 @@ class MqttTransport:
             self._audio_changed.clear()
             due_at, now = self._down.due_at, self._now()
             if due_at is None or due_at > now:
-                await _changed_or(self._audio_changed, None if due_at is None else due_at - now)
+                await changed_or(self._audio_changed, None if due_at is None else due_at - now)
                 continue
             number, payload = self._down.take(now)
             if self._down.waiting_bytes < UNSENT_AUDIO_BYTES_MAX:
@@ -334,10 +334,10 @@ class MqttTransport:
                 self._shown = state
                 continue  # it may have changed meanwhile
             again_at = self._attention.looks_again_at(now)
-            await _changed_or(self._changed, None if again_at == float("inf") else again_at - now)
+            await changed_or(self._changed, None if again_at == float("inf") else again_at - now)
 
 
-async def _changed_or(changed: asyncio.Event, seconds: float | None) -> None:
+async def changed_or(changed: asyncio.Event, seconds: float | None) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await changed.wait()
