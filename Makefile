@@ -4,6 +4,8 @@ PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8080
 MODEL ?= auto
+# Test files side by side: most of their time they wait for speech to be played. ARGS="-n 0" for one by one.
+WORKERS ?= 4
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -31,7 +33,7 @@ run: $(INSTALLED) $(if $(RUNS_HERE),$(SPEECH_LM))
 
 # Browser tests need Chromium and node, and skip without them; TESTS_NO_SKIP=1 makes a skip a failure.
 test: $(INSTALLED) $(TESTED_WITH)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(INSTALLED) $(TESTED_WITH) $(NODE_MODULES)
 	$(BIN)/ruff check .

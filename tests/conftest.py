@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import pytest
 import uvicorn
 
@@ -19,6 +20,28 @@ from realtime.app import create_app, listen, uvicorn_config
 from realtime.sessions import Sessions
 from realtime.settings import Settings
 from realtime.store.base import Store
+
+hypothesis.settings.register_profile("parlour", deadline=None)  # a test never asserts a time
+hypothesis.settings.load_profile("parlour")
+
+LONG = (
+    "tests/e2e/test_webrtc_resume.py",
+    "tests/properties/test_schedules.py",
+    "tests/e2e/test_churn.py",
+    "tests/e2e/test_speaker.py",
+    "tests/e2e/browser/test_screens.py",
+    "tests/e2e/test_resume.py",
+    "tests/agent/engine/test_exactness.py",
+    "tests/e2e/test_mqtt_faults.py",
+    "tests/e2e/test_mqtt.py",
+    "tests/e2e/test_embedded.py",
+)
+"""Files that take a minute or more: begun first, so that none is waited for alone at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item], config: pytest.Config) -> None:
+    first = {str(config.rootpath / path) for path in LONG}
+    items.sort(key=lambda item: str(item.path) not in first)
 
 
 @dataclass(frozen=True)

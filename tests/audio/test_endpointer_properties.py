@@ -122,7 +122,7 @@ def check(endpointer: Endpointer, sound: Sound) -> None:
         assert endpointer.in_utterance == (started_ms is not None)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(sounds())
 def test_every_sound_gets_whole_turns_at_the_right_places(sound: Sound) -> None:
     check(Endpointer(sound.times), sound)
@@ -269,7 +269,6 @@ MUTANTS: list[Callable[[Endpointing], Endpointer]] = [
 def test_a_planted_bug_is_found(mutant: Callable[[Endpointing], Endpointer]) -> None:
     @settings(
         max_examples=1_000,
-        deadline=None,
         database=None,
         derandomize=True,
         suppress_health_check=list(HealthCheck),

@@ -168,7 +168,7 @@ def test_any_cut_of_the_stream_gives_the_same_signals(new: New) -> None:
     wanted = [signal for _, signal in heard(new(), pcm)]
     assert len(wanted) >= 12
 
-    @settings(max_examples=8, deadline=None)
+    @settings(max_examples=8)
     @given(st.integers(1, 3_000))
     def holds(samples: int) -> None:
         assert [signal for _, signal in heard(new(), pcm, chunk_bytes=2 * samples)] == wanted

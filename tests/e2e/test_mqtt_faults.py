@@ -417,7 +417,7 @@ async def test_no_message_whatever_harms_the_server(tmp_path: Path, caplog: pyte
     channels = st.sampled_from(["audio", "event", "status", "mute", "volume", "", "lamp"])
     made: list[tuple[str, bytes]] = []
 
-    @settings(max_examples=300, deadline=None, database=None)
+    @settings(max_examples=300, database=None)
     @given(channels, payloads)
     def make(channel: str, payload: bytes) -> None:
         made.append((channel, payload))

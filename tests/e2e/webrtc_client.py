@@ -151,7 +151,7 @@ class Caller:
         async def handle(packet: RtpPacket, arrival_time_ms: int) -> None:
             nonlocal uplink
             uplink = uplink or Uplink(packet.payload_type, take)
-            await uplink._handle_rtp_packet(packet, arrival_time_ms)
+            uplink.packet_came(packet)
 
         receiver._handle_rtp_packet = handle
 

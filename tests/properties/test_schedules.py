@@ -133,7 +133,6 @@ def run_many(reference: Reference, examples: int) -> None:
     @given(schedule=schedules)
     @settings(
         max_examples=examples,
-        deadline=None,
         suppress_health_check=list(HealthCheck),
         derandomize=True,
         database=None,

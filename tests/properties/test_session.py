@@ -277,7 +277,7 @@ def run(steps: list[Step], session_class: type[Session] = Session) -> None:
 
 
 @given(STEPS)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_whatever_happens_every_promise_of_the_session_holds(steps: list[Step]) -> None:
     run(steps)
 
@@ -389,7 +389,6 @@ def survives(check: Callable[[list[Step]], None]) -> bool:
     @given(STEPS)
     @settings(
         max_examples=400,
-        deadline=None,
         derandomize=True,
         database=None,
         report_multiple_bugs=False,

@@ -1,6 +1,6 @@
 """Sound on its way to a loudspeaker, over time that is an argument."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime.transports.mqtt_codec import DOWN_HZ, Frame
@@ -77,7 +77,6 @@ def test_a_word_on_an_answer_that_was_cleared_says_nothing_of_the_next() -> None
     assert audio.due_at < 11.0
 
 
-@settings(deadline=None)  # many steps: on a busy machine it takes what it takes
 @given(
     st.lists(
         st.one_of(

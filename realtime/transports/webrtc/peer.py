@@ -15,15 +15,17 @@ from aiortc import (
     RTCDataChannel,
     RTCDtlsTransport,
     RTCIceTransport,
-    RTCRtpSender,
     RTCSctpTransport,
 )
-from aiortc.rtcrtpparameters import RTCRtpReceiveParameters, RTCRtpSendParameters
+from aiortc.rtp import RtcpPacket, RtcpRrPacket, RtcpSdesPacket, RtcpSourceInfo, RtcpSrPacket
+from pylibsrtp import Error as SrtpError
 
 from realtime.transports.base import PeerGone
+from realtime.transports.webrtc.downlink import Downlink
 from realtime.transports.webrtc.ice import IceSettings, gatherer
 from realtime.transports.webrtc.offer import Offer, Ours, answer_to
 from realtime.transports.webrtc.reorder import Hole, Packet
+from realtime.transports.webrtc.rtp import RtpPacket, is_rtcp
 from realtime.transports.webrtc.track import PlayoutTrack
 from realtime.transports.webrtc.uplink import Uplink
 
@@ -33,6 +35,7 @@ SILENT_S_MAX = 12.0
 """Browsers ask for consent every few seconds (RFC 7675 5.1); who sends nothing for so long is not there."""
 _CLOSE_WITHIN_S = 3.0
 _LOOK_EVERY_S = 1.0
+_CNAME = 1  # RFC 3550 6.5.1
 _UNREAD_BYTES_MAX = 4 * 1024 * 1024
 """Of messages whose end has not come yet: a peer that never ends one is closed."""
 
@@ -62,8 +65,7 @@ class Peer:
         self._dtls = RTCDtlsTransport(self._ice, [RTCCertificate.generateCertificate()])
         self._dtls._set_role("server" if offer.dtls.role == "client" else "client")
         self._sctp = RTCSctpTransport(self._dtls) if offer.channel else None
-        self._sender = RTCRtpSender(track if offer.hears else "audio", self._dtls)
-        self._track = track
+        self._downlink = Downlink(track, offer.payload_type, self._send_rtp)
         self._uplink = Uplink(offer.payload_type, on_audio)
         self._cname = secrets.token_hex(8)
         self._is_closed = False
@@ -85,7 +87,7 @@ class Peer:
             self._gatherer.getLocalParameters(),
             self._gatherer.getLocalCandidates(),
             self._dtls.getLocalParameters(),
-            self._sender._ssrc,
+            self._downlink.ssrc,
             self._cname,
             is_client=self._dtls._role == "client",
         )
@@ -105,7 +107,8 @@ class Peer:
                 await self._dtls.start(self._offer.dtls)
                 if self._dtls.state != "connected":
                     raise PeerGone(1006, "the peer's DTLS handshake failed")
-                await self._start_media()
+                self._path.on_media = self._media_came
+                await self._start_events()
                 for task in beside:
                     task.cancel()
         except* TimeoutError:
@@ -115,8 +118,13 @@ class Peer:
             lost = PeerGone(1006, "the connection was lost while it was made")
             raise (first if isinstance(first, PeerGone) else lost) from None
 
+    async def play(self) -> None:
+        """Send the track to a peer that hears; until cancelled, and may be called again."""
+        if self._offer.hears:
+            await self._downlink.run()
+
     async def watch(self) -> None:
-        """Report on the audio that comes, and see who has fallen silent; until cancelled. Raises PeerGone."""
+        """Report on the audio both ways, and see who has fallen silent; until cancelled. Raises PeerGone."""
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
             self._on_news()  # what was sent may have been heard since
@@ -126,10 +134,8 @@ class Peer:
                 self.leave(PeerGone(1009, "a message of the peer has no end"))
             if self.gone is not None:
                 raise self.gone
-            report = self._uplink.report(self._sender._ssrc)
-            if report is not None:
-                with suppress(ConnectionError):
-                    await self._dtls._send_rtp(bytes(report))
+            with suppress(ConnectionError):
+                self._send_report()
 
     def leave(self, why: PeerGone) -> None:
         """The connection is over, whoever ended it; the first reason counts."""
@@ -152,9 +158,8 @@ class Peer:
             return
         self._is_closed = True
         self.leave(PeerGone(1000, "closed"))
-        self._track.stop()
+        self._path.on_media = None
         for stop in (
-            self._sender.stop,
             *([self._sctp.stop] if self._sctp else []),
             self._dtls.stop,
             self._ice.stop,
@@ -176,18 +181,42 @@ class Peer:
         if self._offer.has_all_candidates:
             await self._ice.addRemoteCandidate(None)
 
-    async def _start_media(self) -> None:
+    async def _start_events(self) -> None:
         offer = self._offer
-        codecs = [offer.codec]
-        if offer.speaks:
-            received = RTCRtpReceiveParameters(codecs=codecs, muxId=offer.audio.rtp.muxId)
-            self._dtls._register_rtp_receiver(self._uplink, received)
-        if offer.hears:
-            sent = RTCRtpSendParameters(codecs=codecs, muxId=offer.audio.rtp.muxId)
-            sent.rtcp.cname, sent.rtcp.ssrc, sent.rtcp.mux = self._cname, self._sender._ssrc, True
-            await self._sender.send(sent)
         if self._sctp is not None and offer.channel is not None and offer.channel.sctp_port is not None:
             await self._sctp.start(offer.channel.sctpCapabilities, offer.channel.sctp_port)
+
+    # Audio past aiortc's tasks and queues, within its keys --------------------------------
+
+    def _media_came(self, data: bytes) -> None:
+        """What cannot be decrypted or read is dropped, as any datagram may be."""
+        try:
+            if is_rtcp(data):
+                for report in RtcpPacket.parse(self._dtls._rx_srtp.unprotect_rtcp(data)):
+                    self._uplink.report_came(report)
+            elif self._offer.speaks:
+                self._uplink.packet_came(RtpPacket.parse(self._dtls._rx_srtp.unprotect(data)))
+        except (SrtpError, ValueError):
+            pass
+
+    def _send_rtp(self, packet: bytes) -> None:
+        if self._dtls.state != "connected":
+            raise ConnectionError("the peer is not connected")
+        self._path.send_now(self._dtls._tx_srtp.protect(packet))
+
+    def _send_report(self) -> None:
+        sent, came = self._downlink.report(), self._uplink.report()
+        reports = [came] if came is not None else []
+        ssrc = self._downlink.ssrc
+        if sent is not None:
+            told = bytes(RtcpSrPacket(ssrc, sent, reports))
+        elif reports:
+            told = bytes(RtcpRrPacket(ssrc, reports))
+        else:
+            return
+        named = RtcpSdesPacket([RtcpSourceInfo(ssrc, [(_CNAME, self._cname.encode())])])
+        if self._dtls.state == "connected":
+            self._path.send_now(self._dtls._tx_srtp.protect_rtcp(told + bytes(named)))
 
     def _changed(self) -> None:
         if self._ice.state == "failed":

@@ -5,11 +5,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import Any
-
-import av
-from aiortc import MediaStreamTrack
 
 from realtime.audio.opus import FRAME_BYTES, FRAME_MS, OpusEncoder
 from realtime.protocol.effects import Play
@@ -26,6 +21,14 @@ _BEHIND_FRAMES_MAX = 5
 
 
 @dataclass(frozen=True, slots=True)
+class Encoded:
+    """One Opus packet. timestamp: of its first sample, at 48 kHz, from the first packet's on."""
+
+    payload: bytes
+    timestamp: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Sent:
     """An item's audio was on its way up to there. is_all: to its end."""
 
@@ -34,16 +37,10 @@ class _Sent:
     is_all: bool
 
 
-class PlayoutTrack(MediaStreamTrack):
-    """Sent by aiortc, which asks for a packet as soon as one has left.
-
-    on_began, on_ended: told of a response whose first or last frame leaves.
-    """
-
-    kind = "audio"
+class PlayoutTrack:
+    """on_began, on_ended: told of a response whose first or last frame leaves."""
 
     def __init__(self, on_began: Callable[[str], None], on_ended: Callable[[str], None]) -> None:
-        super().__init__()
         self._playout = Playout()
         self._on_began = on_began
         self._on_ended = on_ended
@@ -121,8 +118,8 @@ class PlayoutTrack(MediaStreamTrack):
         """Wait until more may be played."""
         await self._room.wait()
 
-    async def recv(self) -> "av.Packet[Any]":
-        """The next packet, when it is due."""
+    async def next(self) -> Encoded:
+        """The next packet, when it is due. What it returns counts as sent."""
         while True:
             await self._until_due()
             self._news.clear()
@@ -152,10 +149,8 @@ class PlayoutTrack(MediaStreamTrack):
         elif -ahead_s > _BEHIND_FRAMES_MAX * _FRAME_S:
             self._slot += int(-ahead_s / _FRAME_S)
 
-    def _packet(self, frame: Frame) -> "av.Packet[Any]":
-        packet = av.Packet(self._encoder.encode(frame.pcm))
-        packet.time_base = Fraction(1, RTP_HZ)
-        packet.pts = self._slot * _FRAME_SAMPLES
+    def _packet(self, frame: Frame) -> Encoded:
+        packet = Encoded(self._encoder.encode(frame.pcm), self._slot * _FRAME_SAMPLES)
         self._slot += 1
         if frame.began is not None:
             self._on_began(frame.began)

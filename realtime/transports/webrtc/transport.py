@@ -152,6 +152,7 @@ class WebRtcTransport:
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._carry(), name="carrier")
+            tasks.create_task(self._peer.play(), name="downlink")
             tasks.create_task(self._peer.watch(), name="peer watch")
             tasks.create_task(self._watch(), name="slow peer watch")
 

@@ -4,14 +4,15 @@ import time
 from collections.abc import Callable
 
 from aiortc.rtcrtpreceiver import StreamStatistics
-from aiortc.rtp import AnyRtcpPacket, RtcpReceiverInfo, RtcpRrPacket, RtcpSrPacket, RtpPacket
+from aiortc.rtp import AnyRtcpPacket, RtcpReceiverInfo, RtcpSrPacket
 
 from realtime.audio.opus import samples_of
 from realtime.transports.webrtc.reorder import RTP_HZ, Hole, Packet, Reorder
+from realtime.transports.webrtc.rtp import RtpPacket
 
 
 class Uplink:
-    """What aiortc's DTLS transport hands its RTP to, in place of aiortc's own receiver.
+    """Takes the peer's RTP in the place of aiortc's RTCRtpReceiver.
 
     Why not that one: it is made for playing. Its buffer holds 80 ms back, stops for 320 ms at each
     lost packet and keeps that delay, conceals nothing, and has a thread for each peer.
@@ -26,12 +27,12 @@ class Uplink:
         self._ssrc: int | None = None
         self._last_report = (0, 0.0)  # of the peer: its clock's middle bits, and when it came
 
-    def report(self, own_ssrc: int) -> RtcpRrPacket | None:
+    def report(self) -> RtcpReceiverInfo | None:
         """How well it arrives; None before anything has."""
         if self._ssrc is None:
             return None
         told, came_at = self._last_report
-        info = RtcpReceiverInfo(
+        return RtcpReceiverInfo(
             ssrc=self._ssrc,
             fraction_lost=self._statistics.fraction_lost,
             packets_lost=self._statistics.packets_lost,
@@ -40,11 +41,9 @@ class Uplink:
             lsr=told,
             dlsr=min(int((time.monotonic() - came_at) * 65_536), 2**32 - 1) if told else 0,
         )
-        return RtcpRrPacket(own_ssrc, [info])
 
-    # What aiortc.rtcdtlstransport.RtpReceiver asks for ------------------------------------
-
-    async def _handle_rtp_packet(self, packet: RtpPacket, arrival_time_ms: int) -> None:
+    def packet_came(self, packet: RtpPacket) -> None:
+        """One that is not ours or no Opus is passed over."""
         if packet.payload_type != self._payload_type:
             return
         try:
@@ -54,15 +53,12 @@ class Uplink:
         if packet.ssrc != self._ssrc:
             self._ssrc, self._reorder = packet.ssrc, Reorder()
             self._statistics = StreamStatistics(RTP_HZ)
-        self._statistics.add(packet)
+        self._statistics.add(packet)  # type: ignore[arg-type]  # asks for two of its fields
         came = Packet(packet.sequence_number, packet.timestamp, packet.payload)
         for ready in self._reorder.push(came, samples):
             self._take(ready)
 
-    async def _handle_rtcp_packet(self, packet: AnyRtcpPacket) -> None:
+    def report_came(self, packet: AnyRtcpPacket) -> None:
         if isinstance(packet, RtcpSrPacket):
             clock = (packet.sender_info.ntp_timestamp >> 16) & 0xFFFFFFFF
             self._last_report = (clock, time.monotonic())
-
-    def _handle_disconnect(self) -> None:
-        """aiortc tells so when the transport is closed; its state tells the same."""

@@ -14,7 +14,7 @@ def test_the_window_leaves_silence_after_the_clip() -> None:
     assert window_s(int(28.0 * LISTENING_HZ)) == 30.0
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.floats(0.0, 100.0))
 def test_pieces_joined_are_the_audio_and_none_is_too_long(length_s: float) -> None:
     samples = np.random.default_rng(1).normal(0, 0.1, int(length_s * LISTENING_HZ)).astype(np.float32)

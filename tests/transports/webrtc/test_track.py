@@ -20,7 +20,7 @@ def track() -> PlayoutTrack:
 async def sent(playing: PlayoutTrack, n_frames: int) -> float:
     """When they had left, on the clock that signs of life are on."""
     for _ in range(n_frames):
-        await playing.recv()
+        await playing.next()
     return time.monotonic()
 
 
