@@ -329,7 +329,7 @@ class MqttTransport:
                     self.leave(PeerGone(1000, "nobody has spoken for a while"))
                     continue
             state = self._attention.state(now)
-            if state != self._shown:
+            if state != self._shown and not self._is_resuming:  # else it is not known yet what goes on
                 await self._publish(Letter(self._state_topic, state, retain=True))
                 self._shown = state
                 continue  # it may have changed meanwhile
