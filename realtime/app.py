@@ -71,6 +71,8 @@ async def serve(settings: Settings, report: Callable[[str], None]) -> None:
     _check_certificate(settings)
     if settings.mqtt_url:
         check_mqtt(settings)
+    elif settings.mqtt_hermes:
+        raise SettingsError("mqtt_hermes needs mqtt_url: the address of the broker that the sites use.")
     listener = listen(settings)  # first: a port that is taken is known before a model loads
     with listener:
         store = await open_store(settings.store, report)

@@ -17,7 +17,7 @@ from aiortc.mediastreams import MediaStreamError
 from aiortc.rtcconfiguration import RTCIceTransportPolicy
 from aiortc.rtp import RtpPacket
 
-from realtime.transports.webrtc.opus import OpusDecoder
+from realtime.audio.opus import OpusDecoder
 from realtime.transports.webrtc.reorder import Hole, Packet
 from realtime.transports.webrtc.uplink import Uplink
 from tests.conftest import Server
