@@ -72,6 +72,8 @@ async def serve(settings: Settings, report: Callable[[str], None]) -> None:
     _check_certificate(settings)
     if settings.mqtt_url:
         check_mqtt(settings)
+    elif settings.mqtt_hermes:
+        raise SettingsError("mqtt_hermes needs mqtt_url: the address of the broker that the sites use.")
     listener = listen(settings)  # first: a port that is taken is known before a model loads
     with listener:
         store = await open_store(settings.store, report)
@@ -276,6 +278,7 @@ class _Door:
                 "upgrade": facts.get("upgrade", ""),
                 "voices": list(self._health.voices),
                 "needs_key": self._access.needs_key,
+                "turn": bool(self._settings.turn_url),
             }
         )
 

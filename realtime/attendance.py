@@ -243,7 +243,11 @@ class Attendance:
         if other.last_event_id is not None:
             connection.leave.set()  # the same client: its old network is dead, and nobody has noticed yet
             return
-        self._tasks.create_task(self._see_off(connection), name="moved")
+        seeing_off = self._see_off(connection)
+        try:
+            self._tasks.create_task(seeing_off, name="moved")
+        except RuntimeError:  # of the TaskGroup: the session is ending, and lets all connections go by itself
+            seeing_off.close()
 
     async def _see_off(self, connection: Connection) -> None:
         """Tell it that the session goes on elsewhere. It may report what was heard, and close by itself."""

@@ -39,10 +39,10 @@ def _parser() -> argparse.ArgumentParser:
     talk = commands.add_parser("talk", help="talk to a server from the terminal", allow_abbrev=False)
     add_arguments(talk)
     talk.set_defaults(run=_talk)
-    from realtime import speaker
+    from realtime.speaker_options import add_arguments as add_speaker_arguments
 
     device = commands.add_parser("speaker", help="be a smart speaker over MQTT", allow_abbrev=False)
-    speaker.add_arguments(device)
+    add_speaker_arguments(device)
     device.set_defaults(run=_speaker)
     from realtime.doctor import add_arguments as add_doctor_arguments
 
@@ -86,6 +86,7 @@ _HELP = {
     "mqtt_follow_up_s": "seconds after an answer in which a device needs no wake word (default 8)",
     "mqtt_remembered_s": "seconds for which a sleeping device keeps its conversation (default 300)",
     "mqtt_lead_ms": "milliseconds of sound sent ahead of its being heard (default 500)",
+    "mqtt_hermes": "Rhasspy sites to serve in Hermes as well: their ids, comma-separated, or any",
     "in_process": "run the agent inside the server instead of in a process of its own",
 }
 
@@ -128,7 +129,8 @@ def _talk(options: argparse.Namespace) -> int:
 
 
 def _speaker(options: argparse.Namespace) -> int:
-    from realtime.speaker import SpeakerOptions, speaker
+    from realtime.speaker import speaker
+    from realtime.speaker_options import SpeakerOptions
 
     return asyncio.run(speaker(SpeakerOptions.from_arguments(options)))
 

@@ -112,6 +112,8 @@ class Runner:
             agent, clock, playback_lead_s, session.config.id, self.feed, self._attendance.room
         )
         self._is_over = False
+        self._stopped = asyncio.Event()
+        self._stopped_by: SessionOver | None = None
         self.last_client_event: str | None = None
         self._marks: deque[tuple[int, str | None]] = deque()  # position in ms, last client event by then
         self._budget = EventBudget(clock.now())
@@ -163,6 +165,7 @@ class Runner:
                 self._calls.begin(tasks)
                 tasks.create_task(self._attendance.run(tasks), name="connections")
                 tasks.create_task(self._keep_time(), name="timer")
+                tasks.create_task(self._until_stopped(), name="stop")
         except* PeerGone as gone:
             ended = first_of(gone)
         except* HandedOn as elsewhere:
@@ -212,11 +215,13 @@ class Runner:
         self._stop(SessionOver(1012, "the server is restarting"))
 
     def _stop(self, over: SessionOver) -> None:
-        async def end() -> None:
-            raise over
+        self._stopped_by = self._stopped_by or over
+        self._stopped.set()
 
-        if not self._is_over:
-            self._tasks.create_task(end(), name="stop")
+    async def _until_stopped(self) -> None:
+        await self._stopped.wait()
+        assert self._stopped_by is not None
+        raise self._stopped_by
 
     def tell(self, event: ServerEvent) -> None:
         """Send an event that is not of the core."""

@@ -38,6 +38,7 @@ class Settings:
     file of certificates to trust instead of this machine's own. mqtt_follow_up_s: how long a device listens
     after an answer without a wake word; mqtt_remembered_s: how long it keeps the conversation while it then
     sleeps. mqtt_lead_ms: how far ahead of its being heard sound is sent: what a device must hold.
+    mqtt_hermes: the Rhasspy sites that are served too, comma-separated, or "any"; "" for none.
     """
 
     host: str = "127.0.0.1"
@@ -84,6 +85,7 @@ class Settings:
     mqtt_follow_up_s: float = 8.0
     mqtt_remembered_s: float = 300.0
     mqtt_lead_ms: int = 500
+    mqtt_hermes: str = ""
     log_level: str = "info"
 
     def __post_init__(self) -> None:

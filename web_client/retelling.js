@@ -8,8 +8,8 @@ import { decodePcm, encodePcm, sampleCount } from "./base64.js";
 import { isUnheard } from "./line.js";
 
 /** @typedef {import("./conversation.js").Conversation} Conversation */
-/** @typedef {import("./conversation.js").Effect} Effect */
-/** @typedef {import("./conversation.js").WireEvent} WireEvent */
+/** @typedef {import("./effects.js").Effect} Effect */
+/** @typedef {import("./effects.js").WireEvent} WireEvent */
 /** @typedef {import("./line.js").Line} Line */
 
 const SAMPLES_A_MS = 24;

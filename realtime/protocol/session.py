@@ -140,6 +140,7 @@ class Session:
                     return self._transcribed(event)
                 case PeerAway():
                     self._is_away = True
+                    self._heard.away(now)
                     return []
                 case PeerBack():
                     return self._back(now)
@@ -515,6 +516,7 @@ class Session:
     def _back(self, now: float) -> list[Effect]:
         """Silence was the connection's: what waits for the user's voice waits anew."""
         self._is_away = False
+        self._heard.back(now)
         if self._buffer.utterance is not None:
             self._buffer.utterance.last_audio_at = now
         if isinstance(self.assistant, Idle):
@@ -589,6 +591,7 @@ class Session:
                 for stored in snapshot.playouts
             ]
         )
+        self._heard.away(now)
         self._buffer.begin_at(snapshot.audio_ms)
         self._is_away = True
         last = self.conversation.find(self.conversation.last_id or "")

@@ -2,15 +2,12 @@
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from realtime.audio.resample import Resampler
 from realtime.errors import InvalidEvent
-from realtime.flood import Bucket
 from realtime.outbox import Outbox, Outgoing
 from realtime.protocol import events as wire
 from realtime.protocol.codec import encode
@@ -23,29 +20,21 @@ from realtime.transports.mqtt_codec import (
     AnswerBegins,
     AnswerCleared,
     Asleep,
-    Frame,
+    Formats,
     OwnEvent,
     Played,
     Release,
     Start,
     Stop,
     Topics,
-    write_frame,
 )
+from realtime.transports.mqtt_downlink import Downlink
+from realtime.transports.mqtt_uplink import Uplink
 
-FRAME_MS = 40
-FRAME_BYTES = 2 * DOWN_HZ * FRAME_MS // 1000
 PRESS_MS_MIN = 100  # what the protocol asks of a commit
-UNREAD_AUDIO_BYTES_MAX = 10 * 2 * UP_HZ
-"""Ten seconds of sound that the session has not come to; what comes beyond is not heard."""
-UNREAD_EVENTS_MAX = 256
-"""A device that sends more than the session comes to is closed (1008)."""
-AUDIO_BYTES_PER_S = 1.25 * 2 * UP_HZ
-"""A microphone is no faster than time; the burst is what a network held back. Beyond, it is not heard."""
 UNSENT_AUDIO_BYTES_MAX = 15 * 2 * DOWN_HZ
 """Fifteen seconds of an answer that wait for their time; with more, the agent waits."""
 UNSENT_EVENTS_BYTES_MAX = 1024 * 1024
-ANSWERS_KNOWN_MAX = 16
 CLOSE_WITHIN_S = 2.0
 RESUME_EVENT = "parlour_resume"
 QUIET_EVENT = "parlour_quiet"
@@ -66,71 +55,6 @@ Publish = Callable[[Letter], Awaitable[None]]
 """Returns when the broker (QoS 1) or the socket (QoS 0) has it. Raises PeerGone."""
 
 
-@dataclass(slots=True)
-class _Answer:
-    number: int
-    item_id: str
-    response_id: str
-    start_ms: float = 0.0  # where in the item its sound begins here
-    sent_samples: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    event: wire.AnyClientEvent | InvalidEvent
-    n_bytes: int
-
-
-class PacedAudio:
-    """Frames wait here until a player that holds `lead_s` has room for them. Pure: `now` is an argument.
-
-    How far the player is, is counted from what it took, and corrected by its own word for it.
-    """
-
-    def __init__(self, lead_s: float) -> None:
-        self._lead_s = lead_s
-        self._frames: deque[Frame] = deque()
-        self._bytes = 0
-        self._taken_s: dict[int, float] = {}  # of the answers that the player may still hold
-        self._plays_until = 0.0
-
-    @property
-    def bytes(self) -> int:
-        return self._bytes
-
-    @property
-    def due_at(self) -> float | None:
-        """When to `take` the next frame; None when there is none."""
-        return self._plays_until - self._lead_s if self._frames else None
-
-    def put(self, frame: Frame) -> None:
-        self._frames.append(frame)
-        self._bytes += len(frame.pcm)
-
-    def take(self, now: float) -> Frame:
-        frame = self._frames.popleft()
-        self._bytes -= len(frame.pcm)
-        duration_s = len(frame.pcm) / (2 * DOWN_HZ)
-        self._taken_s[frame.answer] = self._taken_s.get(frame.answer, 0.0) + duration_s
-        self._plays_until = max(self._plays_until, now) + duration_s
-        return frame
-
-    def played(self, answer: int, played_s: float, now: float) -> None:
-        """The player's word for how far it is in an answer; it plays them in their order."""
-        if answer not in self._taken_s:
-            return
-        for earlier in [number for number in self._taken_s if number < answer]:
-            del self._taken_s[earlier]
-        self._plays_until = now + max(0.0, sum(self._taken_s.values()) - played_s)
-
-    def clear(self) -> None:
-        """The player is emptied too."""
-        self._frames.clear()
-        self._bytes = 0
-        self._taken_s.clear()
-        self._plays_until = 0.0
-
-
 class MqttTransport:
     """The device plays the sound and tells how much of it was heard."""
 
@@ -144,11 +68,13 @@ class MqttTransport:
         lead_s: float,
         now: Callable[[], float] = time.monotonic,
         resume: str = "",
+        on_damaged: Callable[[], None] = lambda: None,
     ) -> None:
-        """resume: the token of an earlier session, to go on with if it is still there."""
+        """resume: the token of an earlier session, to go on with if it is still there. on_damaged: called
+        for each packet of the device's sound that cannot be decoded."""
         self.received_bytes = 0
         self.paces_playback = False
-        self.token = ""  # with which this session can be resumed
+        self.token = resume  # with which this session can be resumed
         self.ended = (1000, "")  # code and reason, once it is over
         self._event_topic = topics.down(device, "event")
         self._audio_topic = topics.down(device, "audio")
@@ -162,46 +88,36 @@ class MqttTransport:
         self._changed = asyncio.Event()
         self._shown: State | None = None
         # What comes up.
-        self._unread: deque[bytes | _Told] = deque()
-        self._unread_audio_bytes = 0
-        self._unread_events = 0
-        self._something = asyncio.Event()
-        self._resampler = Resampler(UP_HZ, DOWN_HZ)  # to the protocol's one rate
-        self._pace = Bucket(now(), AUDIO_BYTES_PER_S, UNREAD_AUDIO_BYTES_MAX)
+        self._up = Uplink(now(), on_damaged)
         self._mode: str | None = None
-        self._pressed_bytes = 0
+        self._pressed_at_bytes = 0
         self._has_started = False
         self._is_resuming = bool(resume)
         if resume:
             self._take(wire.Resume(event_id=RESUME_EVENT, token=resume, history=False))
         # What goes down.
         self._outbox = Outbox(UNSENT_EVENTS_BYTES_MAX)
-        self._audio = PacedAudio(lead_s)
+        self._n_put = self._n_carried = 0  # of its events
+        self._begins_after: dict[int, int] = {}  # answer -> how many events are carried before its sound
+        self._down = Downlink(lead_s)
         self._audio_changed = asyncio.Event()
         self._audio_room = asyncio.Event()
         self._audio_room.set()
-        self._answers: deque[_Answer] = deque(maxlen=ANSWERS_KNOWN_MAX)
-        self._cleared = 0
 
     # From the device: called as messages come, and never waiting ------------------------
+
+    def use(self, formats: Formats) -> None:
+        """The device's sound is coded so from now on, and that of the next answer."""
+        self._up.use(formats)
+        self._down.use(formats)
 
     @property
     def is_over(self) -> bool:
         return self._gone is not None
 
-    def heard(self, pcm: bytes) -> bool:
-        """A piece of the device's sound, s16le at UP_HZ. False when it was more than is taken."""
-        if not self._attention.hears:
-            return True
-        if not self._pace.spend(self._now(), len(pcm)):
-            return False
-        if self._unread_audio_bytes + len(pcm) > UNREAD_AUDIO_BYTES_MAX:
-            return False
-        self._unread_audio_bytes += len(pcm)
-        self._pressed_bytes += len(pcm)
-        self._unread.append(pcm)
-        self._something.set()
-        return True
+    def heard(self, payload: bytes) -> bool:
+        """A piece of the device's sound. False when it was more than is taken. Raises InvalidEvent."""
+        return not self._attention.hears or self._up.hear(payload, self._now())
 
     def told(self, event: OwnEvent | wire.AnyClientEvent | InvalidEvent, n_bytes: int = 0) -> None:
         """An event of the device, or what was wrong with it. n_bytes: of the message that brought it."""
@@ -212,17 +128,12 @@ class MqttTransport:
                 self._release()
             case Stop():
                 self.leave(PeerGone(1000, "the device stopped"))
-            case Played(answer=number, played_ms=played_ms):
-                answer = next((one for one in self._answers if one.number == number), None)
-                if answer is not None:
-                    now = self._now()
-                    self._attention.played(number, float(played_ms), now)
-                    self._audio.played(number, played_ms / 1000.0, now)
+            case Played():
+                now = self._now()
+                report = self._down.played(event, now)
+                if report is not None:
+                    self._attention.played(event.answer, float(event.played_ms), now)
                     self._audio_changed.set()
-                    heard_ms = round(answer.start_ms) + played_ms
-                    report = wire.PlaybackReport(
-                        item_id=answer.item_id, played_ms=heard_ms, underruns=event.underruns
-                    )
                     self._take(report)
             case _:
                 self._take(event, n_bytes)
@@ -237,7 +148,7 @@ class MqttTransport:
         if self._gone is None:
             self._gone = gone
             self.ended = (gone.code, gone.reason)
-            self._something.set()
+            self._up.something.set()
             self._changed.set()
 
     def _start(self, start: Start, n_bytes: int) -> None:
@@ -261,7 +172,7 @@ class MqttTransport:
             self._take(wire.SessionUpdate(session=start.session, event_id=start.event_id), n_bytes)
         if start.push_to_talk:
             self._take(wire.InputAudioBufferClear())
-            self._pressed_bytes = 0
+            self._pressed_at_bytes = self._up.heard_bytes
             attention.press(now)
         else:
             attention.start(now)
@@ -270,7 +181,7 @@ class MqttTransport:
         if not self._attention.is_held:
             return  # QoS 1 may bring it twice
         self._attention.release(self._now())
-        if self._pressed_bytes < PRESS_MS_MIN * 2 * UP_HZ // 1000:
+        if self._up.heard_bytes - self._pressed_at_bytes < PRESS_MS_MIN * 2 * UP_HZ // 1000:
             self._take(wire.InputAudioBufferClear())
             short = f"The button was held for less than {PRESS_MS_MIN} ms of sound: nothing was said."
             self._take(InvalidEvent("input_audio_buffer_commit_empty", short))
@@ -279,30 +190,19 @@ class MqttTransport:
         self._take(wire.ResponseCreate())
 
     def _take(self, event: wire.AnyClientEvent | InvalidEvent, n_bytes: int = 0) -> None:
-        if self._unread_events >= UNREAD_EVENTS_MAX:
+        if not self._up.put(event, n_bytes):
             self.leave(PeerGone(1008, "too many events at once"))
-            return
-        self._unread_events += 1
-        self._unread.append(_Told(event, n_bytes))
-        self._something.set()
 
     # For the runner -----------------------------------------------------------------------
 
     async def receive(self) -> wire.AnyClientEvent | InvalidEvent:
-        while not self._unread or self._gone is not None:
+        while self._up.is_empty or self._gone is not None:
             if self._gone is not None:
                 raise self._gone
-            self._something.clear()
-            await self._something.wait()
-        match self._unread.popleft():
-            case _Told(event=event, n_bytes=n_bytes):
-                self._unread_events -= 1
-                self.received_bytes = n_bytes
-                return event
-            case pcm:
-                self._unread_audio_bytes -= len(pcm)
-                self.received_bytes = len(pcm)
-                return wire.InputAudioBufferAppend(audio=self._resampler.push(pcm))
+            self._up.something.clear()
+            await self._up.something.wait()
+        event, self.received_bytes = self._up.take()
+        return event
 
     def send(self, event: wire.ServerEvent) -> None:
         match event:
@@ -316,45 +216,48 @@ class MqttTransport:
             case wire.Error(error=error) if error.event_id == QUIET_EVENT:
                 return
             case wire.Error(error=error) if error.event_id == RESUME_EVENT:
-                self._is_resuming = False
+                self._is_resuming, self.token = False, ""
                 if not self._has_started:
                     self.leave(PeerGone(1000, "there is no session to go on with"))
                 return
+            case wire.OutputAudioDone(item_id=item_id):
+                self._down.finish(item_id)
+                self._audio_changed.set()
         self._own_ids.give(event)
         self._outbox.put(Outgoing(encode(event)))
+        self._n_put += 1
         self._attention.observe(event, self._now())
         self._changed.set()
 
     def play(self, play: Play) -> None:
-        # Nearly always the newest; an answer beside the conversation may speak at the same time.
-        answer = next((one for one in reversed(self._answers) if one.item_id == play.item_id), None)
-        if answer is None:
-            number = self._answers[-1].number + 1 if self._answers else 1
-            answer = _Answer(number, play.item_id, play.response_id, play.start_ms)
-            self._answers.append(answer)
-            self.send(AnswerBegins(answer=number, item_id=play.item_id, response_id=play.response_id))
-        if answer.number <= self._cleared:
+        answer, is_new = self._down.answer_of(play)
+        if is_new:
+            self.send(
+                AnswerBegins(
+                    answer=answer.number,
+                    item_id=play.item_id,
+                    response_id=play.response_id,
+                    format=answer.format,
+                )
+            )
+            self._begins_after[answer.number] = self._n_put
+        if answer.number <= self._down.cleared:
             return  # the device was told that it is silent to its end
-        for at in range(0, len(play.pcm), FRAME_BYTES):
-            offset = answer.sent_samples + at // 2
-            self._audio.put(Frame(answer.number, offset, play.pcm[at : at + FRAME_BYTES]))
-        answer.sent_samples += len(play.pcm) // 2
+        self._down.put(answer, play.pcm)
         self._attention.sent(answer.number, len(play.pcm) * 1000 / (2 * DOWN_HZ), self._now())
         self._audio_changed.set()
         self._changed.set()
-        if self._audio.bytes >= UNSENT_AUDIO_BYTES_MAX:
+        if self._down.waiting_bytes >= UNSENT_AUDIO_BYTES_MAX:
             self._audio_room.clear()
 
     def stop_playback(self, response_id: str) -> None:
-        """All sound stops: the core never cuts an answer off and lets an earlier one go on."""
-        numbers = [answer.number for answer in self._answers if answer.response_id == response_id]
-        if not numbers or numbers[-1] <= self._cleared:
-            return
-        self._cleared = numbers[-1]
-        self._audio.clear()
-        self._audio_room.set()
-        self._attention.silenced(self._now())
-        self.send(AnswerCleared(response_id=response_id, answer=self._cleared))
+        cleared = self._down.clear(response_id)
+        if cleared is not None:
+            self._audio_room.set()
+            self._begins_after.clear()
+            self._audio_changed.set()
+            self._attention.silenced(self._now())
+            self.send(AnswerCleared(response_id=response_id, answer=cleared))
 
     async def room(self) -> None:
         await self._outbox.room()
@@ -371,7 +274,7 @@ class MqttTransport:
 
     def abandon(self) -> None:
         self._outbox.clear()
-        self._audio.clear()
+        self._down.forget()
         self._audio_room.set()
 
     async def close(self, code: int, reason: str) -> None:
@@ -387,18 +290,30 @@ class MqttTransport:
         while True:
             message = await self._outbox.take()
             await self._publish(Letter(self._event_topic, message.text))
+            self._n_carried += 1
+            if self._begins_after:
+                self._audio_changed.set()
 
     async def _carry_audio(self) -> None:
         while True:
             self._audio_changed.clear()
-            due_at, now = self._audio.due_at, self._now()
+            due_at, now = self._down.due_at, self._now()
             if due_at is None or due_at > now:
-                await _changed_or(self._audio_changed, None if due_at is None else due_at - now)
+                await changed_or(self._audio_changed, None if due_at is None else due_at - now)
                 continue
-            frame = self._audio.take(now)
-            if self._audio.bytes < UNSENT_AUDIO_BYTES_MAX:
+            number, payload = self._down.take(now)
+            if self._down.waiting_bytes < UNSENT_AUDIO_BYTES_MAX:
                 self._audio_room.set()
-            await self._publish(Letter(self._audio_topic, write_frame(frame), qos=0))
+            await self._announced(number)
+            if number > self._down.cleared:
+                await self._publish(Letter(self._audio_topic, payload, qos=0))
+
+    async def _announced(self, number: int) -> None:
+        """Wait until the device was told that this answer begins: its sound may not come before."""
+        while self._n_carried < self._begins_after.get(number, 0):
+            self._audio_changed.clear()
+            await self._audio_changed.wait()
+        self._begins_after.pop(number, None)
 
     async def _attend(self) -> None:
         """Show what goes on, and let the device sleep when nothing does."""
@@ -414,15 +329,15 @@ class MqttTransport:
                     self.leave(PeerGone(1000, "nobody has spoken for a while"))
                     continue
             state = self._attention.state(now)
-            if state != self._shown:
+            if state != self._shown and not self._is_resuming:  # else it is not known yet what goes on
                 await self._publish(Letter(self._state_topic, state, retain=True))
                 self._shown = state
                 continue  # it may have changed meanwhile
             again_at = self._attention.looks_again_at(now)
-            await _changed_or(self._changed, None if again_at == float("inf") else again_at - now)
+            await changed_or(self._changed, None if again_at == float("inf") else again_at - now)
 
 
-async def _changed_or(changed: asyncio.Event, seconds: float | None) -> None:
+async def changed_or(changed: asyncio.Event, seconds: float | None) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await changed.wait()

@@ -26,12 +26,15 @@ UP_HZ = 16_000
 DOWN_HZ = 24_000
 AUDIO_BYTES_MAX = 2 * UP_HZ * 2
 """Two seconds in one message; 20 to 60 ms is what a device should send."""
+PACKET_BYTES_MAX = 4 + 1275 * 3
+"""Three frames of the most that Opus can take (RFC 6716 3.2.1): 60 ms."""
 EVENT_BYTES_MAX = 64 * 1024
 
-Channel = Literal["audio", "event", "status", "volume", "mute"]
+Channel = Literal["audio", "event", "format", "status", "volume", "mute"]
 _CHANNELS = get_args(Channel)
 _DEVICE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _FRAME_HEAD = struct.Struct("<II")
+_PACKET_HEAD = struct.Struct("<I")
 U32 = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 
 
@@ -94,6 +97,53 @@ def read_audio(payload: bytes) -> bytes:
     return payload
 
 
+class Formats(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a device's sound is coded, up and down. down_ms: of each packet of Opus that it gets."""
+
+    up: Literal["pcm", "opus"] = "pcm"
+    down: Literal["pcm", "opus"] = "pcm"
+    down_ms: Literal[20, 40, 60] = 20
+
+
+_formats_decoder: msgspec.json.Decoder[Formats] = msgspec.json.Decoder(Formats)
+
+
+def read_formats(payload: bytes) -> Formats:
+    """Raises InvalidEvent."""
+    try:
+        return _formats_decoder.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise InvalidEvent(
+            "invalid_value",
+            'format: expected {"up": "pcm" or "opus", "down": "pcm" or "opus", "down_ms": 20, 40 or 60}.',
+        ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """One packet of Opus. at: its place in what the microphone heard, in samples at UP_HZ."""
+
+    at: int
+    opus: bytes
+
+
+def write_packet(packet: Packet) -> bytes:
+    """u32 place, little-endian, and a packet of Opus."""
+    return _PACKET_HEAD.pack(packet.at & 0xFFFFFFFF) + packet.opus
+
+
+def read_packet(payload: bytes) -> Packet:
+    """Raises InvalidEvent."""
+    if not _PACKET_HEAD.size < len(payload) <= PACKET_BYTES_MAX:
+        raise InvalidEvent(
+            "invalid_audio",
+            f"up/audio had {len(payload)} bytes: expected a place of 4 bytes and one Opus packet, "
+            f"at most {PACKET_BYTES_MAX} bytes.",
+        )
+    (at,) = _PACKET_HEAD.unpack_from(payload)
+    return Packet(at, payload[_PACKET_HEAD.size :])
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """A piece of an answer. offset: samples of that answer before it."""
@@ -103,17 +153,25 @@ class Frame:
     pcm: bytes
 
 
-def write_frame(frame: Frame) -> bytes:
-    """u32 answer, u32 offset, both little-endian, and s16le mono at DOWN_HZ."""
-    return _FRAME_HEAD.pack(frame.answer, frame.offset) + frame.pcm
+def write_frame(frame: Frame, opus: bytes | None = None) -> bytes:
+    """u32 answer, u32 offset, both little-endian, and s16le mono at DOWN_HZ, or in its place `opus`."""
+    return _FRAME_HEAD.pack(frame.answer, frame.offset) + (frame.pcm if opus is None else opus)
+
+
+def read_head(payload: bytes) -> tuple[int, int, bytes]:
+    """Answer, offset, and the sound as it is coded. Raises ValueError for what has no head."""
+    if len(payload) < _FRAME_HEAD.size:
+        raise ValueError(f"expected a head of {_FRAME_HEAD.size} bytes, got {len(payload)} bytes")
+    answer, offset = _FRAME_HEAD.unpack_from(payload)
+    return answer, offset, payload[_FRAME_HEAD.size :]
 
 
 def read_frame(payload: bytes) -> Frame:
-    """Raises ValueError for what is no frame."""
-    if len(payload) < _FRAME_HEAD.size or len(payload) % 2:
-        raise ValueError(f"expected a head of 8 bytes and whole samples, got {len(payload)} bytes")
-    answer, offset = _FRAME_HEAD.unpack_from(payload)
-    return Frame(answer, offset, payload[_FRAME_HEAD.size :])
+    """Raises ValueError for what is no frame of PCM."""
+    answer, offset, pcm = read_head(payload)
+    if len(pcm) % 2:
+        raise ValueError(f"expected whole samples, got {len(pcm)} bytes")
+    return Frame(answer, offset, pcm)
 
 
 # Events -------------------------------------------------------------------------------
@@ -209,7 +267,7 @@ def _refuse_formats(session: dict[str, Any], event_id: str | None) -> None:
         if wanted is not None and not (isinstance(wanted, dict) and wanted.get("type") == "audio/pcm"):
             raise InvalidEvent(
                 "invalid_value",
-                "Over MQTT sound is PCM, 16 kHz up and 24 kHz down; it cannot be chosen.",
+                "Over MQTT the formats of sound are chosen with up/format, not with the session.",
                 f"session.audio.{side}.format",
                 event_id,
             )
@@ -248,6 +306,7 @@ class AnswerBegins(ServerEvent, kw_only=True, tag="parlour.answer"):
     answer: int
     item_id: str
     response_id: str
+    format: Literal["pcm", "opus"] = "pcm"
 
 
 class AnswerCleared(ServerEvent, kw_only=True, tag="output_audio_buffer.cleared"):

@@ -24,7 +24,7 @@ import uvloop
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.rtp import RtpPacket
 
-from realtime.transports.webrtc.opus import OpusEncoder
+from realtime.audio.opus import OpusEncoder
 from tests.bench import machine, report
 from tests.bench.gateway import GATEWAY_CORE, OTHERS_CORE, running_gateway, warm_up
 from tests.bench.stats import Percentiles, slope

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from agent.api import GenerationFailed
 from agent.scripted import ScriptedAgent
 from realtime.store.sqlite import SqliteStore
-from realtime.transports.mqtt import UNREAD_AUDIO_BYTES_MAX
+from realtime.transports.mqtt_uplink import UNREAD_AUDIO_BYTES_MAX
 from tests.conftest import Server, running_server
 from tests.e2e.device import PREFIX, Device, device
 from tests.e2e.mosquitto import passwords, running_broker
@@ -235,23 +235,6 @@ async def test_a_broker_that_is_not_there_yet_is_found_later(tmp_path: Path) -> 
 
 
 # Errors and limits -----------------------------------------------------------------------
-
-
-async def test_a_full_server_says_so_and_admits_later(tmp_path: Path) -> None:
-    async with (
-        running_broker(tmp_path) as broker,
-        running_server(mqtt_url=broker.url, sessions_max=1),
-        device(broker.url, "kitchen") as kitchen,
-        device(broker.url, "bath") as bath,
-    ):
-        await kitchen.say("parlour.start")
-        await kitchen.state("listening")
-        await bath.say("parlour.start")
-        assert (await bath.event("error"))["error"]["code"] == "server_full"
-        assert (await bath.event("parlour.closed"))["code"] == 1013
-        await kitchen.say("parlour.stop")
-        await kitchen.event("parlour.closed")
-        await converse(bath)
 
 
 async def test_a_failing_agent_is_told_and_the_next_turn_works(tmp_path: Path) -> None:

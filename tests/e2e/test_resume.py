@@ -237,7 +237,7 @@ async def test_one_who_says_goodbye_is_not_waited_for() -> None:
 async def test_a_client_that_never_asked_for_it_gets_nothing_of_it() -> None:
     async with running_server(**AT_ONCE) as server:
         client = ResumingClient(ws(server))
-        await client._open()
+        await client.open()
         await client.say("response.create")
         await client.until("response.done")
         assert not [event for event in client.events if event["type"].startswith("parlour.")]

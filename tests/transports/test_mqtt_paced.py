@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.transports.mqtt import PacedAudio
 from realtime.transports.mqtt_codec import DOWN_HZ, Frame
+from realtime.transports.mqtt_paced import PacedAudio
 
 LEAD_S = 0.5
 FRAME_S = 0.04

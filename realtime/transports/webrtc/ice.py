@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import logging
 import random
 import struct
 import time
@@ -20,7 +21,10 @@ from aiortc.rtcicetransport import connection_kwargs
 from realtime.settings import Settings
 from realtime.transports.webrtc.rtp import is_media, is_stun
 
-_STUN_WITHIN_S = 3.0
+logger = logging.getLogger("parlour.call")
+
+_ASK_WITHIN_S = 2
+"""How long STUN and TURN servers may take: a page waits four seconds for its call, then takes a WebSocket."""
 _PORT_TRIES = 50
 UNREAD_DATAGRAMS_MAX = 512
 """Of the peer, that came before anybody reads them; what comes beyond is dropped, as networks do."""
@@ -82,8 +86,10 @@ class PeerPath(Connection):
         found, relayed = await asyncio.gather(
             self._reflexive(own),
             # Without addresses it only asks the relay.
-            super().get_component_candidates(component, [], timeout),
+            super().get_component_candidates(component, [], min(timeout, _ASK_WITHIN_S)),
         )
+        if self.turn_server and not relayed:
+            logger.warning("no relay", extra={"turn": ":".join(map(str, self.turn_server))})
         return candidates + found + relayed
 
     def knows(self, address: tuple[Any, ...]) -> bool:
@@ -157,7 +163,7 @@ class PeerPath(Connection):
         ]
         if not asked:
             return []
-        done, late = await asyncio.wait(asked, timeout=_STUN_WITHIN_S)
+        done, late = await asyncio.wait(asked, timeout=_ASK_WITHIN_S)
         for task in late:
             task.cancel()
         return [task.result()[0] for task in done if task.exception() is None]

@@ -3,9 +3,9 @@
 from collections import deque
 from dataclasses import dataclass, field
 
+from realtime.audio.opus import FRAME_BYTES
 from realtime.audio.wire_format import PCM_HZ
 from realtime.protocol.effects import Play
-from realtime.transports.webrtc.opus import FRAME_BYTES
 
 _BYTES_PER_MS = 2 * PCM_HZ / 1000
 QUEUED_BYTES_MAX = int(60_000 * _BYTES_PER_MS)

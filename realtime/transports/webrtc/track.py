@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from realtime.audio.opus import FRAME_BYTES, FRAME_MS, OpusEncoder
 from realtime.protocol.effects import Play
-from realtime.transports.webrtc.opus import FRAME_BYTES, FRAME_MS, OpusEncoder
 from realtime.transports.webrtc.playout import Frame, Playout, Position
 from realtime.transports.webrtc.reorder import RTP_HZ
 

@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections import deque
 
+from realtime.audio.opus import OpusDecoder
 from realtime.audio.resample import Resampler
 from realtime.audio.wire_format import PCM_HZ, OutputEncoder
 from realtime.errors import InvalidEvent
@@ -33,7 +34,6 @@ from realtime.transports.base import OwnIds, PeerGone
 from realtime.transports.webrtc.events import OutputBufferCleared, OutputBufferStarted, OutputBufferStopped
 from realtime.transports.webrtc.ice import IceSettings
 from realtime.transports.webrtc.offer import Offer
-from realtime.transports.webrtc.opus import OpusDecoder
 from realtime.transports.webrtc.peer import Peer
 from realtime.transports.webrtc.playout import Position
 from realtime.transports.webrtc.reorder import RTP_HZ, Hole, Packet

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from aiortc.rtcrtpreceiver import StreamStatistics
 from aiortc.rtp import AnyRtcpPacket, RtcpReceiverInfo, RtcpSrPacket
 
-from realtime.transports.webrtc.opus import samples_of
+from realtime.audio.opus import samples_of
 from realtime.transports.webrtc.reorder import RTP_HZ, Hole, Packet, Reorder
 from realtime.transports.webrtc.rtp import RtpPacket
 

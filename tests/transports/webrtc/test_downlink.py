@@ -2,10 +2,10 @@
 
 import asyncio
 
+from realtime.audio.opus import FRAME_BYTES
 from realtime.protocol.config import PcmFormat
 from realtime.protocol.effects import Play
 from realtime.transports.webrtc.downlink import Downlink
-from realtime.transports.webrtc.opus import FRAME_BYTES
 from realtime.transports.webrtc.rtp import RtpPacket
 from realtime.transports.webrtc.track import PlayoutTrack
 

@@ -1,8 +1,8 @@
 """What is to be heard leaves in whole frames, one answer after another, and is counted."""
 
+from realtime.audio.opus import FRAME_BYTES
 from realtime.protocol.config import PcmFormat
 from realtime.protocol.effects import Play
-from realtime.transports.webrtc.opus import FRAME_BYTES
 from realtime.transports.webrtc.playout import QUEUED_BYTES_MAX, Frame, Playout, Position
 
 

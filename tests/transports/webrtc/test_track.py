@@ -2,9 +2,9 @@
 
 import time
 
+from realtime.audio.opus import FRAME_BYTES, FRAME_MS
 from realtime.protocol.config import PcmFormat
 from realtime.protocol.effects import Play
-from realtime.transports.webrtc.opus import FRAME_BYTES, FRAME_MS
 from realtime.transports.webrtc.playout import Position
 from realtime.transports.webrtc.track import PlayoutTrack
 

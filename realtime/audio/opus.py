@@ -6,15 +6,15 @@ import av
 import numpy as np
 
 from realtime.audio.wire_format import PCM_HZ
-from realtime.transports.webrtc.reorder import RTP_HZ
 
+OPUS_HZ = 48_000
+"""What is decoded has this rate, whatever the encoder's was: a packet knows its own bandwidth."""
 FRAME_MS = 20
 FRAME_BYTES = 2 * PCM_HZ * FRAME_MS // 1000
 """Of s16le mono at 24 kHz."""
 _BIT_RATE = 32_000  # speech at full band (RFC 7587 3.1.1: 28 to 40 kbit/s)
 _OPTIONS = {
     "application": "voip",
-    "frame_duration": str(FRAME_MS),
     "compression_level": "1",  # 130 us a frame; 5 takes 290, for what is little at this bit rate
     "fec": "1",  # browsers mend a lost packet from the one after it
     "packet_loss": "10",
@@ -52,7 +52,7 @@ class OpusDecoder:
         self._codec = av.CodecContext.create("libopus", "r")
         self._codec.format = av.AudioFormat("s16")
         self._codec.layout = av.AudioLayout("mono")
-        self._codec.sample_rate = RTP_HZ
+        self._codec.sample_rate = OPUS_HZ
         self._last = b""
 
     def decode(self, payload: bytes) -> bytes:
@@ -78,21 +78,24 @@ class OpusDecoder:
 
 
 class OpusEncoder:
-    """s16le mono at 24 kHz, 20 ms at a time -> packets."""
+    """s16le mono at `from_hz`, `frame_ms` at a time -> packets."""
 
-    def __init__(self) -> None:
+    def __init__(self, from_hz: int = PCM_HZ, frame_ms: int = FRAME_MS) -> None:
+        """from_hz: 8, 12, 16, 24 or 48 kHz. frame_ms: 10, 20, 40 or 60."""
+        self.frame_bytes = 2 * from_hz * frame_ms // 1000
+        self._hz = from_hz
         self._codec = av.CodecContext.create("libopus", "w")
-        self._codec.sample_rate = PCM_HZ
+        self._codec.sample_rate = from_hz
         self._codec.layout = av.AudioLayout("mono")
         self._codec.format = av.AudioFormat("s16")
         self._codec.bit_rate = _BIT_RATE
-        self._codec.time_base = Fraction(1, PCM_HZ)
-        self._codec.options = _OPTIONS
+        self._codec.time_base = Fraction(1, from_hz)
+        self._codec.options = {**_OPTIONS, "frame_duration": str(frame_ms)}
 
     def encode(self, pcm: bytes) -> bytes:
-        """pcm: FRAME_BYTES."""
+        """pcm: `frame_bytes` of it."""
         frame = av.AudioFrame.from_ndarray(np.frombuffer(pcm, "<i2").reshape(1, -1), "s16", "mono")
-        frame.sample_rate = PCM_HZ
+        frame.sample_rate = self._hz
         [packet] = self._codec.encode(frame)
         return bytes(packet)
 

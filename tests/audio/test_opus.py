@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.transports.webrtc.opus import FRAME_BYTES, OpusDecoder, OpusEncoder, samples_of
+from realtime.audio.opus import FRAME_BYTES, OpusDecoder, OpusEncoder, samples_of
 
 
 def tone(frames: int) -> bytes:

@@ -1,0 +1,116 @@
+"""The sound of `parlour speaker`: what goes up and comes down, as docs/mqtt.md says, and what was heard."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from realtime.audio.opus import OpusEncoder
+from realtime.audio.opus_stream import OpusStream
+from realtime.microphone import HZ, Playback
+from realtime.transports.mqtt_codec import DOWN_HZ, UP_HZ, Packet, read_frame, read_head, write_packet
+
+Coding = Literal["pcm", "opus"]
+FRAME_MS = 40
+FRAME_BYTES = 2 * UP_HZ * FRAME_MS // 1000
+
+
+class UpSound:
+    """A microphone's sound -> messages. It counts on through what is not sent."""
+
+    def __init__(self, coding: Coding) -> None:
+        self._encoder = OpusEncoder(UP_HZ, FRAME_MS) if coding == "opus" else None
+        self._waiting = bytearray()
+        self._at = 0  # samples before what waits
+
+    def push(self, pcm: bytes) -> Iterator[bytes]:
+        """pcm: s16le mono at UP_HZ, of any length; what is less than a frame waits for more."""
+        self._waiting += pcm
+        while len(self._waiting) >= FRAME_BYTES:
+            frame = bytes(self._waiting[:FRAME_BYTES])
+            del self._waiting[:FRAME_BYTES]
+            at, self._at = self._at, self._at + FRAME_BYTES // 2
+            yield frame if self._encoder is None else write_packet(Packet(at, self._encoder.encode(frame)))
+
+    def skip(self, n_bytes: int) -> None:
+        """So much was heard and not sent, and what waited is not sent either."""
+        self._at += (len(self._waiting) + n_bytes) // 2
+        self._waiting.clear()
+
+
+@dataclass(slots=True)
+class _Answer:
+    """starts_ms: where in its item its sound begins here. skip_bytes: of its beginning, heard already."""
+
+    number: int
+    item_id: str
+    starts_ms: int
+    skip_bytes: int
+    decoder: OpusStream | None
+    taken_bytes: int = 0
+
+
+class Loudspeaker:
+    """What comes down, decoded and played. Of an answer that is told again, what was heard is left out."""
+
+    def __init__(self, playback: Playback) -> None:
+        self._playback = playback
+        self._answers: dict[int, _Answer] = {}
+        self._cleared = 0
+        self._starts_ms: Mapping[str, int] = {}
+        self._heard_ms: dict[str, int] = {}
+
+    def begins(self, number: int, item_id: str, coding: Coding) -> None:
+        """parlour.answer"""
+        starts_ms = self._starts_ms.get(item_id, 0)
+        skip_bytes = 2 * HZ * max(0, self._heard_ms.get(item_id, 0) - starts_ms) // 1000
+        decoder = OpusStream(DOWN_HZ, HZ) if coding == "opus" else None
+        for old in [known for known in self._answers if known < number - 4]:
+            del self._answers[old]
+        self._answers[number] = _Answer(number, item_id, starts_ms, skip_bytes, decoder)
+
+    def take(self, payload: bytes) -> None:
+        """A frame. Raises ValueError for what is none."""
+        number, offset, sound = read_head(payload)
+        answer = self._answers.get(number)
+        if answer is None or number <= self._cleared:
+            return
+        pcm = answer.decoder.push(offset, sound) if answer.decoder else read_frame(payload).pcm
+        skipped = min(len(pcm), max(0, answer.skip_bytes - answer.taken_bytes))
+        answer.taken_bytes += len(pcm)
+        if skipped < len(pcm):
+            self._playback.play(str(number), pcm[skipped:])
+
+    def clear(self, number: int) -> None:
+        """output_audio_buffer.cleared"""
+        self._cleared = max(self._cleared, number)
+        self._playback.stop()
+
+    def resumed(self, playing: Mapping[str, int]) -> None:
+        """playing: item -> from which millisecond on its sound follows. Answers are numbered anew."""
+        number, played_ms = self._playback.position()
+        answer = self._answers.get(int(number)) if number else None
+        self._heard_ms = {}
+        if answer is not None:
+            self._heard_ms = {answer.item_id: answer.starts_ms + played_ms + _ms(answer.skip_bytes)}
+        self._starts_ms = playing
+        self._begin_anew()
+
+    def reset(self) -> None:
+        """Another conversation."""
+        self._starts_ms, self._heard_ms = {}, {}
+        self._begin_anew()
+
+    def position(self, latency_ms: int = 0) -> tuple[int, int]:
+        """The answer that was played last, 0 for none, and how many ms of it were heard."""
+        number, played_ms = self._playback.position(latency_ms)
+        answer = self._answers.get(int(number)) if number else None
+        return (answer.number, played_ms + _ms(answer.skip_bytes)) if answer is not None else (0, 0)
+
+    def _begin_anew(self) -> None:
+        self._answers.clear()
+        self._cleared = 0
+        self._playback.reset()
+
+
+def _ms(n_bytes: int) -> int:
+    return n_bytes * 1000 // (2 * HZ)

@@ -1,0 +1,282 @@
+"""The devices of docs/mqtt.md: who is there, and a session for each that starts one."""
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass, field
+from typing import get_args
+
+from realtime.errors import InvalidEvent
+from realtime.flood import Bucket, EventBudget
+from realtime.metrics import Metrics
+from realtime.mqtt_link import Link, run_session
+from realtime.protocol import events as wire
+from realtime.protocol.codec import encode
+from realtime.sessions import Ids, Sessions, new_ids
+from realtime.settings import Settings
+from realtime.transports.base import PeerGone
+from realtime.transports.mqtt import Letter, MqttTransport
+from realtime.transports.mqtt_attention import Attention
+from realtime.transports.mqtt_codec import (
+    Channel,
+    Closed,
+    Formats,
+    OwnEvent,
+    Played,
+    Release,
+    Start,
+    Stop,
+    Topics,
+    read_event,
+    read_formats,
+    read_mute,
+    read_status,
+    read_volume,
+)
+
+DEVICES_MAX = 10_000
+"""Known at a time; beyond, one without a session is forgotten for the next."""
+EVENTS_PER_S, EVENTS_BURST = 100.0, 500.0
+DEAF_S = 10.0
+"""How long nothing is heard of a device that sent more events than that."""
+ERRORS_PER_S, ERRORS_BURST = 2.0, 20.0
+"""Of errors that a device is told; more would only add to its flood."""
+INTERRUPTED = frozenset({1006, 1012})
+"""Close codes after which a device goes on with its session: it, the broker or this server was gone."""
+
+logger = logging.getLogger("parlour.mqtt")
+
+
+@dataclass(slots=True)
+class _Device:
+    name: str
+    events: EventBudget
+    errors: Bucket
+    is_online: bool = False
+    is_muted: bool = False
+    formats: Formats = field(default_factory=Formats)
+    deaf_until: float = 0.0
+    session: MqttTransport | None = None
+    task: asyncio.Task[None] | None = None
+    next_start: Start | None = None  # came while a session was ending
+
+
+class Speakers:
+    """A dialect (realtime/mqtt_link.py): Parlour's own."""
+
+    def __init__(self, settings: Settings, sessions: Sessions, metrics: Metrics) -> None:
+        self._settings = settings
+        self._topics = Topics(settings.mqtt_prefix)
+        self._sessions = sessions
+        self._metrics = metrics
+        self._now = time.monotonic
+        self._devices: dict[str, _Device] = {}
+        self._tokens: dict[str, str] = {}  # of the devices whose session was interrupted
+        self._link: Link | None = None
+
+    @property
+    def filters(self) -> tuple[str, ...]:
+        return (self._topics.all_up,)
+
+    def begin(self, link: Link) -> None:
+        self._link, self._devices = link, {}
+
+    def part(self, gone: PeerGone) -> list[asyncio.Task[None]]:
+        ending = []
+        for device in self._devices.values():
+            device.next_start = None
+            if device.session is not None and device.task is not None:
+                device.session.leave(gone)
+                ending.append(device.task)
+        self._metrics.devices_online.set(0)
+        return ending
+
+    # What devices send: in the middle of reading from the broker, so nothing here waits or raises ----
+
+    def take(self, topic: str, payload: bytes, is_retained: bool) -> None:
+        address, link = self._topics.address(topic), self._link
+        if address is None or link is None or not link.is_open:
+            return
+        now = self._now()
+        device = self._devices.get(address.device) or self._new_device(address.device, now)
+        if device is None:
+            return
+        if address.channel != "audio" and not device.events.spend(now, len(payload)):
+            if now >= device.deaf_until:
+                self._shut_out(device, now)
+            return
+        if now < device.deaf_until and address.channel != "status":
+            return
+        try:
+            self._deal_with(link, device, address.channel, payload, is_retained, now)
+        except InvalidEvent as error:
+            self._complain(link, device, error, now)
+        except Exception:
+            # A bug of ours, met by one device's message: the others go on.
+            logger.exception("internal error", extra={"device": device.name})
+
+    def _deal_with(
+        self,
+        link: Link,
+        device: _Device,
+        channel: Channel | None,
+        payload: bytes,
+        is_retained: bool,
+        now: float,
+    ) -> None:
+        match channel:
+            case "audio" if device.session is not None and not is_retained:
+                if not device.session.heard(payload):
+                    self._metrics.mqtt_dropped.labels("audio").inc()
+                    raise InvalidEvent("audio_too_fast", "Sound comes faster than time: some was not heard.")
+            case "audio":
+                pass  # nobody listens: it slept meanwhile, or was kept by the broker and is old
+            case "event" if is_retained:
+                pass  # an old one
+            case "event":
+                self._event(link, device, read_event(payload), len(payload))
+            case "format":
+                device.formats = read_formats(payload)
+                if device.session is not None:
+                    device.session.use(device.formats)
+            case "status":
+                self._status(link, device, read_status(payload))
+            case "mute":
+                device.is_muted = read_mute(payload)
+                if device.session is not None:
+                    device.session.mute(device.is_muted)
+            case "volume":
+                read_volume(payload)
+            case None:
+                raise InvalidEvent(
+                    "unknown_topic",
+                    f"There is no such topic below up/: known are {', '.join(get_args(Channel))}.",
+                )
+
+    def _event(
+        self, link: Link, device: _Device, event: OwnEvent | wire.AnyClientEvent, n_bytes: int
+    ) -> None:
+        match event:
+            case Start() if device.session is None:
+                self._begin(link, device, event)
+            case wire.Resume(token=token) if device.session is None:
+                self._remember(device, token)
+                self._begin(link, device, None)
+            case wire.Resume():
+                pass  # it goes on by itself
+            case Start() if device.session is not None and device.session.is_over:
+                device.next_start = event
+            case _ if device.session is not None:
+                device.session.told(event, n_bytes)
+            case Release() | Stop() | Played() | wire.PlaybackReport():
+                pass  # late words on a session that has ended
+            case _:
+                raise InvalidEvent(
+                    "no_session", "There is no session: send parlour.start first.", None, event.event_id
+                )
+
+    def _status(self, link: Link, device: _Device, is_online: bool) -> None:
+        self._metrics.devices_online.inc(is_online - device.is_online)
+        device.is_online = is_online
+        if device.session is not None:
+            # It says so when it connects: whatever it was in before is over for it.
+            why = "the device connected anew" if is_online else "the device is offline"
+            device.next_start = None
+            device.session.leave(PeerGone(1006, why))
+        elif is_online and device.name in self._tokens:
+            self._begin(link, device, None)
+        elif is_online:
+            link.notice(self._idle_letter(device), lambda: device.session is None)
+
+    def _shut_out(self, device: _Device, now: float) -> None:
+        self._metrics.mqtt_dropped.labels("event").inc()
+        device.deaf_until = now + DEAF_S
+        logger.warning("device floods", extra={"device": device.name})
+        if device.session is not None:
+            reason = f"too many events: at most {EVENTS_PER_S:g} a second; nothing is heard for {DEAF_S:g} s"
+            device.session.leave(PeerGone(1008, reason))
+
+    def _complain(self, link: Link, device: _Device, error: InvalidEvent, now: float) -> None:
+        if not device.errors.spend(now, 1.0):
+            self._metrics.mqtt_dropped.labels("error").inc()
+        elif device.session is not None and not device.session.is_over:
+            device.session.told(error)
+        else:
+            shown = error_event(error.code, error.message, error)
+            link.notice(self._event_letter(device, shown))
+
+    def _new_device(self, name: str, now: float) -> _Device | None:
+        if len(self._devices) >= DEVICES_MAX:
+            spare = next((one for one in self._devices.values() if one.session is None), None)
+            if spare is None:
+                return None
+            del self._devices[spare.name]
+            self._metrics.devices_online.dec(spare.is_online)
+        device = _Device(
+            name,
+            EventBudget(now, EVENTS_PER_S, EVENTS_BURST),
+            Bucket(now, ERRORS_PER_S, ERRORS_BURST),
+        )
+        self._devices[name] = device
+        return device
+
+    # A session ----------------------------------------------------------------------------
+
+    def _remember(self, device: _Device, token: str) -> None:
+        """Go on with that session when the device is there again, or when it says so."""
+        if len(self._tokens) >= DEVICES_MAX:
+            del self._tokens[next(iter(self._tokens))]
+        self._tokens[device.name] = token
+
+    def _begin(self, link: Link, device: _Device, start: Start | None) -> None:
+        """A session; the one that was interrupted, if there is one. start: None for that one or none."""
+        ids, settings = new_ids(), self._settings
+        attention = Attention(settings.mqtt_follow_up_s, settings.mqtt_remembered_s, self._now())
+        attention.is_muted = device.is_muted
+        device.session = transport = MqttTransport(
+            device.name,
+            self._topics,
+            link.post,
+            attention,
+            settings.mqtt_remembered_s,
+            settings.mqtt_lead_ms / 1000.0,
+            resume=self._tokens.pop(device.name, ""),
+            on_damaged=self._metrics.mqtt_dropped.labels("damaged packet").inc,
+        )
+        transport.use(device.formats)
+        if start is not None:
+            transport.told(start)
+        device.task = link.tasks.create_task(
+            self._converse(link, device, transport, ids), name=f"device {device.name}"
+        )
+
+    async def _converse(self, link: Link, device: _Device, transport: MqttTransport, ids: Ids) -> None:
+        try:
+            owner = f"mqtt:{device.name}" if self._settings.key_set else ""
+            full = await run_session(self._sessions, transport, ids, f"mqtt:{device.name}", owner)
+            if full is not None:
+                await link.post_last(self._event_letter(device, error_event("server_full", full)))
+        finally:
+            # Said before another session may begin, whose own words come after these.
+            code, reason = transport.ended
+            if transport.token and code in INTERRUPTED:
+                self._remember(device, transport.token)
+            await link.post_last(
+                self._event_letter(device, Closed(code=code, reason=reason)),
+                self._idle_letter(device),
+            )
+            device.session = device.task = None
+        start, device.next_start = device.next_start, None
+        if link.is_open and (start is not None or (device.is_online and device.name in self._tokens)):
+            self._begin(link, device, start)
+
+    def _idle_letter(self, device: _Device) -> Letter:
+        return Letter(self._topics.down(device.name, "state"), "idle", retain=True)
+
+    def _event_letter(self, device: _Device, event: wire.ServerEvent) -> Letter:
+        return Letter(self._topics.down(device.name, "event"), encode(event))
+
+
+def error_event(code: str, message: str, error: InvalidEvent | None = None) -> wire.Error:
+    param, event_id = (error.param, error.event_id) if error else (None, None)
+    return wire.Error(error=wire.ErrorObject("invalid_request_error", code, message, param, event_id))
