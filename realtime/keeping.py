@@ -118,7 +118,7 @@ class SessionKeeper:
         """The session of a token, on this server or out of the store. Raises ClientError."""
         claims = claims_of(RESUME_TOKEN, token)
         session_id = claims.get("session") if claims else None
-        if not isinstance(session_id, str):
+        if not isinstance(session_id, str) or not session_id.isascii():  # no store takes half a surrogate
             raise ClientError("invalid_resume_token", "That is no resume token.", "token")
         try:
             stored = await self._store.claim(session_id, hash_of(token), owner, self._holder, self._wall())
@@ -139,7 +139,7 @@ class SessionKeeper:
             return here.session
         snapshot = Snapshot.decode(stored.data)
         if snapshot is None:
-            raise ClientError("resume_unavailable", "The session is of another version of this server.")
+            raise ClientError("resume_unavailable", "What is stored of the session cannot be read here.")
         return self._revive(snapshot, owner)
 
     def changed(self, session: Resumable) -> None:

@@ -12,7 +12,6 @@ import httpx
 import pytest
 
 from agent.scripted import RECITAL
-from realtime.audio.opus import OpusDecoder
 from realtime.transports.webrtc import peer
 from tests.conftest import Server, running_server
 from tests.e2e.resuming import ResumingClient
