@@ -216,7 +216,8 @@ class Attendance:
 
     def _retell(self, playing: list[Playing], history: bool) -> None:
         """The conversation as it stands, and the sound that was not heard."""
-        effects = self._session.retell(history) + self._unheard(playing)
+        effects = self._session.retell(history) + self._session.retell_marks(playing)
+        effects += self._unheard(playing)
         self._served.replay.forget()  # its numbers are of what another client was told
         self._served.perform(effects)
 
@@ -255,6 +256,9 @@ class Attendance:
         if self._connection is not connection:
             return  # it has left meanwhile
         self._served.tell(Moved(token=token, expires_at=expires_at))
+        # What this server has sent is heard to its end there; and no more of it is sent.
+        for report in connection.transport.part():
+            self._served.heard(report)
         await self._clock.sleep(PARTING_S)
         connection.leave.set()
 

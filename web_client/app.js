@@ -9,7 +9,7 @@ import { Conversation } from "./conversation.js";
 import { EventLog } from "./event_log.js";
 import { lookAgainAtMs } from "./face.js";
 import { Listening } from "./listening.js";
-import { sessionUpdates } from "./session_settings.js";
+import { missingExtensions, sessionUpdates } from "./session_settings.js";
 import { Sound } from "./sound.js";
 import { TurnLog } from "./turns.js";
 
@@ -228,6 +228,7 @@ export class App {
     this.logEvent("received", event);
     this.perform(this.conversation.resumed(event));
     this.established();
+    for (const update of missingExtensions(event.session)) this.client.send(update);
   }
 
   /** The conversation that was waited for is not there any more. */
@@ -288,7 +289,8 @@ export class App {
     if (event.kind === "started") this.turns.heard(event.item, now);
     if (event.kind !== "progress") this.client.call?.answerSounds(event.kind === "started");
     this.perform(this.conversation.played(event, now));
-    if (event.kind === "flushed" && this.parting !== 0) this.moved();
+    // What the server has played is in the browser's buffer, and is to be heard too.
+    if (event.kind === "flushed" && this.parting !== 0 && !this.conversation.serverPlays) this.moved();
     this.changed();
   }
 

@@ -30,8 +30,11 @@ export function prepare(conversation, { playing }) {
   for (const line of conversation.lines.filter(({ role }) => role === "assistant")) {
     line.final = true;
     line.playedByServer = conversation.serverPlays;
-    if (conversation.stillPlaying.has(line.id)) expectSound(line, conversation.stillPlaying.get(line.id) ?? 0);
-    else if (!line.audioEnded && line.audioMs > 0) {
+    const heardMs = conversation.stillPlaying.get(line.id);
+    if (heardMs !== undefined) {
+      line.marks = []; // they are told again
+      expectSound(line, heardMs);
+    } else if (!line.audioEnded && line.audioMs > 0) {
       line.audioEnded = true;
       effects.push({ kind: "end", item: line.id });
     }

@@ -230,6 +230,10 @@ class Session:
         effects: list[Effect] = [Send(wire.SessionUpdated(session=self.config))]
         if self.config.extensions.resume and not before.extensions.resume:
             effects.append(do.Keep())
+        if self.config.extensions.alignment and not before.extensions.alignment:
+            for active in self._active():
+                active.response.aligned = True
+            effects += self.retell_marks(self.playing(now))
         if before.audio.input.heard_by != self.config.audio.input.heard_by:
             # The new detector knows nothing of speech that has begun: what was said so far is a turn.
             effects += self._speech_stopped(SpeechStopped(self.audio_ms), now)
@@ -537,6 +541,24 @@ class Session:
             previous = item.id
         for active in self._active():
             effects += active.response.retell()
+        return effects
+
+    def retell_marks(self, playing: list[wire.Playing]) -> list[Effect]:
+        """Which words these answers' audio holds, for a client that shows them as they are heard."""
+        if not self.config.extensions.alignment:
+            return []
+        effects: list[Effect] = []
+        for one in playing:
+            item = self.conversation.find(one.item_id)
+            for audio_end_ms, text_end in item.marks if isinstance(item, AssistantItem) else ():
+                mark = wire.ParlourAlignment(
+                    response_id=one.response_id,
+                    item_id=one.item_id,
+                    content_index=0,
+                    audio_end_ms=round(audio_end_ms),
+                    text_end=text_end,
+                )
+                effects.append(Send(mark))
         return effects
 
     def playing(self, now: float) -> list[wire.Playing]:

@@ -116,6 +116,9 @@ class Device:
 
     def _take(self, event: dict[str, Any]) -> None:
         self.events.append(event)
+        if event["type"] == "parlour.moved":  # silent, whatever may still come
+            self.cleared = max((answer for answer, _, _ in self.frames), default=0)
+            self._waiting.clear()
         if event["type"] == "output_audio_buffer.cleared":
             self.cleared = event["answer"]
             self._waiting = [frame for frame in self._waiting if frame[0] > self.cleared]

@@ -96,6 +96,8 @@ async def test_a_device_that_takes_over_hears_the_answer_from_where_it_was_heard
         await phone.until("response.done")
         assert len(phone.sound(item_id)) == ANSWER_BYTES - 1500 * 48
         assert phone.words(item_id) == RECITAL
+        marks = [event["text_end"] for event in phone.of("parlour.alignment")]
+        assert marks == [len(" ".join(RECITAL.split()[: n + 1])) for n in range(len(RECITAL.split()))]
         told = [event["item"]["id"] for event in phone.of("conversation.item.added")]
         assert told[0] == kitchen.of("input_audio_buffer.committed")[0]["item_id"]
         assert phone.sound(item_id)[:9600] == kitchen.sound(item_id)[72_000:81_600]
