@@ -14,7 +14,7 @@ import itertools
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import aclosing
 from typing import Protocol, assert_never
 
@@ -285,7 +285,14 @@ class Runner:
             raise over
 
         if not self._is_over:
-            self._tasks.create_task(end(), name="stop")
+            self._begin_unless_ending(end(), "stop")
+
+    def _begin_unless_ending(self, work: Coroutine[None, None, None], name: str) -> None:
+        """A session that is ending takes no tasks any more; it lets all connections go by itself."""
+        try:
+            self._tasks.create_task(work, name=name)
+        except RuntimeError:  # of the TaskGroup, which does not say beforehand that it is shutting down
+            work.close()
 
     def tell(self, event: ServerEvent) -> None:
         """Send an event that is not of the core."""
@@ -402,7 +409,7 @@ class Runner:
             connection.leave.set()  # the same client: its old network is dead, and nobody has noticed yet
             return
         self.tell(Moved())
-        self._tasks.create_task(self._leave_soon(connection), name="moved")
+        self._begin_unless_ending(self._leave_soon(connection), "moved")
 
     async def _leave_soon(self, connection: Connection) -> None:
         """Until then it may still report what was heard, and close by itself."""
