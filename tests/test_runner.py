@@ -131,6 +131,8 @@ class FakeAgent:
         self.warmed: list[AgentRequest] = []
         self.transcribes = asyncio.Event()
         self.transcribes.set()
+        self.lets_go = asyncio.Event()
+        self.lets_go.set()
 
     async def respond(self, request: AgentRequest) -> AsyncGenerator[AgentEvent, None]:
         try:
@@ -143,6 +145,7 @@ class FakeAgent:
                     return
         finally:
             self.closed.append(request.response_id)
+            await self.lets_go.wait()
 
     async def transcribe(self, request: TranscribeRequest) -> Transcript:
         await self.transcribes.wait()
@@ -408,6 +411,27 @@ async def test_a_bug_ends_the_session_loudly_and_tells_the_peer_nothing_of_it(
         assert isinstance(await world.task, ZeroDivisionError)
         assert world.transport.closed == (1011, "internal error")
         assert "internal error" in caplog.text
+
+
+async def test_a_session_that_is_ending_is_stopped_and_taken_over_without_harm() -> None:
+    """An agent may take a while to let an answer go, and meanwhile the session is neither here nor gone."""
+    async with World() as world:
+        await world.client(CREATE)
+        await world.agent_says(TextDelta("Well"))
+        world.agent.lets_go.clear()
+        for _ in range(3_000):
+            if world.agent.closed:
+                break
+            await world.client('{"type": "input_audio_buffer.clear"}')
+        assert not world.task.done()
+        world.runner.stop()
+        late = FakeTransport()
+        await world.serve(Connection(late, resumed_by="good"))
+        world.agent.lets_go.set()
+        await world.task
+        assert world.transport.closed is not None
+        assert world.transport.closed[0] == 1008
+        assert late.closed == world.transport.closed
 
 
 async def test_each_turn_leaves_one_record_with_its_times() -> None:
