@@ -214,7 +214,7 @@ async def test_a_data_channel_that_does_not_open_is_told_apart(monkeypatch: pyte
     async def swallow(*_: object) -> None:
         """What comes for the data channel of the server."""
 
-    monkeypatch.setattr(peer.Peer, "_start_media", swallow)
+    monkeypatch.setattr(peer.Peer, "_start_events", swallow)
     monkeypatch.setattr(doctor, "STEP_S", 2.0)
     async with serving(Settings()) as port:
         step, line = await failed_step(port)

@@ -104,7 +104,7 @@ async def test_a_data_channel_that_does_not_open_is_told_apart(
     async def swallow(*_: object) -> None:
         """What comes for the data channel."""
 
-    monkeypatch.setattr(peer.Peer, "_start_media", swallow)
+    monkeypatch.setattr(peer.Peer, "_start_events", swallow)
     await page.goto(gateway.url)
     await check(page)
     assert await names(page) == [*REACHED, *CALL[:-1]]
