@@ -19,6 +19,7 @@ from tests.e2e.device import PREFIX, Device, device
 from tests.e2e.mosquitto import Mosquitto, running_broker
 from tests.fuzz.mutate import bytes_changed, json_changed
 from tests.fuzz.target import Attack, Live, Unkept
+from tests.fuzz.targets import hermes_messages
 
 MAD = f"{PREFIX}/mad/up/"
 NOT_ITS_OWN = f"{PREFIX}/other/", f"{PREFIX}/server"
@@ -40,7 +41,7 @@ class Attacker:
         kind, (topic, _, payload) = data[:1], data[1:].partition(b"\n")
         with suppress(aiomqtt.MqttError, ValueError):
             name = topic.decode(errors="replace")
-            is_whole = name.startswith(PREFIX) and not name.startswith(NOT_ITS_OWN)
+            is_whole = name.startswith((PREFIX, "hermes/")) and not name.startswith(NOT_ITS_OWN)
             where = name if is_whole else MAD + name
             if kind == bytes([WILL]):
                 await self._die_with(where, payload)
@@ -69,7 +70,7 @@ async def opened() -> AsyncIterator[Attack]:
     with tempfile.TemporaryDirectory() as folder:
         async with (
             running_broker(Path(folder)) as broker,
-            running_server(mqtt_url=broker.url),
+            running_server(mqtt_url=broker.url, mqtt_hermes="any"),
             device(broker.url, "other", plays=False) as other,
             aiomqtt.Client("127.0.0.1", broker.port, timeout=math.inf) as client,
         ):
@@ -90,6 +91,8 @@ def seeds() -> list[bytes]:
         '{"type": "response.create"}',
     ]
     return [
+        *(b"\0" + seed for seed in hermes_messages.seeds()),
+        b'\0format\n{"up": "opus", "down": "opus"}',
         *(b"\0event\n" + event.encode() for event in events),
         b"\1event\n" + events[0].encode(),
         b"\0audio\n" + bytes(1280),

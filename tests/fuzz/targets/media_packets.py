@@ -11,8 +11,8 @@ from aiortc.rtp import (
     RtcpSrPacket,
     RtpPacket,
 )
-from realtime.transports.webrtc.opus import FRAME_BYTES, OpusEncoder
 
+from realtime.audio.opus import FRAME_BYTES, OpusEncoder
 from tests.fuzz.keyed_peer import KeyedPeer
 from tests.fuzz.mutate import bytes_changed, in_parts
 from tests.fuzz.target import Pure, packed, parts_of

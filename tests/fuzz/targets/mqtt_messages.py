@@ -4,24 +4,44 @@ import random
 
 from aiomqtt import Topic
 
+from realtime.audio.opus import FRAME_BYTES, OpusEncoder
 from realtime.errors import InvalidEvent
 from realtime.protocol.codec import encode
 from realtime.protocol.events import Error, ErrorObject
 from realtime.transports.mqtt_codec import (
+    Formats,
     Topics,
-    read_audio,
     read_event,
+    read_formats,
     read_frame,
     read_mute,
     read_status,
     read_volume,
 )
+from realtime.transports.mqtt_uplink import Uplink
 from tests.fuzz.mutate import bytes_changed, json_changed
 from tests.fuzz.target import Pure, Unkept
 
 _topics = Topics("parlour/v1")
+
+
+def _hear(payload: bytes) -> None:
+    """As sound of either format, of which not all need be any."""
+    for formats in (Formats(), Formats(up="opus")):
+        uplink = Uplink(0.0, lambda: None)
+        uplink.use(formats)
+        try:
+            uplink.hear(payload, 1.0)
+            uplink.hear(payload, 2.0)
+        except InvalidEvent:
+            continue
+        while not uplink.is_empty:
+            uplink.take()
+
+
 READERS = {
-    "audio": read_audio,
+    "audio": _hear,
+    "format": read_formats,
     "event": read_event,
     "status": read_status,
     "mute": read_mute,
@@ -69,9 +89,19 @@ def seeds() -> list[bytes]:
         '{"type": "response.create", "response": {"instructions": "x"}}',
         '{"type": "input_audio_buffer.append", "audio": "AAAA"}',
     ]
-    others = {"status": "online", "mute": "on", "volume": "50", "audio": "\0" * 64, "other": ""}
+    opus = bytes(4) + OpusEncoder().encode(bytes(FRAME_BYTES))
+    formats = '{"up": "opus", "down": "opus", "down_ms": 40}'
+    others = {
+        "format": formats,
+        "status": "online",
+        "mute": "on",
+        "volume": "50",
+        "audio": "\0" * 64,
+        "other": "",
+    }
     return [
         *(f"parlour/v1/kitchen/up/event\n{event}".encode() for event in events),
+        b"parlour/v1/kitchen/up/audio\n" + opus,
         *(f"parlour/v1/kitchen/up/{channel}\n{text}".encode() for channel, text in others.items()),
     ]
 

@@ -1,7 +1,6 @@
 """Opus packets in a row: each is decoded to its length or refused, and what was lost is guessed."""
 
-from realtime.transports.webrtc.opus import FRAME_BYTES, OpusDecoder, OpusEncoder, samples_of
-
+from realtime.audio.opus import FRAME_BYTES, OpusDecoder, OpusEncoder, samples_of
 from tests.fuzz.mutate import bytes_changed, in_parts
 from tests.fuzz.target import Pure, Unkept, packed, parts_of
 
