@@ -424,10 +424,12 @@ async def test_a_session_that_is_ending_is_stopped_and_taken_over_without_harm()
                 break
             await world.client('{"type": "input_audio_buffer.clear"}')
         assert not world.task.done()
-        world.runner.stop()
         late = FakeTransport()
-        await world.serve(Connection(late, resumed_by="good"))
-        world.agent.lets_go.set()
+        try:
+            world.runner.stop()
+            await world.serve(Connection(late, resumed_by="good"))
+        finally:
+            world.agent.lets_go.set()
         await world.task
         assert world.transport.closed is not None
         assert world.transport.closed[0] == 1008

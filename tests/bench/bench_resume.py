@@ -28,7 +28,7 @@ from tests.peers.recital import SENTENCE_MS, heard_twice, recital, sentences
 from tests.speech import utterance
 
 SHARES = {"websocket": 0.4, "webrtc": 0.3, "mqtt": 0.3}
-AT_ONCE = {"websocket": 16, "webrtc": 6, "mqtt": 12}
+AT_ONCE = {"websocket": 16, "webrtc": 4, "mqtt": 12}
 N_SENTENCES = 3
 QUESTIONS = ("cards_001", "cards_003", "cards_004", "lecture_12")
 LEAD_S = 0.5  # so that the answer is made while it is heard
@@ -278,12 +278,14 @@ def main() -> None:
         kills = round(options.kills * SHARES[transport])
         tally = asyncio.run(measure(transport, kills, options.at_once or AT_ONCE[transport]))
         order = [name for phase in PHASES for name in phase]
-        rows += [row(transport, name, tally[name]) for name in order if name in tally]
-        rows.append(row(transport, "all", together(list(tally.values()))))
-    print(table(rows))
-    for one in rows:
-        if one["step"] != "all" and (one["faults"] or one["refused"]):
-            print(one["transport"], one["step"], one["faults"], one["refused"])
+        found = [row(transport, name, tally[name]) for name in order if name in tally]
+        found.append(row(transport, "all", together(list(tally.values()))))
+        print(table(found))
+        for one in found[:-1]:
+            if one["faults"] or one["refused"]:
+                print(one["step"], one["faults"], one["refused"])
+        print(flush=True)
+        rows += found
     print(report.save("resume", {"machine": facts, "results": rows}))
 
 

@@ -1,10 +1,8 @@
 """A smart speaker: what was heard is what its loudspeaker played."""
 
 import asyncio
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from typing import Any
-
-from aiomqtt import MqttError
 
 from tests.e2e.device import FRAME_BYTES, Device, device
 from tests.peers.base import SILENCE_S, Event, Peer, Refused
@@ -23,6 +21,7 @@ class MqttPeer(Peer):
         self._counted: dict[int, float] = {}  # of each answer, what `heard_ms` holds of it
         self._n_taken = self._n_sent = 0
         self._is_listened_to = False
+        self._sounding: asyncio.Task[None] | None = None  # the piece of sound that is on its way
 
     async def begin(self, **session: Any) -> None:
         await self._connect()
@@ -54,8 +53,13 @@ class MqttPeer(Peer):
         while True:
             await self.wait(lambda: self._device is not None and self._is_listened_to, "connection")
             assert self._device is not None
-            with suppress(MqttError):
-                return await self._device.sound(pcm)
+            self._sounding = asyncio.create_task(self._device.sound(pcm), name="microphone")
+            try:
+                await asyncio.wait({self._sounding})
+            finally:
+                self._sounding.cancel()
+            if not self._sounding.cancelled() and self._sounding.exception() is None:
+                return
 
     async def press(self) -> None:
         await self.send("parlour.start", push_to_talk=True)
@@ -70,6 +74,8 @@ class MqttPeer(Peer):
         assert self._device is not None
         crashed, self._device, self._is_listened_to = self._device, None, False
         crashed.crash()
+        if self._sounding is not None:
+            self._sounding.cancel()  # the library would wait for ever to hear that it has left
         await self._connection.aclose()
 
     async def resume(self) -> Event:
