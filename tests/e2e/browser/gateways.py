@@ -40,6 +40,7 @@ class Gateway:
     ) -> None:
         """settings: others of the real one."""
         self._settings = settings
+        self.agent: ScriptedAgent = HearingAgent()
         self._keys = keys
         self._sessions_max = sessions_max
         self._fake = fake
@@ -78,8 +79,8 @@ class Gateway:
         if REAL and self._fake is None:
             own = {"port": self.port, "keys": self._keys, "sessions_max": self._sessions_max}
             settings = Settings(**own, **self._settings)
-            agent = HearingAgent()
-            config = uvicorn_config(create_app(settings, agent, await agent.health()), settings)
+            health = await self.agent.health()
+            config = uvicorn_config(create_app(settings, self.agent, health), settings)
             config.host, config.port = "127.0.0.1", self.port
             return config
         behaviour = self._fake or Behaviour(api_key=self._keys, max_sessions=self._sessions_max)

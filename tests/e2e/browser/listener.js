@@ -31,12 +31,12 @@ navigator.mediaDevices.getUserMedia = async (wish) => {
   return stream;
 };
 
-window.calls = [];
+window.connections = [];
 const Connection = window.RTCPeerConnection;
 window.RTCPeerConnection = class extends Connection {
   constructor(...given) {
     super(...given);
-    window.calls.push(this);
+    window.connections.push(this);
     this.addEventListener("track", ({ track }) => void tap("ear", new MediaStream([track])));
   }
 };
