@@ -102,7 +102,7 @@ class Turn:
                         return
             await speaking
             await self._settled()
-            fault = self._fault()
+            fault = await self._fault()
         except (AssertionError, TimeoutError, OSError, MqttError) as error:
             fault = f"{type(error).__name__}: {error}"[:120]
         finally:
@@ -168,13 +168,15 @@ class Turn:
         if peer.is_lossless:
             await peer.until("response.done")
 
-    def _fault(self) -> str:
+    async def _fault(self) -> str:
         """What is wrong with the turn as a whole; "" for nothing."""
         peer = self._peer
         over_ms = self._position_ms - N_SENTENCES * SENTENCE_MS
         if abs(over_ms) > LOST_MS:
             return f"{over_ms:+.0f} ms of sound"
-        if peer.words(self._item_id) != recital(N_SENTENCES):
+        # Of a text that was finished while a device was away, it is told nothing; it can ask.
+        words = peer.words(self._item_id) if peer.is_lossless else await peer.history(self._item_id)
+        if words != recital(N_SENTENCES):
             return "words"
         if len(peer.answers()) != 1:
             return f"{len(peer.answers())} answers"

@@ -268,12 +268,15 @@ async def test_an_answer_moves_to_another_transport_in_mid_word(
         assert playing["item_id"] == item_id
         assert abs(playing["heard_ms"] - old.heard_ms[item_id]) < WITHIN_MS
         await new.hears(item_id, 4 * SENTENCE_MS - playing["heard_ms"] - WITHIN_MS)
-        await new.until("response.output_audio.done")  # response.done may have been told to the old one
+        await new.until("response.output_audio.done")
+        goes_on = item_id in new.answers()  # a busy server may have made all of it before it moved
+        if goes_on:
+            await new.until("response.done")
         await still(new, item_id)
         assert abs(old.heard_ms[item_id] + new.heard_ms[item_id] - 4 * SENTENCE_MS) < WITHIN_MS
-        assert new.words(item_id) == recital(4)
+        assert not goes_on or new.words(item_id) == recital(4)
         await new.ask()
-        await new.hears(await new.answer(2), 300)
+        await new.hears(await new.answer(1 + goes_on), 300)
         assert said_by_assistant(both) == [recital(4)]
 
 

@@ -16,7 +16,7 @@ import aiomqtt
 PREFIX = "parlour/v1"
 WITHIN_S = 60.0
 FRAME_BYTES = 1280  # 40 ms
-PLAYED_EVERY_S = 0.2
+PLAYED_EVERY_S = 0.1
 
 
 @dataclass
