@@ -137,7 +137,6 @@ class Turn:
         await peer.kill()
         if name == RESUMING:
             await peer.knock()
-        heard_ms = self._position_ms
         started = loop.time()
         resumed = await peer.resume()
         if resumed["type"] != "parlour.resumed":
@@ -145,15 +144,15 @@ class Turn:
             return False
         step.took_ms.append((loop.time() - started) * 1000)
         step.resumed += 1
-        self._goes_on(resumed, heard_ms, step)
+        self._goes_on(resumed, step)
         return True
 
-    def _goes_on(self, resumed: Event, heard_ms: float, step: Step) -> None:
-        for playing in resumed["playing"]:
-            if not self._item_id or playing["item_id"] != self._item_id or not self._tells_anew(resumed):
-                continue
+    def _goes_on(self, resumed: Event, step: Step) -> None:
+        for playing in resumed["playing"] if self._tells_anew(resumed) else ():
+            self._item_id = playing["item_id"]
+            heard_ms = self._began_ms + self._peer.heard_before_ms[self._item_id]
             again_ms = heard_ms - playing["heard_ms"]
-            self._began_ms = playing["heard_ms"] - self._peer.heard_ms[self._item_id]
+            self._began_ms = playing["heard_ms"] - self._peer.heard_before_ms[self._item_id]
             step.again_ms.append(again_ms)
             step.lost += -again_ms > LOST_MS
             step.repeated += heard_twice(playing["heard_ms"], heard_ms) > 0

@@ -26,7 +26,8 @@ class Peer(ABC):
     """Sees all its connections as one conversation.
 
     events: what it was told, each connection's after those of the one before. heard_ms: of each item of
-    the assistant, how much came out of its loudspeaker: its own record. token: to resume with. is_lossless:
+    the assistant, how much came out of its loudspeaker: its own record; heard_before_ms: as it was when the
+    session was resumed last. token: to resume with. is_lossless:
     whether events that were missed come again, so that each is in `events` once. is_played_for: whether the
     server plays, so that it goes on where that was heard; else the peer has sound of its own to go on with.
     """
@@ -37,6 +38,7 @@ class Peer(ABC):
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.heard_ms: defaultdict[str, float] = defaultdict(float)
+        self.heard_before_ms: defaultdict[str, float] = self.heard_ms
         self.token = ""
         self._news = asyncio.Event()
 
@@ -156,5 +158,7 @@ class Peer(ABC):
     def _took(self, event: Event) -> None:
         if event["type"] in ("parlour.resume_token", "parlour.resumed"):
             self.token = event["token"]
+        if event["type"] == "parlour.resumed":
+            self.heard_before_ms = self.heard_ms.copy()
         self.events.append(event)
         self._news.set()

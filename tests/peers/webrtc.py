@@ -102,7 +102,7 @@ class WebRtcPeer(Peer):
         await caller.close()
 
     async def _call(self, has_session: bool) -> None:
-        self._has_session, self._response_id, self._nobodys = has_session, None, []
+        self._has_session, self._response_id = has_session, None
         caller = Caller()
         caller.on_event, caller.on_sound = self._came, self._heard
         response = await post(self._server, await caller.offer())
@@ -150,17 +150,25 @@ class WebRtcPeer(Peer):
         match event:
             case {"type": "parlour.resumed", "playing": playing}:
                 self._items |= {one["response_id"]: one["item_id"] for one in playing}
+                if playing:  # what the last connection had no time to say whose it was
+                    self._attribute(playing[0]["response_id"])
+                    self._response_id = None
+                self._nobodys = []
             case {"type": "response.output_item.added", "response_id": response_id, "item": item}:
                 if item["type"] == "message":
                     self._items[response_id] = item["id"]
             case {"type": "output_audio_buffer.started", "response_id": response_id}:
-                self._response_id = response_id
-                waiting, self._nobodys = self._nobodys, []
-                for pcm in waiting:
-                    self._heard(pcm)
+                self._attribute(response_id)
         if event["type"] != "parlour.resumed":
             self._last_id = event["event_id"]
         self._took(event)
+
+    def _attribute(self, response_id: str) -> None:
+        """What is heard is of that response, and so is what was heard before that was told."""
+        self._response_id = response_id
+        waiting, self._nobodys = self._nobodys, []
+        for pcm in waiting:
+            self._heard(pcm)
 
     def _heard(self, pcm: npt.NDArray[np.int16]) -> None:
         ms = voiced_ms(pcm)
