@@ -12,9 +12,9 @@ from unittest.mock import patch
 
 import numpy as np
 import numpy.typing as npt
-from realtime.transports.webrtc.opus import OpusDecoder
 
 from agent.api import SPEAKING_HZ, AgentEvent, AgentRequest, AudioDelta, GenerationDone, TextDelta
+from realtime.audio.opus import OpusDecoder
 from realtime.transports.webrtc.playout import Frame, Playout
 from tests.e2e.browser.gateways import HearingAgent
 from tests.e2e.browser.tapped import PIECE_SAMPLES, TAPPED_HZ, Tapped

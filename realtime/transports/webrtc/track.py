@@ -137,7 +137,16 @@ class PlayoutTrack:
                 async with asyncio.timeout(_QUIET_EVERY_S):
                     await self._news.wait()
             except TimeoutError:
+                self._pass_silence()
                 return self._packet(Frame(bytes(FRAME_BYTES)))
+            self._pass_silence()
+
+    def _pass_silence(self) -> None:
+        """Nothing was due meanwhile. A packet with the time at which the silence began would look as late as
+        the silence was long, and a browser would hold all sound back by so much."""
+        assert self._began_at is not None
+        now = asyncio.get_running_loop().time()
+        self._slot = max(self._slot, round((now - self._began_at) / _FRAME_S))
 
     async def _until_due(self) -> None:
         loop = asyncio.get_running_loop()

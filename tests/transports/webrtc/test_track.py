@@ -1,5 +1,6 @@
 """What was sent counts as heard once the peer has given a sign of life."""
 
+import asyncio
 import time
 
 from realtime.audio.opus import FRAME_BYTES, FRAME_MS
@@ -42,6 +43,20 @@ async def test_parting_tells_of_an_answer_of_which_nothing_was_heard() -> None:
     alive_at = await sent(playing, 2)
     assert playing.part(alive_at)[-2:] == [Position("a", 2 * FRAME_MS), Position("b", 500)]
     assert playing.part(time.monotonic()) == []
+
+
+async def test_what_comes_after_silence_has_the_time_of_its_leaving() -> None:
+    playing = track()
+    playing.play(play("a", 1))
+    playing.finish("of a")
+    times_ms = [(await playing.next()).timestamp / 48 for _ in range(1 + 10 + 2)]
+    last_of_tail, *quiet = times_ms[-3:]
+    assert quiet[0] - last_of_tail >= 380, "silence is 400 ms long, whatever the machine does"
+    assert quiet[1] - quiet[0] >= 380
+    coming = asyncio.create_task(playing.next())
+    await asyncio.sleep(0.1)
+    playing.play(play("b", 1))
+    assert (await coming).timestamp / 48 - quiet[1] >= 80
 
 
 async def test_an_answer_that_is_cut_off_keeps_what_was_told_of_it() -> None:
