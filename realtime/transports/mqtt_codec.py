@@ -250,7 +250,7 @@ def _read_own(payload: bytes) -> OwnEvent | None:
         found = invalid_event(error)
         found.event_id = head.event_id
         raise found from None
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     if isinstance(event, Start) and event.session is not None:
         # The same shape as that of an update, and no larger.

@@ -439,6 +439,19 @@ async def test_without_keys_another_sites_page_gets_403(server: Server) -> None:
     assert refused.value.response.status_code == 403
 
 
+async def test_an_opening_that_is_no_text_gets_400(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    host = f"127.0.0.1:{server.port}"
+    writer.write(upgrade_request(host, PATH).replace(b"Version: 13", b"Version: 1\x9b"))
+    async with asyncio.timeout(WITHIN_S):
+        assert b" 400 " in await reader.readline()
+    writer.close()
+    await writer.wait_closed()
+    assert [record for record in caplog.records if record.exc_info] == []
+    async with opened(server) as peer:
+        await round_trip(peer)
+
+
 async def test_without_keys_a_name_that_was_made_to_point_here_gets_403(server: Server) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(upgrade_request("evil.example", PATH))
