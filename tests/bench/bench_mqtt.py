@@ -31,7 +31,7 @@ from tests.bench import machine, report
 from tests.bench.gateway import GATEWAY_CORE, OTHERS_CORE, running_gateway, warm_up
 from tests.bench.stats import Percentiles, slope
 from tests.bench.tracks import WIRE_HZ, Track, tracks
-from tests.e2e.mosquitto import Mosquitto, running_broker
+from tests.e2e.mosquitto import OPEN, Mosquitto, running_broker
 
 STEPS = (25, 50, 75, 100, 125, 150, 175, 200)
 LATE_MS = 20.0
@@ -124,7 +124,7 @@ async def bench_mqtt(sizes: Sequence[int], hold_s: float, coding: Coding) -> dic
     steps: list[dict[str, Any]] = []
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        broker = await stack.enter_async_context(running_broker(folder))
+        broker = await stack.enter_async_context(running_broker(folder, f"{OPEN}\nset_tcp_nodelay true"))
         assert broker._process is not None
         machine.pin(broker._process.pid, OTHERS_CORE)
         flags = ["--mqtt-url", broker.url, "--mqtt-follow-up-s", "3600", "--store", "memory"]
