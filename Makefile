@@ -3,6 +3,7 @@
 PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8080
+SECONDS ?= 1800
 MODEL ?= auto
 # Test files side by side: most of their time they wait for speech to be played. ARGS="-n 0" for one by one.
 WORKERS ?= 4
@@ -17,7 +18,7 @@ SPEECH_LM := $(VENV)/.speech-lm
 RUNS_HERE := $(if $(findstring --llm-url,$(ARGS)),,$(findstring /,$(MODEL)))
 NODE_MODULES := web_client/node_modules/.package-lock.json
 
-.PHONY: run test test-clients check bench bench-gpu format clean help
+.PHONY: run test test-clients check fuzz bench bench-gpu format clean help
 
 help:
 	@echo "make run    set everything up, load the model, serve the page (HOST, PORT, MODEL)"
@@ -25,6 +26,7 @@ help:
 	@echo "make test   set everything up, run all tests"
 	@echo "make test-clients  other people's clients, each in an environment of its own"
 	@echo "make check  lint, types, layers"
+	@echo "make fuzz   everything that a stranger can send, changed at random (SECONDS=1800, of all targets together)"
 	@echo "make bench  the benchmarks: a table and JSON in bench-results/"
 	@echo "make bench-gpu  Qwen2-Audio at its true size with random weights, on this machine's GPU"
 
@@ -44,6 +46,10 @@ check: $(INSTALLED) $(TESTED_WITH) $(NODE_MODULES)
 
 test-clients: $(INSTALLED) $(TESTED_WITH)
 	$(BIN)/python -m pytest tests/e2e/clients -m other_clients $(ARGS)
+
+# What breaks lies in tests/fuzz/corpus, where `make test` finds it.
+fuzz: $(INSTALLED) $(TESTED_WITH)
+	$(BIN)/python -m tests.fuzz.run --seconds $(SECONDS) $(ARGS)
 
 bench: $(INSTALLED) $(TESTED_WITH)
 	$(BIN)/python -m tests.bench.run $(ARGS)

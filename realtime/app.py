@@ -39,6 +39,7 @@ from realtime.store.choose import open_store
 from realtime.store.memory import MemoryStore
 from realtime.tokens import Signer
 from realtime.transports.chat_completions import ChatCompletions
+from realtime.transports.handshake import Handshake
 from realtime.transports.http_error import error_response
 from realtime.transports.websocket import WebSocketTransport
 from realtime.turns.choose import Detectors
@@ -175,7 +176,7 @@ class _Server(uvicorn.Server):
 def uvicorn_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        ws="websockets-sansio",
+        ws=Handshake,
         ws_max_size=settings.frame_kib_max * 1024,
         ws_per_message_deflate=False,  # audio does not shrink, and each stream would cost 0.3 MB
         ws_ping_interval=20.0,
@@ -277,6 +278,7 @@ class _Door:
                 "upgrade": facts.get("upgrade", ""),
                 "voices": list(self._health.voices),
                 "needs_key": self._access.needs_key,
+                "turn": bool(self._settings.turn_url),
             }
         )
 

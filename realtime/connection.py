@@ -77,6 +77,10 @@ class Keeper(Protocol):
         """A token beside the others, for a hand-over, and when it ends (seconds since the epoch)."""
         ...
 
+    async def issue_way_back(self, session: "Resumable") -> tuple[str, int]:
+        """The same for the device that the session leaves, and good until it moves again or ends."""
+        ...
+
     async def confirm(self, session: "Resumable") -> None:
         """The client has the latest token: the used one is used up."""
         ...

@@ -7,28 +7,24 @@ comes after it would fail for the same reason. Every failure comes with its cure
 import argparse
 import asyncio
 import json
-import os
-import re
-import socket
 import ssl
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
 
 import httpx
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
+from realtime.doctor_call import Failed, TestCall
 from realtime.errors import SettingsError
+from realtime.reaching import NOT_PARLOUR, obstacle, own_key, split_url
 from realtime.settings import is_loopback
 
 STEP_S = 10.0
 """How long one step may take."""
-_SCHEMES = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +37,7 @@ class DoctorOptions:
 
     @classmethod
     def from_arguments(cls, given: argparse.Namespace) -> "DoctorOptions":
-        return cls(given.url, given.key or _own_key(given.url), given.ca)
-
-
-class Failed(Exception):
-    """A step that does not succeed: what is wrong, and what to do about it."""
-
-    def __init__(self, what: str, cure: str) -> None:
-        super().__init__(what)
-        self.what = what
-        self.cure = cure
+        return cls(given.url, given.key or own_key(given.url), given.ca)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,7 +53,7 @@ async def diagnose(options: DoctorOptions, report: Callable[[str], None]) -> int
     report: takes one line for each step. Raises SettingsError for an address or a file that cannot be used.
     """
     examination = _Examination(options)
-    async with examination.http:
+    async with examination:
         for name, step in examination.steps():
             try:
                 async with asyncio.timeout(STEP_S):
@@ -81,15 +68,8 @@ async def diagnose(options: DoctorOptions, report: Callable[[str], None]) -> int
     return 0
 
 
+_WRONG_SERVER = f"{NOT_PARLOUR[0].upper()}{NOT_PARLOUR[1:]}"
 _BUSY = "The server hangs, or a firewall swallows what is sent: look at its log, and at what lies between."
-_NOT_PARLOUR = "Is --url the address of a Parlour server, and not of something else?"
-
-
-_NO_PATH = (
-    "Everything but WebRTC works. Open the server's UDP ports, name the address at which it is reached "
-    "(PARLOUR_WEBRTC_ADDRESS), or use a TURN server: docs/webrtc.md."
-)
-_CANDIDATE = re.compile(r"^a=candidate:\S+ \d+ udp \d+ (\S+) \d+ typ", re.MULTILINE | re.IGNORECASE)
 
 
 class _Examination:
@@ -97,19 +77,28 @@ class _Examination:
 
     def __init__(self, options: DoctorOptions) -> None:
         self._key = options.key
-        self._address, self._port = _address(options.url)
+        self._address, self._port = split_url(options.url, "http")
         self._is_tls = self._address.scheme in ("https", "wss")
         self._tls = _trust(options.ca) if self._is_tls else None
         self._host = self._address.hostname or ""
         base = f"{self._address.netloc}{self._address.path.removesuffix('/v1/realtime').rstrip('/')}"
         self._ws_url = f"{'wss' if self._is_tls else 'ws'}://{base}/v1/realtime"
         self._headers = {"Authorization": f"Bearer {options.key}"} if options.key else {}
-        self.http = httpx.AsyncClient(
+        self._http = httpx.AsyncClient(
             base_url=f"{'https' if self._is_tls else 'http'}://{base}/",
             verify=self._tls or True,
             timeout=STEP_S,
             trust_env=False,
         )
+        self._call = TestCall(self._http, self._headers, STEP_S * 0.8)
+        self._has_turn = False
+
+    async def __aenter__(self) -> None:
+        """The object was made in the caller's event loop."""
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._call.close()
+        await self._http.aclose()
 
     def steps(self) -> list[tuple[str, Callable[[], Awaitable[str]]]]:
         return [
@@ -119,20 +108,18 @@ class _Examination:
             ("readiness", self._check_ready),
             ("key", self._check_key),
             ("session", self._open_session),
-            ("call", self._call),
+            ("signalling", self._call.signal),
+            ("ICE", self._call.find_path),
+            ("TURN", self._check_turn),
+            ("encryption", self._call.encrypt),
+            ("data channel", self._call.open_channel),
         ]
 
     async def _reach(self) -> str:
         try:
             _, writer = await asyncio.open_connection(self._host, self._port)
-        except socket.gaierror:
-            raise Failed(f"no machine called {self._host} is known", "Is the name in --url right?") from None
-        except ConnectionRefusedError:
-            cure = "Start the server with `make run` or `parlour serve`, or say with --url where it is."
-            raise Failed(f"nothing listens at {self._host}:{self._port}", cure) from None
         except OSError as error:
-            cure = "Is this machine in the same network, and does a firewall let it through?"
-            raise Failed(f"{self._host}:{self._port}: {error.strerror or error}", cure) from None
+            raise self._failed(error) from None
         writer.close()
         return f"{self._host}:{self._port} can be reached"
 
@@ -148,8 +135,8 @@ class _Examination:
         except ssl.SSLCertVerificationError as error:
             cure = "Use one that names this host and is trusted here, or name its authority with --ca."
             raise Failed(f"it is not trusted: {error.verify_message}", cure) from None
-        except (ssl.SSLError, OSError):
-            raise Failed("what listens there speaks no TLS", "Is it http:// instead of https://?") from None
+        except OSError as error:
+            raise self._failed(error) from None
         expires = writer.get_extra_info("peercert")["notAfter"]
         writer.close()
         return f"trusted until {expires}"
@@ -158,7 +145,8 @@ class _Examination:
         answer = await self._get("v1/parlour")
         about = _object(answer)
         if answer.status_code != 200 or "model" not in about:
-            raise Failed(f"it answers with HTTP {answer.status_code}, not as Parlour does", _NOT_PARLOUR)
+            raise Failed(f"it answers with HTTP {answer.status_code}, not as Parlour does", _WRONG_SERVER)
+        self._has_turn = about.get("turn") is True
         return f"Parlour with {about.get('model_title') or about['model']}"
 
     async def _check_ready(self) -> str:
@@ -180,7 +168,7 @@ class _Examination:
             cure = "Ask for it by an address or as localhost, or set PARLOUR_KEYS on the server."
             raise Failed(f"the server does not answer to the name {self._host} without keys", cure)
         if answer.status_code != 200:
-            raise Failed(f"HTTP {answer.status_code}", _NOT_PARLOUR)
+            raise Failed(f"HTTP {answer.status_code}", _WRONG_SERVER)
         return "accepted" if self._key else "none is needed"
 
     async def _open_session(self) -> str:
@@ -202,44 +190,18 @@ class _Examination:
             f"opened; round trip {round_trip_ms:.0f} ms; resumed within {token['grace_s']:g} s if it is lost"
         )
 
-    async def _call(self) -> str:
-        """Over WebRTC, as a browser without a microphone would."""
-        connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        began = asyncio.Event()
-        try:
-            connection.addTransceiver("audio", direction="recvonly")
-            channel = connection.createDataChannel("oai-events")
-            channel.on("message", lambda _: began.set())
-            await connection.setLocalDescription(await connection.createOffer())
-            answer = await self._offer(connection.localDescription.sdp)
-            await connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
-            async with asyncio.timeout(STEP_S * 0.8):
-                await began.wait()
-        except TimeoutError:
-            offered = sorted(set(_CANDIDATE.findall(answer)))
-            raise Failed(f"no UDP gets through to {', '.join(offered) or 'the server'}", _NO_PATH) from None
-        except ValueError:
-            raise Failed("the answer to the offer is no SDP", _NOT_PARLOUR) from None
-        finally:
-            await connection.close()
-        relay = ", with a relay in case of need" if " typ relay" in answer else ""
-        return f"connected over WebRTC{relay}"
+    async def _check_turn(self) -> str:
+        return self._call.relay(self._has_turn)
 
-    async def _offer(self, sdp: str) -> str:
-        headers = {**self._headers, "Content-Type": "application/sdp"}
-        try:
-            response = await self.http.post("v1/realtime/calls", content=sdp, headers=headers)
-        except httpx.HTTPError as error:
-            raise Failed(f"no answer over HTTP: {type(error).__name__}", _NOT_PARLOUR) from None
-        if response.status_code != 201:
-            raise Failed(f"it is refused with HTTP {response.status_code}", "Look at the server's log.")
-        return response.text
+    def _failed(self, error: OSError) -> Failed:
+        found = obstacle(error, f"{self._host}:{self._port}", self._is_tls)
+        return Failed(found.what, f"{found.cure[0].upper()}{found.cure[1:]}.")
 
     async def _get(self, path: str) -> httpx.Response:
         try:
-            return await self.http.get(path, headers=self._headers)
+            return await self._http.get(path, headers=self._headers)
         except httpx.HTTPError as error:
-            raise Failed(f"no answer over HTTP: {type(error).__name__}", _NOT_PARLOUR) from None
+            raise Failed(f"no answer over HTTP: {type(error).__name__}", _WRONG_SERVER) from None
 
 
 async def _first(connection: ClientConnection, kind: str) -> dict[str, Any]:
@@ -260,18 +222,6 @@ def _object(answer: httpx.Response) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _address(url: str) -> tuple[SplitResult, int]:
-    """Raises SettingsError."""
-    try:
-        split = urlsplit(url if "://" in url else f"http://{url}")
-        port = split.port or _SCHEMES.get(split.scheme, 0)
-    except ValueError:
-        split, port = urlsplit(""), 0
-    if port == 0 or not split.hostname:
-        raise SettingsError(f"'{url}' is no server's address: expected http://HOST:PORT.")
-    return split, port
-
-
 def _trust(ca: Path | None) -> ssl.SSLContext:
     """Raises SettingsError."""
     context = ssl.create_default_context()
@@ -281,10 +231,3 @@ def _trust(ca: Path | None) -> ssl.SSLContext:
         except (OSError, ssl.SSLError):
             raise SettingsError(f"--ca {ca} cannot be read as a certificate.") from None
     return context
-
-
-def _own_key(url: str) -> str:
-    """This machine's key, for this machine's server alone."""
-    if not is_loopback(urlsplit(url if "://" in url else f"http://{url}").hostname or ""):
-        return ""
-    return os.environ.get("PARLOUR_KEYS", "").partition(",")[0].strip()

@@ -23,7 +23,7 @@ logger = logging.getLogger("parlour.session")
 @dataclass(slots=True)
 class _Kept:
     """A session of this process. tokens: hash -> when it ends, as in the store. for_others: those of them
-    for a hand-over, which outlive a lost connection of the device that shows them."""
+    that outlive a lost connection: for a hand-over, or the way back to the device that it left last."""
 
     session: Resumable
     owner: str
@@ -34,6 +34,11 @@ class _Kept:
     saved_at: float = 0.0
     is_dirty: bool = False
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def move(self) -> None:
+        """It goes to another device: what was made for others is of no use any more."""
+        self.tokens = {one: until for one, until in self.tokens.items() if one not in self.for_others}
+        self.for_others.clear()
 
 
 class SessionKeeper:
@@ -83,8 +88,6 @@ class SessionKeeper:
         kept = self._kept[session.session_id]
         token = self._sign(kept, session.expires_at)
         kept.used = hash_of(used) if used else ""
-        if kept.used in kept.for_others:
-            kept.for_others.clear()  # it has moved
         tokens = {other: until for other, until in kept.tokens.items() if other in kept.for_others}
         kept.tokens = {**tokens, hash_of(token): float(session.expires_at)}
         if used:
@@ -93,8 +96,13 @@ class SessionKeeper:
         return token
 
     async def issue_for_another(self, session: Resumable) -> tuple[str, int]:
+        return await self._issue_beside(session, int(min(self._wall() + HAND_OVER_S, session.expires_at)))
+
+    async def issue_way_back(self, session: Resumable) -> tuple[str, int]:
+        return await self._issue_beside(session, session.expires_at)
+
+    async def _issue_beside(self, session: Resumable, expires_at: int) -> tuple[str, int]:
         kept = self._kept[session.session_id]
-        expires_at = int(min(self._wall() + HAND_OVER_S, session.expires_at))
         token = self._sign(kept, expires_at)
         kept.tokens[hash_of(token)] = float(expires_at)
         kept.for_others.add(hash_of(token))
@@ -110,7 +118,7 @@ class SessionKeeper:
         """The session of a token, on this server or out of the store. Raises ClientError."""
         claims = claims_of(RESUME_TOKEN, token)
         session_id = claims.get("session") if claims else None
-        if not isinstance(session_id, str):
+        if not isinstance(session_id, str) or not session_id.isascii():  # no store takes half a surrogate
             raise ClientError("invalid_resume_token", "That is no resume token.", "token")
         try:
             stored = await self._store.claim(session_id, hash_of(token), owner, self._holder, self._wall())
@@ -126,10 +134,12 @@ class SessionKeeper:
         here = self._kept.get(session_id)
         if here is not None:
             here.tokens.pop(hash_of(token), None)
+            if hash_of(token) in here.for_others:
+                here.move()
             return here.session
         snapshot = Snapshot.decode(stored.data)
         if snapshot is None:
-            raise ClientError("resume_unavailable", "The session is of another version of this server.")
+            raise ClientError("resume_unavailable", "What is stored of the session cannot be read here.")
         return self._revive(snapshot, owner)
 
     def changed(self, session: Resumable) -> None:

@@ -36,6 +36,26 @@ def _places(error: BaseException) -> str:
     return " | ".join([f"{type(error).__name__} at {way}", *(_places(one) for one in inner)])
 
 
+_PEERS_FAULT = frozenset(
+    {
+        "Invalid UTF-8 sequence received from client.",
+        "ASGI callable returned without completing handshake.",  # a peer that left before it was refused
+    }
+)
+"""What uvicorn logs as an error of the server, the first with a traceback; the peer gets its close code."""
+
+
+def quiet_libraries() -> None:
+    """Nobody fills the log by sending what is no WebSocket."""
+    for chatty in ("uvicorn", "websockets", "httpx", "httpcore", "aiortc", "aioice"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").addFilter(_is_of_this_server)
+
+
+def _is_of_this_server(record: logging.LogRecord) -> bool:
+    return record.msg not in _PEERS_FAULT
+
+
 def set_up_logging(level: str) -> None:
     """Log to stderr; stdout stays free for what a command prints."""
     handler = logging.StreamHandler(sys.stderr)
@@ -43,5 +63,4 @@ def set_up_logging(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for chatty in ("uvicorn", "websockets", "httpx", "httpcore", "aiortc", "aioice"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    quiet_libraries()

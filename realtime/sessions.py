@@ -12,7 +12,9 @@ from itertools import count
 from typing import Any
 
 from agent.api import Agent, Health
+from realtime.attendance import MOVED, SessionOver
 from realtime.audio.wire_format import decode_clip
+from realtime.clock import RealClock
 from realtime.connection import Connection, HandedOn, Resumable
 from realtime.errors import AdmissionRefused
 from realtime.keeping import SessionKeeper
@@ -22,7 +24,7 @@ from realtime.protocol.config import SessionConfig, merge
 from realtime.protocol.events import GoingAway
 from realtime.protocol.session import Session
 from realtime.protocol.snapshot import Snapshot
-from realtime.runner import MOVED, MakeDetector, RealClock, Runner, SessionOver
+from realtime.runner import MakeDetector, Runner
 from realtime.settings import Settings
 from realtime.store.base import Store
 from realtime.tokens import Signer

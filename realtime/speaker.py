@@ -31,7 +31,8 @@ from realtime.speaker_sound import FRAME_BYTES, FRAME_MS, Loudspeaker, UpSound
 from realtime.transports.mqtt_codec import UP_HZ, Topics
 from realtime.wav import read_wav, write_wav
 
-PLAYED_EVERY_S = 0.2
+PLAYED_EVERY_S = 0.1
+"""What was played since the last word on it comes again after a crash: less than a spoken word is to last."""
 SILENT_SERVER_S = 60.0
 """Nothing new for so long in the middle of a turn, and the server is given up."""
 TRIES_MAX = 5

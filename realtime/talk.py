@@ -9,22 +9,20 @@ import asyncio
 import base64
 import json
 import os
-import socket
-import ssl
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, urlunsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, InvalidURI, WebSocketException
 
 from realtime.errors import SettingsError
 from realtime.microphone import Devices, open_devices
-from realtime.settings import is_loopback
+from realtime.reaching import NOT_PARLOUR, obstacle, own_key, split_url
 from realtime.talk_screen import Event, JsonScreen, WordScreen
 from realtime.wav import read_wav, write_wav
 
@@ -58,7 +56,7 @@ class TalkOptions:
     def from_arguments(cls, given: argparse.Namespace) -> "TalkOptions":
         return cls(
             url=given.url,
-            key=given.key or _own_key(given.url),
+            key=given.key or own_key(given.url),
             model=given.model,
             wavs=tuple(given.wav),
             texts=tuple(given.text),
@@ -67,13 +65,6 @@ class TalkOptions:
             as_json=given.json or given.json_audio,
             json_audio=given.json_audio,
         )
-
-
-def _own_key(url: str) -> str:
-    """This machine's key, for this machine's server alone."""
-    if not is_loopback(urlsplit(url if "://" in url else f"ws://{url}").hostname or ""):
-        return ""
-    return os.environ.get("PARLOUR_KEYS", "").partition(",")[0].strip()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -337,7 +328,7 @@ def _speech(path: Path) -> bytes:
 
 def _address(url: str, model: str) -> str:
     """The WebSocket's address, from that or from the address of the page."""
-    parts = urlsplit(url if "://" in url else f"ws://{url}")
+    parts, _ = split_url(url, "ws")
     scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
     path = "/v1/realtime" if parts.path in ("", "/", "/v1", "/v1/") else parts.path
     query = f"{parts.query}&model={quote(model)}".lstrip("&") if model else parts.query
@@ -359,8 +350,9 @@ async def _connected(options: TalkOptions) -> ClientConnection:
     except InvalidStatus as refused:
         raise CannotConnect(_refusal(refused.response.status_code)) from None
     except (OSError, WebSocketException) as failure:  # a TimeoutError is an OSError
-        is_tls = _address(options.url, "").startswith("wss:")
-        raise CannotConnect(_obstacle(failure, is_tls)) from None
+        parts, port = split_url(options.url, "ws")
+        found = obstacle(failure, f"{parts.hostname}:{port}", parts.scheme in ("https", "wss"))
+        raise CannotConnect(f"{found.what}: {found.cure}") from None
 
 
 def _check_writable(out: Path | None) -> None:
@@ -386,27 +378,6 @@ def _keep(answer: bytearray, out: Path | None) -> None:
         raise SettingsError(f"{out} cannot be written: {error.strerror}.") from None
 
 
-def _obstacle(failure: Exception, is_tls: bool) -> str:
-    match failure:
-        case socket.gaierror():
-            return "no machine of that name is known"
-        case ssl.SSLCertVerificationError():
-            return "its certificate is not one that this machine trusts"
-        case TimeoutError():
-            return f"it did not answer within {CONNECT_S:g} s"
-        case ConnectionRefusedError():
-            return (
-                "is the server running? Start it with `make run` or `parlour serve`, "
-                "or say with --url where it is"
-            )
-        case ssl.SSLError() | ConnectionError() | EOFError() if is_tls:
-            return "what listens there does not speak TLS: is it http:// instead of https://?"
-        case OSError():
-            return f"{failure.strerror or 'the connection failed'}"
-        case _:
-            return "what listens there does not answer as a Parlour server does: see --url"
-
-
 def _refusal(status: int) -> str:
     match status:
         case 401 | 403:
@@ -414,7 +385,7 @@ def _refusal(status: int) -> str:
         case 503 | 429:
             return "the server is full or not ready yet: try again in a moment"
         case _:
-            return f"it answered with HTTP status {status}: is --url the address of a Parlour server?"
+            return f"it answered with HTTP status {status}: {NOT_PARLOUR}"
 
 
 def _farewell(closed: ConnectionClosed) -> str:

@@ -4,7 +4,9 @@ import json
 import logging
 import sys
 
-from realtime.logs import JsonFormatter
+import pytest
+
+from realtime.logs import JsonFormatter, quiet_libraries
 
 
 def formatted(message: str, exc_info: bool = False, **extra: object) -> dict[str, object]:
@@ -38,3 +40,11 @@ def test_a_fault_tells_where_it_happened_and_not_what_was_said() -> None:
     assert "ValueError" in str(line["traceback"])
     assert "test_logs.py" in str(line["traceback"])
     assert "secret" not in json.dumps(line)
+
+
+def test_what_is_no_websocket_leaves_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    quiet_libraries()
+    log = logging.getLogger("uvicorn.error")
+    log.error("Invalid UTF-8 sequence received from client.")
+    log.error("something of this server's own")
+    assert caplog.messages == ["something of this server's own"]

@@ -20,6 +20,8 @@ from agent.api import (
     TranscribeRequest,
     Transcript,
 )
+from realtime.agent_calls import UNRECOGNISED_BYTES_MAX
+from realtime.attendance import SessionOver
 from realtime.connection import Connection, HandedOn, Resumable
 from realtime.errors import ClientError, InvalidEvent
 from realtime.protocol.assistant import Limits
@@ -29,7 +31,7 @@ from realtime.protocol.effects import Play
 from realtime.protocol.events import AnyClientEvent, PlaybackReport, ServerEvent
 from realtime.protocol.inputs import SpeechStarted, SpeechStopped, TurnSignal
 from realtime.protocol.session import Session
-from realtime.runner import UNRECOGNISED_BYTES_MAX, Runner, SessionOver
+from realtime.runner import Runner
 from realtime.transports.base import PeerGone
 from realtime.turn_trace import TurnRecord
 
@@ -129,6 +131,8 @@ class FakeAgent:
         self.warmed: list[AgentRequest] = []
         self.transcribes = asyncio.Event()
         self.transcribes.set()
+        self.lets_go = asyncio.Event()
+        self.lets_go.set()
 
     async def respond(self, request: AgentRequest) -> AsyncGenerator[AgentEvent, None]:
         try:
@@ -141,6 +145,7 @@ class FakeAgent:
                     return
         finally:
             self.closed.append(request.response_id)
+            await self.lets_go.wait()
 
     async def transcribe(self, request: TranscribeRequest) -> Transcript:
         await self.transcribes.wait()
@@ -192,6 +197,9 @@ class FakeKeeper:
         return f"token {next(self._numbers)}"
 
     async def issue_for_another(self, session: Resumable) -> tuple[str, int]:
+        return f"token {next(self._numbers)}", 1
+
+    async def issue_way_back(self, session: Resumable) -> tuple[str, int]:
         return f"token {next(self._numbers)}", 1
 
     async def confirm(self, session: Resumable) -> None:
@@ -403,6 +411,29 @@ async def test_a_bug_ends_the_session_loudly_and_tells_the_peer_nothing_of_it(
         assert isinstance(await world.task, ZeroDivisionError)
         assert world.transport.closed == (1011, "internal error")
         assert "internal error" in caplog.text
+
+
+async def test_a_session_that_is_ending_is_stopped_and_taken_over_without_harm() -> None:
+    """An agent may take a while to let an answer go, and meanwhile the session is neither here nor gone."""
+    async with World() as world:
+        await world.client(CREATE)
+        await world.agent_says(TextDelta("Well"))
+        world.agent.lets_go.clear()
+        for _ in range(3_000):
+            if world.agent.closed:
+                break
+            await world.client('{"type": "input_audio_buffer.clear"}')
+        assert not world.task.done()
+        late = FakeTransport()
+        try:
+            world.runner.stop()
+            await world.serve(Connection(late, resumed_by="good"))
+        finally:
+            world.agent.lets_go.set()
+        await world.task
+        assert world.transport.closed is not None
+        assert world.transport.closed[0] == 1008
+        assert late.closed == world.transport.closed
 
 
 async def test_each_turn_leaves_one_record_with_its_times() -> None:

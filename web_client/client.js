@@ -14,7 +14,7 @@ import { Resumption } from "./resumption.js";
 import { TransportChoice } from "./transport_choice.js";
 import { WebRtcLink } from "./webrtc_link.js";
 
-/** @typedef {import("./conversation.js").WireEvent} WireEvent */
+/** @typedef {import("./effects.js").WireEvent} WireEvent */
 /** @typedef {import("./transport_choice.js").Way} Way */
 /**
  * What a WebSocket and a call have in common.
@@ -77,6 +77,16 @@ export class RealtimeClient {
     return this.resumption.token !== null;
   }
 
+  /** What opens a connection; null where none is known. */
+  get credential() {
+    return this.key() ?? (this.tokenIsKey ? this.resumption.token : null);
+  }
+
+  /** The connection, where it is a call. @returns {WebRtcLink | null} */
+  get call() {
+    return this.socket instanceof WebRtcLink ? this.socket : null;
+  }
+
   /** @param {() => WireEvent[]} greeting */
   start(greeting) {
     this.greeting = greeting;
@@ -137,7 +147,7 @@ export class RealtimeClient {
   /** Send 20 ms of the microphone; until the connection stands they wait. @param {Int16Array} pcm */
   sendAudio(pcm) {
     if (this.stalled()) this.giveUp();
-    if (this.open && this.socket instanceof WebRtcLink && this.socket.carriesSound()) return;
+    if (this.open && this.call?.carriesSound()) return;
     if (this.send({ type: "input_audio_buffer.append", audio: encodePcm(pcm) })) return;
     this.waiting.push(pcm);
     if (this.waiting.length > WAITING_FRAMES) this.waiting.shift();
@@ -146,7 +156,7 @@ export class RealtimeClient {
   /** What the microphone hears, for a call; null when it is off. @param {MediaStreamTrack | null} track */
   listenTo(track) {
     this.track = track;
-    if (this.socket instanceof WebRtcLink) this.socket.listenTo(track);
+    this.call?.listenTo(track);
   }
 
   /** A network that went away says nothing; for minutes, all there is to see is that no sound leaves any more. */
@@ -160,7 +170,7 @@ export class RealtimeClient {
   /** @param {Way} way */
   connect(way = this.choice.next) {
     this.listener.retrying();
-    const key = this.key() ?? (this.tokenIsKey ? this.resumption.token : null);
+    const key = this.credential;
     const socket = this.dial(key, way);
     let wasThere = false;
     const since = performance.now();

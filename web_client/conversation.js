@@ -8,18 +8,16 @@
  */
 
 import { sampleCount } from "./base64.js";
-import { isUnheard, newLine, saidText, spoken } from "./line.js";
+import { send } from "./effects.js";
+import { announce, heardByServer, interrupt, played, truncatedByServer } from "./hearing.js";
+import { isUnheard, newLine, saidText } from "./line.js";
 import { itemTold, newSound, prepare, textTold } from "./retelling.js";
 
-/** @typedef {{type: string, [field: string]: any}} WireEvent an event of the realtime protocol, either way */
+/** @typedef {import("./effects.js").Effect} Effect */
+/** @typedef {import("./effects.js").WireEvent} WireEvent */
 /** @typedef {"listening" | "hearing" | "thinking" | "speaking"} Activity */
 /** @typedef {import("./line.js").Line} Line */
-/**
- * @typedef {{kind: "play", item: string, audio: string} | {kind: "end", item: string} | {kind: "flush"}
- *   | {kind: "send", event: WireEvent} | {kind: "announce", text: string} | {kind: "notice", text: string}} Effect
- */
 
-export const PLAYBACK_EVERY_MS = 200;
 export const THINKING_AT_MOST_MS = 20_000; // speech without words gets no answer: do not think for ever
 const REMEMBERED_RESPONSES = 64; // ended ones, whose late events are dropped
 const REPLAYED_LINES = 40; // told to the server again after a lost connection
@@ -76,7 +74,7 @@ export class Conversation {
         this.userSpeaking = true;
         this.cancelNext = false;
         this.line(event.item_id, "user");
-        return this.interruptible ? this.interrupt() : [];
+        return this.interruptible ? interrupt(this) : [];
       case "input_audio_buffer.speech_stopped":
         this.userSpeaking = false;
         this.owedUntilMs = nowMs + THINKING_AT_MOST_MS;
@@ -110,9 +108,9 @@ export class Conversation {
         this.find(event.item_id)?.marks.push({ audioEndMs: event.audio_end_ms, textEnd: event.text_end });
         return [];
       case "conversation.item.truncated":
-        return this.truncated(event);
+        return truncatedByServer(this, event);
       case "parlour.heard":
-        return this.heardByServer(event);
+        return heardByServer(this, event);
       case "error":
         return this.errorReceived(event.error ?? {});
       default:
@@ -122,23 +120,7 @@ export class Conversation {
 
   /** @param {import("./player.js").PlayerEvent} report @param {number} nowMs @returns {Effect[]} */
   played(report, nowMs) {
-    if (report.kind === "flushed") return this.flushed(report);
-    const line = this.find(report.item);
-    const playedMs = Math.round((line?.baseMs ?? 0) + report.playedMs);
-    if (line && line.cutAt === null) line.heardMs = Math.max(line.heardMs, playedMs);
-    if (report.kind === "started") {
-      this.sounding = report.item;
-      this.lastPlaybackMs = nowMs;
-      return this.acknowledge(report.item, playedMs, report.underruns);
-    }
-    if (report.kind === "finished") {
-      if (this.sounding === report.item) this.sounding = null;
-      if (line && line.cutAt === null) line.heardAll = true;
-      return [...this.acknowledge(report.item, playedMs, report.underruns), ...this.announce(line)];
-    }
-    if (nowMs - this.lastPlaybackMs < PLAYBACK_EVERY_MS) return [];
-    this.lastPlaybackMs = nowMs;
-    return this.acknowledge(report.item, playedMs, report.underruns);
+    return played(this, report, nowMs);
   }
 
   /** The user typed something. @param {string} text @param {string} itemId @param {number} nowMs @returns {Effect[]} */
@@ -164,7 +146,7 @@ export class Conversation {
     this.waitingRequest = null;
     const cancel = this.active === null ? [] : [send({ type: "response.cancel" })];
     const silence = this.serverPlays && this.sounding !== null ? [send({ type: "output_audio_buffer.clear" })] : [];
-    return [...cancel, ...silence, ...this.interrupt()];
+    return [...cancel, ...silence, ...interrupt(this)];
   }
 
   /** There is something that `stop` would end. @param {number} nowMs */
@@ -178,7 +160,7 @@ export class Conversation {
     this.owedUntilMs = null;
     this.waitingRequest = null;
     this.cancelNext = false;
-    const effects = this.interrupt();
+    const effects = interrupt(this);
     this.active = null;
     this.lines = this.lines.filter((line) => line.role === "assistant" || line.text !== "");
     for (const line of this.lines) {
@@ -230,7 +212,7 @@ export class Conversation {
     line.text = transcript.trim();
     line.final = true;
     if (line.text === "" && this.active === null) this.owedUntilMs = null;
-    return this.announce(line);
+    return announce(line);
   }
 
   /** @param {WireEvent | undefined} session */
@@ -293,7 +275,7 @@ export class Conversation {
       if (response.status === "failed") line.failure = response.status_details?.error?.message ?? "unknown error";
       // A cancelled answer of which no sound came was not said at all.
       if (response.status === "cancelled" && isUnheard(line)) line.cutAt ??= 0;
-      effects.push(...this.announce(line));
+      effects.push(...announce(line));
     }
     if (response.status === "failed") {
       effects.push({ kind: "notice", text: "That answer could not be finished. Please ask again." });
@@ -305,26 +287,6 @@ export class Conversation {
     return effects;
   }
 
-  /** @param {WireEvent} event @returns {Effect[]} */
-  heardByServer(event) {
-    const line = this.find(event.item_id);
-    if (!line) return [];
-    // The transcript is the beginning of what was decoded, but for blanks at its end.
-    line.cutAt = Math.min(line.text.length, event.transcript.length);
-    line.final = true;
-    return this.announce(line);
-  }
-
-  /** Where the server plays, it says where it cut off; `parlour.heard`, where it comes, knows better. @param {WireEvent} event @returns {Effect[]} */
-  truncated(event) {
-    const line = this.find(event.item_id);
-    if (!line || !this.serverPlays || line.cutAt !== null) return [];
-    line.heardMs = event.audio_end_ms;
-    line.heardAll = false;
-    line.cutAt = spoken(line);
-    return this.announce(line);
-  }
-
   /** @param {{code?: string, message?: string, event_id?: string}} error @returns {Effect[]} */
   errorReceived(error) {
     if (error.event_id?.startsWith("parlour_")) {
@@ -334,51 +296,6 @@ export class Conversation {
     if (QUIET_ERRORS.includes(error.code ?? "")) return [];
     if (this.active === null) this.owedUntilMs = null;
     return [{ kind: "notice", text: `The server says: ${error.message ?? "unknown error"}` }];
-  }
-
-  /** Stop what is heard or will be; the player's answer (`flushed`) says how far it was. @returns {Effect[]} */
-  interrupt() {
-    if (this.active !== null) this.remember(this.active);
-    const unheard = this.lines.some((line) => line.audioMs > 0 && !line.heardAll && line.cutAt === null);
-    return unheard || this.sounding !== null ? [{ kind: "flush" }] : [];
-  }
-
-  /** @param {{items: {item: string, playedMs: number}[], underruns: number}} report @returns {Effect[]} */
-  flushed(report) {
-    this.sounding = null;
-    /** @type {Effect[]} */
-    const effects = [];
-    for (const { item, playedMs: playedHereMs } of report.items) {
-      const line = this.find(item);
-      if (!line) continue;
-      const playedMs = Math.round(line.baseMs + playedHereMs);
-      line.heardMs = Math.max(line.heardMs, playedMs);
-      if (!line.isPast) effects.push(...this.acknowledge(item, playedMs, report.underruns));
-      if (this.leaving) continue;
-      line.cutAt ??= spoken(line); // a server that heard the barge-in first may have said it already
-      const truncate = { type: "conversation.item.truncate", item_id: item, content_index: 0, audio_end_ms: playedMs };
-      if (!line.isPast && !this.serverPlays) effects.push(send(truncate));
-      effects.push(...this.announce(line));
-    }
-    return effects;
-  }
-
-  /** @param {string} item @param {number} playedMs @param {number} underruns @returns {Effect[]} */
-  acknowledge(item, playedMs, underruns) {
-    if (!this.acknowledges || this.serverPlays) return [];
-    const event = { type: "parlour.playback", event_id: `parlour_${item}_${playedMs}` };
-    return [send({ ...event, item_id: item, played_ms: playedMs, underruns })];
-  }
-
-  /** Read a line to a screen reader, once, when nothing of it will change. @param {Line | undefined} line @returns {Effect[]} */
-  announce(line) {
-    if (!line || line.announced) return [];
-    const settled = line.role === "user" ? line.final : line.final && (line.heardAll || line.cutAt !== null);
-    if (!settled) return [];
-    line.announced = true;
-    const text = saidText(line).trim();
-    if (text === "") return [];
-    return [{ kind: "announce", text: `${line.role === "user" ? "You" : "Parlour"}: ${text}` }];
   }
 
   // Lines -------------------------------------------------------------------------------
@@ -417,6 +334,3 @@ export class Conversation {
     return line;
   }
 }
-
-/** @param {WireEvent} event @returns {Effect} */
-const send = (event) => ({ kind: "send", event });

@@ -16,9 +16,9 @@ export class Devices {
     this.app = app;
     this.fields = fields;
     this.onMicrophoneAppeared = onMicrophoneAppeared;
-    app.microphone.preferred = recall("microphone");
-    app.speaker.deviceId = recall("speaker");
-    app.remote.deviceId = recall("speaker");
+    app.listening.microphone.preferred = recall("microphone");
+    app.sound.speaker.deviceId = recall("speaker");
+    app.sound.remote.deviceId = recall("speaker");
     fields.speakerField.hidden = !Speaker.canChoose;
     fields.microphone.addEventListener("change", () => void this.chooseMicrophone(fields.microphone.value));
     fields.speaker.addEventListener("change", () => void this.chooseSpeaker(fields.speaker.value));
@@ -28,26 +28,26 @@ export class Devices {
   /** @param {string} id */
   async chooseMicrophone(id) {
     remember("microphone", id);
-    this.app.microphone.preferred = id;
-    if (this.app.microphone.on) await this.app.microphone.replace();
+    this.app.listening.microphone.preferred = id;
+    if (this.app.listening.microphone.on) await this.app.listening.microphone.replace();
     this.app.changed();
   }
 
   /** @param {string} id */
   async chooseSpeaker(id) {
     remember("speaker", id);
-    await this.app.chooseSpeaker(id);
+    await this.app.sound.choose(id);
   }
 
   async changed() {
     const devices = await this.refresh();
-    await this.app.microphone.devicesChanged(devices);
+    await this.app.listening.microphone.devicesChanged(devices);
     const hasMicrophone = devices.some((device) => device.kind === "audioinput");
-    if (hasMicrophone && this.app.microphoneTrouble === "missing") this.onMicrophoneAppeared();
+    if (hasMicrophone && this.app.listening.trouble === "missing") this.onMicrophoneAppeared();
     const wanted = recall("speaker");
     const present = devices.some((device) => device.kind === "audiooutput" && device.deviceId === wanted);
     const use = present ? wanted : "";
-    if (use !== this.app.speaker.deviceId) await this.app.chooseSpeaker(use);
+    if (use !== this.app.sound.speaker.deviceId) await this.app.sound.choose(use);
     this.app.changed();
   }
 

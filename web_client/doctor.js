@@ -1,61 +1,148 @@
 // @ts-check
-/** The connection doctor: walks from the address to a session, and names the first step that fails, and its cure. */
+/**
+ * The connection doctor: walks from the address to a call, in the order of `parlour doctor`, and names the first step that
+ * fails, and its cure.
+ */
 
 import { ask } from "./client.js";
+import { CallSteps } from "./doctor_call.js";
+import { Unwell } from "./unwell.js";
 
+/** @typedef {import("./app.js").App} App */
 /** @typedef {{name: string, check(): Promise<string>}} Step the text says what was found; Unwell where it fails */
+/** @typedef {(name: string, state: "ok" | "failed", text: string, cure: string) => void} Tell */
 
 const SESSION_MS = 8_000;
 
-export class Unwell extends Error {
-  /** @param {string} what @param {string} cure */
-  constructor(what, cure) {
-    super(what);
-    this.cure = cure;
-  }
-}
-
 /**
  * Check one step after the other until one fails.
- * @param {Step[]} steps
- * @param {(name: string, state: "ok" | "failed", text: string, cure: string) => void} tell
+ * @param {App} app @param {() => string | null} key @param {Tell} tell
  * @returns {Promise<boolean>} whether all is well
  */
-export async function examine(steps, tell) {
-  for (const { name, check } of steps) {
-    try {
-      tell(name, "ok", await check(), "");
-    } catch (error) {
-      if (!(error instanceof Unwell)) throw error;
-      tell(name, "failed", error.message, error.cure);
-      return false;
+export async function examine(app, key, tell) {
+  const examination = new Examination(app, key);
+  try {
+    for (const { name, check } of examination.steps()) {
+      try {
+        tell(name, "ok", await check(), "");
+      } catch (error) {
+        if (!(error instanceof Unwell)) throw error;
+        tell(name, "failed", error.message, error.cure);
+        return false;
+      }
     }
+  } finally {
+    examination.call.end();
   }
   return true;
 }
 
-/** @param {import("./app.js").App} app @param {() => string | null} key @returns {Step[]} */
-export function stepsOf(app, key) {
-  return [
-    { name: "Address", check: checkAddress },
-    { name: "Microphone", check: checkMicrophone },
-    { name: "Speaker", check: () => checkSpeaker(app) },
-    { name: "Server", check: () => checkServer(key) },
-    { name: "Session", check: () => checkSession(app, key) },
-  ];
+class Examination {
+  /** @param {App} app @param {() => string | null} key */
+  constructor(app, key) {
+    this.app = app;
+    this.key = key;
+    this.call = new CallSteps(app);
+  }
+
+  /** @returns {Step[]} */
+  steps() {
+    return [
+      { name: "Address", check: checkAddress },
+      { name: "Certificate", check: checkCertificate },
+      { name: "Microphone", check: checkMicrophone },
+      { name: "Permission", check: checkPermission },
+      { name: "Speaker", check: () => this.checkSpeaker() },
+      { name: "Server", check: () => this.checkServer() },
+      { name: "Readiness", check: () => this.checkReady() },
+      { name: "Key", check: () => this.checkKey() },
+      { name: "Session", check: () => this.checkSession() },
+      { name: "Signalling", check: () => this.call.signal() },
+      { name: "ICE", check: () => this.call.findPath() },
+      { name: "TURN", check: () => this.call.relay() },
+      { name: "Encryption", check: () => this.call.encrypt() },
+      { name: "Data channel", check: () => this.call.openChannel() },
+    ];
+  }
+
+  async checkSpeaker() {
+    const { speaker } = this.app.sound;
+    const context = await speaker.start(); // pressing the button is a gesture
+    await speaker.unblock();
+    if (context?.state !== "running") throw new Unwell("The browser holds sound back.", "Allow sound for this page in the site settings.");
+    return `Sound leaves at ${context.sampleRate} Hz.`;
+  }
+
+  async checkServer() {
+    const { status, body } = await this.ask("v1/parlour");
+    if (status !== 200 && status !== 401) {
+      throw new Unwell(`It answers with HTTP ${status}, not as Parlour does.`, "Is a proxy between that does not know where Parlour is?");
+    }
+    this.call.hasTurn = body.turn === true;
+    return `It is there: ${body.model_title || "Parlour"}.`;
+  }
+
+  async checkReady() {
+    const { body } = await this.ask("readyz");
+    if (body.full === true && this.app.link !== "open") {
+      throw new Unwell("Every seat is taken.", "Wait for one, or raise --sessions-max on the server.");
+    }
+    if (body.full === true) return "Every seat is taken, and one of them is yours.";
+    if (body.ready !== true) throw new Unwell(`Not ready. ${body.detail ?? ""}`, "Wait a moment after a start; else look at its log.");
+    return "A new conversation would be answered at once.";
+  }
+
+  async checkKey() {
+    if (this.app.link === "open") return "Accepted, or none is needed.";
+    const { status } = await this.ask("v1/models");
+    if (status === 401) throw new Unwell("The server wants another key.", "Press Talk, and give the one you were told.");
+    return this.key() === null ? "None is needed." : "Accepted.";
+  }
+
+  async checkSession() {
+    if (this.app.link === "open") return `One is open. Connected by ${this.app.client.choice.note}.`;
+    await new Promise((resolve, reject) => {
+      const socket = this.app.client.dial(this.key(), "websocket");
+      const timer = setTimeout(() => socket.close(), SESSION_MS);
+      socket.onmessage = () => resolve(socket.close(1000));
+      socket.onclose = () => {
+        clearTimeout(timer);
+        reject(new Unwell("No WebSocket gets through.", "A proxy between has to let WebSockets through."));
+      };
+    });
+    return "A WebSocket gets through.";
+  }
+
+  /** @param {string} path */
+  async ask(path) {
+    try {
+      return await ask(path, this.key());
+    } catch {
+      throw new Unwell("It does not answer.", "Is it running, and is this device in the same network?");
+    }
+  }
 }
 
 async function checkAddress() {
-  if (isSecureContext) return location.protocol === "https:" ? "A secure address." : "This very machine: as good as a secure address.";
+  if (isSecureContext) return `${location.host} counts as secure.`;
   throw new Unwell("Not a secure address: browsers give it neither microphone nor sound.", "Open the page over https, or as localhost.");
+}
+
+async function checkCertificate() {
+  return location.protocol === "https:" ? "This browser trusts it." : "None, and none is needed on this very machine.";
 }
 
 async function checkMicrophone() {
   const devices = await navigator.mediaDevices.enumerateDevices();
-  if (!devices.some(({ kind }) => kind === "audioinput")) throw new Unwell("None is there.", "Plug one in, or connect your headset.");
+  const count = devices.filter(({ kind }) => kind === "audioinput").length;
+  if (count === 0) throw new Unwell("None is there.", "Plug one in, or connect your headset.");
+  return count === 1 ? "One is there." : `${count} are there.`;
+}
+
+async function checkPermission() {
   const state = await permission();
-  if (state === "denied") throw new Unwell("It is blocked for this page.", "Allow it in the site settings, left of the address.");
-  return state === "granted" ? "There, and allowed." : "There; the browser asks you when you press Talk.";
+  if (state === "denied") throw new Unwell("The microphone is blocked for this page.", "Allow it in the site settings, left of the address.");
+  return state === "granted" ? "This page may listen." : "The browser asks you when you press Talk.";
 }
 
 /** "" where the browser does not tell. */
@@ -65,42 +152,4 @@ async function permission() {
   } catch {
     return ""; // Firefox knows no such name
   }
-}
-
-/** @param {import("./app.js").App} app */
-async function checkSpeaker(app) {
-  const context = await app.speaker.start(); // pressing the button is a gesture
-  await app.speaker.unblock();
-  if (context?.state !== "running") throw new Unwell("The browser holds sound back.", "Allow sound for this page in the site settings.");
-  return `Sound leaves at ${context.sampleRate} Hz.`;
-}
-
-/** @param {() => string | null} key */
-async function checkServer(key) {
-  let ready;
-  try {
-    ready = (await ask("readyz", key())).body;
-  } catch {
-    throw new Unwell("It does not answer.", "Is it running, and is this device in the same network?");
-  }
-  if (ready.full === true) throw new Unwell("Every seat is taken.", "Wait for one, or raise --sessions-max on the server.");
-  if (ready.ready !== true) throw new Unwell(`Not ready. ${ready.detail ?? ""}`, "Wait a moment after a start; else look at its log.");
-  return "It is there, and ready.";
-}
-
-/** @param {import("./app.js").App} app @param {() => string | null} key */
-async function checkSession(app, key) {
-  if (app.link === "open") return `One is open. Connected by ${app.client.choice.note}.`;
-  const about = await ask("v1/models", key());
-  if (about.status === 401) throw new Unwell("The server wants another key.", "Press Talk, and give the one you were told.");
-  await new Promise((resolve, reject) => {
-    const socket = app.client.dial(key(), "websocket");
-    const timer = setTimeout(() => socket.close(), SESSION_MS);
-    socket.onmessage = () => resolve(socket.close(1000));
-    socket.onclose = () => {
-      clearTimeout(timer);
-      reject(new Unwell("No WebSocket gets through.", "A proxy between has to let WebSockets through."));
-    };
-  });
-  return "A WebSocket gets through.";
 }

@@ -3,7 +3,7 @@
 
 import { sampleCount } from "./base64.js";
 
-/** @typedef {import("./conversation.js").WireEvent} WireEvent */
+/** @typedef {import("./effects.js").WireEvent} WireEvent */
 /** @typedef {{id: number, atMs: number, way: "sent" | "received", type: string, count: number, event: WireEvent}} Entry */
 
 const KEPT = 1_000; // the oldest go; a conversation makes some fifty entries a turn

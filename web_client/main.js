@@ -3,12 +3,14 @@
 
 import { fetchAbout, showAbout } from "./about.js";
 import { App } from "./app.js";
-import { ask } from "./client.js";
+import { Awake } from "./awake.js";
 import { Devices } from "./devices.js";
 import { byId } from "./dom.js";
-import { examine, stepsOf } from "./doctor.js";
+import { examine } from "./doctor.js";
 import { Drawer } from "./drawer.js";
 import { asLines } from "./event_log.js";
+import { faceOf, obstacleOf, wording } from "./face.js";
+import { Figures } from "./figures.js";
 import { HandOver, takeOffer } from "./hand_over.js";
 import { listenToKeys } from "./keyboard.js";
 import { recall, recallKey, remember, rememberKey, rememberLeft, takeLeft } from "./memory.js";
@@ -16,25 +18,9 @@ import { saveAs, stamp } from "./save.js";
 import { Screens } from "./screens.js";
 import { Shape } from "./shape.js";
 import { TranscriptView, asText } from "./transcript_view.js";
-import { WebRtcLink } from "./webrtc_link.js";
-
-/** @typedef {import("./shape.js").Face} Face */
 
 const NOTICE_MS = 8_000;
-const ROUND_TRIP_EVERY_MS = 5_000;
 const METER_VALUE_EVERY_MS = 500; // the bar moves with the sound; what a screen reader can ask for need not
-
-/** @type {Record<Face, [word: string, hint: string]>} */
-const FACES = {
-  ready: ["Ready", "Press Talk, and ask something."],
-  connecting: ["Connecting", "You can speak already. Nothing is lost."],
-  listening: ["Listening", "Say something."],
-  hearing: ["Hearing you", "Take your time."],
-  thinking: ["Thinking", "One moment."],
-  speaking: ["Speaking", "You can interrupt at any time."],
-  muted: ["Muted", "Your microphone is off."],
-  failed: ["Not connected", ""],
-};
 
 const stateWord = byId("state-word", HTMLElement);
 const hint = byId("hint", HTMLElement);
@@ -52,6 +38,7 @@ const subtitlesButton = byId("subtitles", HTMLButtonElement);
 const stillness = matchMedia("(prefers-reduced-motion: reduce)");
 
 const shape = new Shape(byId("shape", SVGSVGElement), stillness);
+const awake = new Awake();
 const words = new TranscriptView(script, byId("lines", HTMLOListElement));
 const screens = new Screens(byId("screen", HTMLElement), obey);
 const handOver = new HandOver(() => {
@@ -63,11 +50,6 @@ let offer = null;
 let redrawing = false;
 let aboutNeedsKey = false;
 let noticeTimer = 0;
-let roundTripMs = NaN;
-/** @type {import("./webrtc_link.js").LinkFigures | null} of a call */
-let linkFigures = null;
-/** @type {WakeLockSentinel | null} */
-let wakeLock = null;
 
 const app = new App(
   {
@@ -83,6 +65,7 @@ const app = new App(
   recallKey,
 );
 const drawer = new Drawer(byId("drawer", HTMLElement), app.log, app.turns);
+const figures = new Figures(app, drawer, recallKey);
 const devices = new Devices(
   app,
   {
@@ -97,55 +80,33 @@ const devices = new Devices(
 
 /** The word and the shape change at once; the words of the conversation with the next frame. */
 function render() {
-  const face = app.face;
-  const [word, faceHint] = wording(face);
+  const face = faceOf(app);
+  const [word, faceHint] = wording(app, face);
   document.documentElement.dataset.state = face;
   stateWord.textContent = word;
   hint.textContent = faceHint;
   shape.show(face, word);
   showObstacle();
   handOver.possible(app.link === "open" && app.client.resumable);
-  const talking = app.running && (app.microphone.on || app.asking !== null || app.link !== "open");
+  const talking = app.running && (app.listening.on || app.listening.asking !== null || app.link !== "open");
   talk.textContent = talking ? "End" : "Talk";
   talk.classList.toggle("talking", talking);
-  mute.disabled = !app.microphone.on;
-  mute.setAttribute("aria-pressed", String(app.microphone.muted && app.microphone.on));
+  mute.disabled = !app.listening.on;
+  mute.setAttribute("aria-pressed", String(app.listening.muted && app.listening.on));
   stop.disabled = !(app.running && app.conversation.answering(performance.now()));
   const empty = app.conversation.lines.length === 0;
   document.body.classList.toggle("empty", empty);
   byId("save-transcript", HTMLButtonElement).disabled = empty;
   byId("fresh", HTMLButtonElement).disabled = empty;
-  byId("space-does", HTMLElement).textContent = app.microphone.on ? (app.microphone.muted ? "unmute" : "mute") : "talk";
+  byId("space-does", HTMLElement).textContent = app.listening.on ? (app.listening.muted ? "unmute" : "mute") : "talk";
   redrawSoon();
 }
 
 function showObstacle() {
-  const obstacle = app.obstacle;
+  const obstacle = obstacleOf(app);
   if (obstacle === null) return screens.hide();
   const title = screens.show(obstacle);
   if (title !== "") announce(title);
-}
-
-/** @param {Face} face @returns {[string, string]} */
-function wording(face) {
-  if (app.restoring) {
-    return face === "speaking" ? ["Speaking", "The connection is being restored."] : ["Reconnecting", "You can go on speaking. Nothing is lost."];
-  }
-  if (app.trouble === "moved") return ["Moved", ""];
-  if (app.trouble === "offered") return ["Ready", ""];
-  if (face === "failed") {
-    if (app.trouble === "full") return ["Full", ""];
-    if (app.trouble === "key") return ["Key needed", ""];
-    if (app.trouble !== null || !app.obstacle) return ["Not connected", ""];
-    return [app.microphoneTrouble !== null ? "No microphone" : "No sound", ""];
-  }
-  if (face === "connecting" && app.trouble === "warming") return ["Warming up", ""];
-  if (face === "connecting" && app.trouble !== null) return [app.trouble === "lost" ? "Reconnecting" : "Trying again", ""];
-  if (face === "connecting" && app.askingUser) return ["Waiting", "Allow the microphone when your browser asks."];
-  if (face === "connecting" && !app.microphone.on) return ["Connecting", "One moment."];
-  if (face === "ready" && app.link === "open") return ["Ready", "Write below, or press Talk."];
-  if (face === "ready" && app.conversation.lines.length > 0) return ["Ready", "Press Talk to go on."];
-  return FACES[face];
 }
 
 function redrawSoon() {
@@ -156,7 +117,7 @@ function redrawSoon() {
     words.draw(app.conversation);
     if (!drawer.isOpen) return;
     drawer.drawLog();
-    drawFigures();
+    figures.draw();
     drawTurnsWhenChanged();
   });
 }
@@ -169,32 +130,10 @@ function drawTurnsWhenChanged() {
   drawer.drawTurns();
 }
 
-function drawFigures() {
-  const rounded = (/** @type {number} */ ms) => (Number.isNaN(ms) ? "–" : `${Math.round(ms)} ms`);
-  /** @type {Record<string, string>} */
-  const ofSound = app.conversation.serverPlays
-    ? {
-        Jitter: rounded(linkFigures?.jitterMs ?? NaN),
-        Lost: Number.isNaN(linkFigures?.lostShare ?? NaN) ? "–" : `${(100 * (linkFigures?.lostShare ?? 0)).toFixed(1)} %`,
-      }
-    : {
-        "Buffer depth": rounded(app.bufferedMs),
-        Underruns: String(app.underruns),
-        "Sound out": app.speaker.context ? `${Math.round(app.speaker.latencySeconds() * 1000)} ms late` : "–",
-        Refused: rounded(app.refusedMs),
-      };
-  drawer.drawFigures({
-    "Connected by": app.client.choice.note,
-    "Round trip": rounded(linkFigures?.roundTripMs ?? roundTripMs),
-    ...ofSound,
-    "Device rate": app.speaker.context ? `${app.speaker.context.sampleRate} Hz` : "–",
-  });
-}
-
 const meters = [byId("microphone-level", HTMLElement), byId("speaker-level", HTMLElement)];
 let metersTold = 0;
 function renderLevels() {
-  const levels = [app.microphoneLevel, app.speakerLevel];
+  const levels = [app.listening.level, app.sound.level];
   const telling = performance.now() - metersTold > METER_VALUE_EVERY_MS;
   meters.forEach((meter, index) => {
     const bar = /** @type {HTMLElement} */ (meter.firstElementChild);
@@ -202,7 +141,7 @@ function renderLevels() {
     if (telling) meter.setAttribute("aria-valuenow", String(Math.round(levels[index] * 100)));
   });
   if (telling) metersTold = performance.now();
-  shape.hear(app.face === "speaking" ? app.speakerLevel : app.microphoneLevel);
+  shape.hear(faceOf(app) === "speaking" ? app.sound.level : app.listening.level);
   if (drawer.isOpen) redrawSoon();
 }
 
@@ -226,7 +165,7 @@ async function startTalking() {
   if (aboutNeedsKey && recallKey() === null && !app.client.tokenIsKey) return app.needsKey("");
   await app.talk();
   await devices.refresh();
-  await stayAwake();
+  if (app.running) await awake.stay();
 }
 
 /** @param {string} message */
@@ -244,7 +183,7 @@ async function continueHere() {
   forget();
   await app.comeBack(left);
   await devices.refresh();
-  await stayAwake();
+  if (app.running) await awake.stay();
 }
 
 function lookForOffer() {
@@ -259,8 +198,7 @@ function forget() {
 
 function endTalking() {
   app.end();
-  void wakeLock?.release();
-  wakeLock = null;
+  awake.sleep();
 }
 
 /** @param {import("./screens.js").Action} action */
@@ -272,9 +210,12 @@ function obey(action) {
       app.writeInstead();
       return text.focus();
     case "enable-sound":
-      return void app.unblockSound();
+      return void app.sound.unblock();
     case "retry-now":
       return app.client.retryNow();
+    case "take-back":
+      offer = app.wayBack;
+      return void continueHere();
     case "continue-here":
       return void continueHere();
     case "begin-anew":
@@ -282,16 +223,6 @@ function obey(action) {
       return void startTalking();
     case "end":
       return endTalking();
-  }
-}
-
-/** A telephone must not go to sleep in mid-conversation; where it cannot be asked, it may. */
-async function stayAwake() {
-  if (!app.running || wakeLock || !navigator.wakeLock) return;
-  try {
-    wakeLock = await navigator.wakeLock.request("screen");
-  } catch (error) {
-    if (!(error instanceof DOMException)) throw error;
   }
 }
 
@@ -309,7 +240,7 @@ function openDrawer(open) {
   document.body.classList.toggle("with-drawer", open);
   drawer.toggle(open);
   turnsDrawn = "";
-  if (open) void measureRoundTrip();
+  void figures.watch();
   redrawSoon();
 }
 
@@ -319,21 +250,6 @@ function openSettings(open) {
   settings.hidden = !open;
   settingsButton.setAttribute("aria-expanded", String(open));
   if (open) void devices.refresh();
-}
-
-async function measureRoundTrip() {
-  const since = performance.now();
-  try {
-    await ask("healthz", recallKey());
-    roundTripMs = performance.now() - since;
-  } catch {
-    roundTripMs = NaN; // no answer
-  }
-  const link = app.client.socket;
-  linkFigures = app.link === "open" && link instanceof WebRtcLink ? await link.figures() : null;
-  if (!drawer.isOpen) return;
-  drawFigures();
-  setTimeout(() => drawer.isOpen && void measureRoundTrip(), ROUND_TRIP_EVERY_MS);
 }
 
 /** A button pressed with the mouse gives the keys back to the page: Space is for talking. @param {MouseEvent} event */
@@ -346,14 +262,14 @@ async function checkConnection() {
   if (button.getAttribute("aria-busy") === "true") return;
   button.setAttribute("aria-busy", "true");
   drawer.clearDoctor();
-  const well = await examine(stepsOf(app, recallKey), (...step) => drawer.addStep(...step));
+  const well = await examine(app, recallKey, (...step) => drawer.addStep(...step));
   button.setAttribute("aria-busy", "false");
   announce(well ? "Connection: all is well." : `Connection: ${drawer.lastStep}`);
 }
 
 byId("doctor-check", HTMLButtonElement).addEventListener("click", () => void checkConnection());
 talk.addEventListener("click", () => (talk.classList.contains("talking") ? endTalking() : void startTalking()));
-mute.addEventListener("click", () => app.toggleMute());
+mute.addEventListener("click", () => app.listening.toggleMute());
 stop.addEventListener("click", () => app.stopAnswer());
 subtitlesButton.addEventListener("click", () => showWords(document.body.classList.contains("no-words")));
 settingsButton.addEventListener("click", () => openSettings(settings.hidden));
@@ -384,23 +300,19 @@ document.addEventListener("pointerdown", (event) => {
   const inside = event.target instanceof Element && event.target.closest("#settings, #settings-button, #intro-more");
   if (!inside && !settings.hidden) openSettings(false);
 });
-document.addEventListener("visibilitychange", () => {
-  wakeLock = document.hidden ? null : wakeLock; // the browser took it
-  if (!document.hidden) void stayAwake();
-});
 addEventListener("online", () => app.client.retryNow());
 addEventListener("hashchange", lookForOffer);
 addEventListener("pagehide", () => rememberLeft(app.leave()));
 addEventListener("pageshow", ({ persisted }) => persisted && comeBack());
 listenToKeys({
   space: () => {
-    if (app.microphone.on) app.toggleMute();
-    else if (app.asking === null) void startTalking();
+    if (app.listening.on) app.listening.toggleMute();
+    else if (app.listening.asking === null) void startTalking();
   },
   escape: (field) => {
     if (!settings.hidden) openSettings(false);
     else if (app.running && app.conversation.answering(performance.now())) app.stopAnswer();
-    else if ((app.running || app.obstacle !== null) && (field === null || screens.has(field))) endTalking();
+    else if ((app.running || obstacleOf(app) !== null) && (field === null || screens.has(field))) endTalking();
     field?.blur();
   },
   words: () => showWords(document.body.classList.contains("no-words")),

@@ -4,7 +4,7 @@
  * to be sent again where the server missed it. Pure; see docs/resume.md.
  */
 
-/** @typedef {import("./conversation.js").WireEvent} WireEvent */
+/** @typedef {import("./effects.js").WireEvent} WireEvent */
 
 export const KEPT_MS = 30_000;
 export const KEPT_EVENTS = 3_000; // half a minute of speech is 1,500; with more, the oldest go

@@ -8,8 +8,8 @@ import { decodePcm, encodePcm, sampleCount } from "./base64.js";
 import { isUnheard } from "./line.js";
 
 /** @typedef {import("./conversation.js").Conversation} Conversation */
-/** @typedef {import("./conversation.js").Effect} Effect */
-/** @typedef {import("./conversation.js").WireEvent} WireEvent */
+/** @typedef {import("./effects.js").Effect} Effect */
+/** @typedef {import("./effects.js").WireEvent} WireEvent */
 /** @typedef {import("./line.js").Line} Line */
 
 const SAMPLES_A_MS = 24;
@@ -30,8 +30,11 @@ export function prepare(conversation, { playing }) {
   for (const line of conversation.lines.filter(({ role }) => role === "assistant")) {
     line.final = true;
     line.playedByServer = conversation.serverPlays;
-    if (conversation.stillPlaying.has(line.id)) expectSound(line, conversation.stillPlaying.get(line.id) ?? 0);
-    else if (!line.audioEnded && line.audioMs > 0) {
+    const heardMs = conversation.stillPlaying.get(line.id);
+    if (heardMs !== undefined) {
+      line.marks = []; // they are told again
+      expectSound(line, heardMs);
+    } else if (!line.audioEnded && line.audioMs > 0) {
       line.audioEnded = true;
       effects.push({ kind: "end", item: line.id });
     }

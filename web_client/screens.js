@@ -3,8 +3,8 @@
 
 /**
  * @typedef {"microphone-denied" | "microphone-missing" | "microphone-busy" | "microphone-insecure" | "audio-blocked"
- *   | "lost" | "unreachable" | "full" | "warming" | "key" | "moved" | "offered"} ScreenName
- * @typedef {"retry-microphone" | "type-instead" | "enable-sound" | "retry-now" | "begin-anew" | "continue-here" | "end"} Action
+ *   | "lost" | "unreachable" | "full" | "warming" | "key" | "moved" | "moved-on" | "offered"} ScreenName
+ * @typedef {"retry-microphone" | "type-instead" | "enable-sound" | "retry-now" | "begin-anew" | "take-back" | "continue-here" | "end"} Action
  * @typedef {{title: string, text: string, steps?: string[], actions: [label: string, action: Action][]}} Screen
  */
 
@@ -81,7 +81,16 @@ const SCREENS = {
   },
   moved: {
     title: "The conversation is on another device now",
-    text: "Here it is silent, and what was said is still on this page. To bring it back, hand it over from there in the same way.",
+    text: "Here it is silent, and what was said is still on this page. You can take it back at any time; it goes on from where it was heard last.",
+    actions: [
+      ["Take it back", "take-back"],
+      ["Begin a new one", "begin-anew"],
+      ["Close", "end"],
+    ],
+  },
+  "moved-on": {
+    title: "The conversation is on another device now",
+    text: "Here it is silent, and what was said is still on this page.",
     actions: [
       ["Begin a new one", "begin-anew"],
       ["Close", "end"],
@@ -115,7 +124,7 @@ export class Screens {
   /**
    * Put a screen up, in place of any other. `note` is added to its text; the time until `retryAtMs` is counted down.
    * The focus goes to a new one, except from someone who is writing.
-   * @param {import("./app.js").Obstacle} obstacle
+   * @param {import("./face.js").Obstacle} obstacle
    * @returns {string} the title, where it is not the focus that makes it known
    */
   show({ name, note, retryAtMs }) {

@@ -6,7 +6,7 @@
 
 import { mergeTurns } from "./waterfall.js";
 
-/** @typedef {import("./conversation.js").WireEvent} WireEvent */
+/** @typedef {import("./effects.js").WireEvent} WireEvent */
 /** @typedef {import("./waterfall.js").TurnTrace} TurnTrace */
 /**
  * @typedef {{responseId: string, typed: boolean, itemId: string | null, decidedAt: number | null, firstTokenAt: number | null,

@@ -4,7 +4,7 @@
  * whoever keeps a connection need not know which of both it is.
  */
 
-/** @typedef {{roundTripMs: number, jitterMs: number, lostShare: number}} LinkFigures NaN: not known yet */
+import { LinkFigures } from "./link_figures.js";
 
 const CONNECTING_MS = 4_000;
 const GATHERING_MS = 500; // the server finds a browser by what it sends, so this is not worth a longer wait
@@ -28,6 +28,8 @@ export class WebRtcLink {
     /** @type {MediaStreamTrack | null} */
     this.track = null;
     this.carrying = false;
+    this.answering = false;
+    this.measured = new LinkFigures();
     this.disconnected = 0;
     /** @type {string | null} */
     this.location = null;
@@ -80,17 +82,16 @@ export class WebRtcLink {
     return false;
   }
 
-  /** @returns {Promise<LinkFigures>} */
+  /** @param {boolean} whether an answer is heard from now on */
+  answerSounds(whether) {
+    this.answering = whether;
+    void this.figures();
+  }
+
   async figures() {
-    const figures = { roundTripMs: NaN, jitterMs: NaN, lostShare: NaN };
-    for (const report of (await this.connection.getStats()).values()) {
-      if (report.type === "candidate-pair" && report.nominated) figures.roundTripMs = 1000 * (report.currentRoundTripTime ?? NaN);
-      if (report.type !== "inbound-rtp" || report.kind !== "audio") continue;
-      figures.jitterMs = 1000 * (report.jitter ?? NaN);
-      const expected = (report.packetsLost ?? 0) + (report.packetsReceived ?? 0);
-      figures.lostShare = expected > 0 ? Math.max(0, report.packetsLost) / expected : NaN;
-    }
-    return figures;
+    const answering = this.answering;
+    const reports = await this.connection.getStats();
+    return this.measured.take(reports.values(), answering);
   }
 
   async call() {

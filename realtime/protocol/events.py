@@ -484,7 +484,13 @@ class Resumed(ServerEvent, kw_only=True, tag="parlour.resumed"):
 
 
 class Moved(ServerEvent, kw_only=True, tag="parlour.moved"):
-    """The session goes on elsewhere: be silent, report what was heard, and close."""
+    """The session goes on elsewhere: be silent, report what was heard, and close.
+
+    token: with which it can be brought back here, until it moves again or ends.
+    """
+
+    token: str
+    expires_at: int
 
 
 class GoingAway(ServerEvent, kw_only=True, tag="parlour.going_away"):

@@ -28,6 +28,13 @@ class Heard:
         """When all that was sent has been heard; `now` if nothing plays."""
         return self._playback.ends_at(now)
 
+    def away(self, now: float) -> None:
+        """Nobody hears anything from now on."""
+        self._playback.away(now, has_reported=self.tells)
+
+    def back(self, now: float) -> None:
+        self._playback.back(now)
+
     def unheard(self, now: float) -> list[Playout]:
         return self._playback.unheard(now)
 

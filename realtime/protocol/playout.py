@@ -11,7 +11,7 @@ class Playout:
     """One answer on its way to the user's ear.
 
     starts_at: when its first sample is heard, at the earliest. reported_ms: what the listener
-    says to have heard; None of one who does not say.
+    says to have heard; None of one who does not say. stopped_at: since when its listener is away.
     """
 
     response_id: str
@@ -19,10 +19,13 @@ class Playout:
     starts_at: float
     sent_ms: float = 0.0
     reported_ms: float | None = None
+    stopped_at: float | None = None
 
     def heard_ms(self, now: float) -> float:
         if self.reported_ms is not None:
             return min(self.reported_ms, self.sent_ms)
+        if self.stopped_at is not None:
+            now = self.stopped_at
         return max(0.0, min(self.sent_ms, (now - self.starts_at) * 1000.0))
 
     @property
@@ -35,25 +38,47 @@ class Playout:
 
     def is_past(self, now: float) -> bool:
         """Nobody hears it any more: it was heard to its end, or its player has long stalled."""
-        return self.was_heard(self.heard_ms(now)) or now > self.ends_at + _STALL_PATIENCE_S
+        has_stalled = self.stopped_at is None and now > self.ends_at + _STALL_PATIENCE_S
+        return has_stalled or self.was_heard(self.heard_ms(now))
 
 
 class Playback:
     """The answers that the user may still be hearing, oldest first.
 
     A listener who reports tells exactly what was heard. Of one who does not, the clock tells the
-    most that can have been heard: audio plays in the order it was sent, no faster than it lasts.
+    most that can have been heard: audio plays in the order it was sent, no faster than it lasts, and
+    not while the listener is away.
     """
 
     def __init__(self) -> None:
         self._playouts: list[Playout] = []
+        self._away_since: float | None = None
+
+    def away(self, now: float, has_reported: bool) -> None:
+        """The listener is gone. has_reported: one who says what was heard, so that the rest was not."""
+        if self._away_since is None:
+            self._away_since = now
+        for playout in self._playouts:
+            if playout.reported_ms is None and has_reported:
+                playout.reported_ms = 0.0
+            elif playout.stopped_at is None:
+                playout.stopped_at = self._away_since
+
+    def back(self, now: float) -> None:
+        for playout in self._playouts:
+            if playout.stopped_at is not None:
+                playout.starts_at += now - playout.stopped_at
+                playout.stopped_at = None
+        self._away_since = None
 
     def sent(self, response_id: str, item_id: str, duration_ms: float, now: float) -> None:
+        if self._away_since is not None:
+            now = self._away_since
         last = self._playouts[-1] if self._playouts else None
         if last is None or last.item_id != item_id:
             starts_at = now if last is None else max(now, last.ends_at)
             self._playouts = [playout for playout in self._playouts if not playout.is_past(now)]
-            last = Playout(response_id, item_id, starts_at)
+            last = Playout(response_id, item_id, starts_at, stopped_at=self._away_since)
             self._playouts.append(last)
         elif last.reported_ms is None and last.ends_at < now:
             # It ran dry: what follows is heard now, not when it would have been without the gap.

@@ -73,7 +73,7 @@ class Response:
         self._conversation = conversation
         self._conversation_id = conversation_id if conversation is not None else None
         self._new_id = new_id
-        self._aligned = aligned
+        self.aligned = aligned
         self._output: list[AssistantItem | ToolCallItem] = []
         self._message_index = 0
 
@@ -149,7 +149,7 @@ class Response:
         message = self._opened()
         start_ms = message.audio_ms
         message.spoke(audio_ms(pcm, SPEAKING_HZ), text_end)
-        if self._aligned:
+        if self.aligned:
             mark = ParlourAlignment(
                 response_id=self.id,
                 item_id=message.id,

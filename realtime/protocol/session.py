@@ -140,6 +140,7 @@ class Session:
                     return self._transcribed(event)
                 case PeerAway():
                     self._is_away = True
+                    self._heard.away(now)
                     return []
                 case PeerBack():
                     return self._back(now)
@@ -229,6 +230,10 @@ class Session:
         effects: list[Effect] = [Send(wire.SessionUpdated(session=self.config))]
         if self.config.extensions.resume and not before.extensions.resume:
             effects.append(do.Keep())
+        if self.config.extensions.alignment and not before.extensions.alignment:
+            for active in self._active():
+                active.response.aligned = True
+            effects += self.retell_marks(self.playing(now))
         if before.audio.input.heard_by != self.config.audio.input.heard_by:
             # The new detector knows nothing of speech that has begun: what was said so far is a turn.
             effects += self._speech_stopped(SpeechStopped(self.audio_ms), now)
@@ -515,6 +520,7 @@ class Session:
     def _back(self, now: float) -> list[Effect]:
         """Silence was the connection's: what waits for the user's voice waits anew."""
         self._is_away = False
+        self._heard.back(now)
         if self._buffer.utterance is not None:
             self._buffer.utterance.last_audio_at = now
         if isinstance(self.assistant, Idle):
@@ -535,6 +541,24 @@ class Session:
             previous = item.id
         for active in self._active():
             effects += active.response.retell()
+        return effects
+
+    def retell_marks(self, playing: list[wire.Playing]) -> list[Effect]:
+        """Which words these answers' audio holds, for a client that shows them as they are heard."""
+        if not self.config.extensions.alignment:
+            return []
+        effects: list[Effect] = []
+        for one in playing:
+            item = self.conversation.find(one.item_id)
+            for audio_end_ms, text_end in item.marks if isinstance(item, AssistantItem) else ():
+                mark = wire.ParlourAlignment(
+                    response_id=one.response_id,
+                    item_id=one.item_id,
+                    content_index=0,
+                    audio_end_ms=round(audio_end_ms),
+                    text_end=text_end,
+                )
+                effects.append(Send(mark))
         return effects
 
     def playing(self, now: float) -> list[wire.Playing]:
@@ -589,6 +613,7 @@ class Session:
                 for stored in snapshot.playouts
             ]
         )
+        self._heard.away(now)
         self._buffer.begin_at(snapshot.audio_ms)
         self._is_away = True
         last = self.conversation.find(self.conversation.last_id or "")

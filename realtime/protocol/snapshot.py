@@ -80,12 +80,13 @@ class Snapshot(Struct):
 
     @classmethod
     def decode(cls, data: bytes) -> Self | None:
-        """None for what another version of Parlour has written."""
+        """None for what another version of Parlour has written, and for what is damaged."""
         try:
             found = _decoder.decode(data)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
-        return found if found.version == VERSION else None  # type: ignore[return-value]
+        is_whole = len({item.id for item in found.items}) == len(found.items)
+        return found if found.version == VERSION and is_whole else None  # type: ignore[return-value]
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -74,7 +74,7 @@ class MqttTransport:
         for each packet of the device's sound that cannot be decoded."""
         self.received_bytes = 0
         self.paces_playback = False
-        self.token = ""  # with which this session can be resumed
+        self.token = resume  # with which this session can be resumed
         self.resumed_by = resume
         self.ended = (1000, "")  # code and reason, once it is over
         self._event_topic = topics.down(device, "event")
@@ -218,7 +218,7 @@ class MqttTransport:
             case wire.Error(error=error) if error.event_id == QUIET_EVENT:
                 return
             case wire.Error(error=error) if error.event_id == RESUME_EVENT:
-                self._is_resuming = False
+                self._is_resuming, self.token = False, ""
                 if not self._has_started:
                     self.leave(PeerGone(1000, "there is no session to go on with"))
                 return

@@ -16,12 +16,15 @@ import aiomqtt
 PREFIX = "parlour/v1"
 WITHIN_S = 60.0
 FRAME_BYTES = 1280  # 40 ms
-PLAYED_EVERY_S = 0.2
+PLAYED_EVERY_S = 0.1
 
 
 @dataclass
 class Device:
-    """Its loudspeaker plays in real time while `plays`; else sound only piles up."""
+    """Its loudspeaker plays in real time while `plays`; else sound only piles up.
+
+    on_news: called after each message that came and each piece of sound that was played.
+    """
 
     client: aiomqtt.Client
     name: str
@@ -32,6 +35,7 @@ class Device:
     cleared: int = 0
     told_ms: int = 0  # the last acknowledgement that the broker has
     played: dict[int, float] = field(default_factory=dict)  # ms of each answer that came out
+    on_news: Callable[[], None] = lambda: None
     _waiting: list[tuple[int, bytes]] = field(default_factory=list)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -100,10 +104,21 @@ class Device:
                     self.frames.append((answer, offset, payload[8:]))
                     if answer > self.cleared:
                         self._waiting.append((answer, payload[8:]))
-            self._news.set()
+            self._told()
+
+    def silence(self) -> None:
+        """Play nothing more of what it has."""
+        self._waiting.clear()
+
+    def _told(self) -> None:
+        self._news.set()
+        self.on_news()
 
     def _take(self, event: dict[str, Any]) -> None:
         self.events.append(event)
+        if event["type"] == "parlour.moved":  # silent, whatever may still come
+            self.cleared = max((answer for answer, _, _ in self.frames), default=0)
+            self._waiting.clear()
         if event["type"] == "output_audio_buffer.cleared":
             self.cleared = event["answer"]
             self._waiting = [frame for frame in self._waiting if frame[0] > self.cleared]
@@ -123,7 +138,7 @@ class Device:
                 due = max(due, loop.time()) + len(pcm) / 48_000
                 await asyncio.sleep(due - loop.time())
                 self.played[answer] = self.played.get(answer, 0.0) + len(pcm) / 48
-                self._news.set()
+                self._told()
             else:
                 await asyncio.sleep(0.005)
             now = answer, self.played.get(answer, 0.0)
@@ -141,9 +156,14 @@ class Device:
 
 @asynccontextmanager
 async def device(
-    url: str, name: str = "kitchen", plays: bool = True, **options: Any
+    url: str,
+    name: str = "kitchen",
+    plays: bool = True,
+    on_begin: Callable[[Device], None] = lambda _: None,
+    **options: Any,
 ) -> AsyncIterator[Device]:
-    """Connected, and known to the server. options: of the client library."""
+    """Connected, and known to the server. on_begin: called before anything comes. options: of the client
+    library."""
     parts = urlsplit(url)
     client = aiomqtt.Client(
         parts.hostname or "",
@@ -159,6 +179,7 @@ async def device(
     client.pending_calls_threshold = 1_000_000
     async with client:
         one = Device(client, name)
+        on_begin(one)
         reading = asyncio.create_task(one.read(), name=f"{name} reads")
         playing = asyncio.create_task(one.play(), name=f"{name} plays") if plays else None
         try:
@@ -172,3 +193,5 @@ async def device(
                 if task is not None:
                     task.cancel()
             await asyncio.gather(*(task for task in (reading, playing) if task), return_exceptions=True)
+            if client._disconnected.done():
+                client._disconnected.exception()  # it crashed, as was wanted

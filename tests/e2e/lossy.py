@@ -26,6 +26,7 @@ class _Side(asyncio.DatagramProtocol):
         self.transport = cast(asyncio.DatagramTransport, transport)  # selector_events' is none by descent
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        self.peer = self.peer or addr
         self._network.carry(data, self.other)
 
     @property
@@ -42,6 +43,7 @@ class LossyNetwork:
         self._jitter_s = jitter_s
         self._random = random.Random(seed)
         self.passed = self.lost = 0
+        self._described = 0
         self.sides: list[_Side] = []
 
     def carry(self, data: bytes, towards: _Side) -> None:
@@ -53,13 +55,17 @@ class LossyNetwork:
         asyncio.get_running_loop().call_later(delay_s, self._deliver, data, towards)
 
     def through(self, description: str) -> str:
-        """The description with our address in it: the first time the caller's, then the server's."""
-        side = next(side for side in self.sides if side.peer is None)
+        """The description with our address in it: the first time the caller's, then the server's.
+
+        Who hides its address (browsers do) is known by the first packet that comes from it.
+        """
+        side = self.sides[self._described]
+        self._described += 1
         found = _CANDIDATE.search(description)
-        assert found is not None, "no IPv4 host candidate to stand in for"
-        side.peer = (found[3], int(found[4]))
+        if found is not None:
+            side.peer = (found[3], int(found[4]))
         host, port = side.other.address
-        ours = f"a=candidate:1 1 udp {found[2]} {host} {port} typ host\r\n"
+        ours = f"a=candidate:1 1 udp 2130706431 {host} {port} typ host\r\n"
         put = iter([ours])
         return _ANY_CANDIDATE.sub(lambda _: next(put, ""), description)
 

@@ -3,10 +3,12 @@
 import asyncio
 import base64
 import json
-from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import websockets
+
+from tests.peers.unconfirmed import Unconfirmed
 
 EXTENSIONS = {"playback_ack": True, "alignment": True, "resume": True}
 WITHIN_S = 20.0
@@ -16,7 +18,7 @@ class ResumingClient:
     """What it is told, over all its connections, as one conversation.
 
     events: each once, in order; a second one with the same id is an AssertionError. Its player hears nothing
-    unless it is told to: `heard`.
+    unless it is told to: `heard`. on_event: called with each event, as it comes.
     """
 
     def __init__(self, url: str, key: str | None = None) -> None:
@@ -26,9 +28,9 @@ class ResumingClient:
         self.token = ""
         self.closed: tuple[int, str] | None = None
         self._ids: set[str] = set()
+        self.on_event: Callable[[dict[str, Any]], None] = lambda _: None
         self._last_id: str | None = None
-        self._sent: deque[dict[str, Any]] = deque()  # what the server has not confirmed yet
-        self._n_sent = 0
+        self._said = Unconfirmed()
         self._socket: Any = None
         self._reading: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
@@ -36,23 +38,29 @@ class ResumingClient:
     # Connections ------------------------------------------------------------------------
 
     async def begin(self, **session: Any) -> "ResumingClient":
-        await self._open()
+        await self.open()
         await self.say("session.update", session={"type": "realtime", "parlour": EXTENSIONS, **session})
         await self.until("parlour.resume_token")
         return self
 
     async def come_back(self, token: str | None = None, anew: bool = False) -> dict[str, Any]:
         """Resume on a new connection; anew: as a device that knows nothing. The first answer to that."""
-        await self._open()
+        start = len(self.events)
+        await self.ask_back(token, anew)
+        first = await self.until_any(("parlour.resumed", "error"), start)
+        if first["type"] == "parlour.resumed" and not anew:
+            await self._said.resumed(first["last_client_event_id"], self._send)
+        else:
+            self._said.connected(self._send)
+        return first
+
+    async def ask_back(self, token: str | None = None, anew: bool = False) -> None:
+        """The first half of `come_back`: without waiting for the answer."""
+        await self._connect()
         request: dict[str, Any] = {"type": "parlour.resume", "token": token or self.token}
         if not anew:
             request["last_event_id"] = self._last_id
-        start = len(self.events)
-        await self._socket.send(json.dumps(request))
-        first = await self.until_any(("parlour.resumed", "error"), start)
-        if first["type"] == "parlour.resumed" and not anew:
-            await self._send_again(first["last_client_event_id"])
-        return first
+        await self._send(json.dumps(request))
 
     async def drop(self) -> None:
         """As a network that is gone: without a word."""
@@ -60,6 +68,8 @@ class ResumingClient:
         await self._over()
 
     async def leave(self) -> None:
+        if self._socket is None:
+            return
         await self._socket.close()
         await self._over()
 
@@ -70,16 +80,25 @@ class ResumingClient:
             await self._reading
         return self._socket.close_code, self._socket.close_reason
 
-    async def _open(self) -> None:
+    async def open(self) -> None:
+        """With a session that was not asked to be resumable."""
+        self._take(await self._connect())
+        self._said.connected(self._send)
+
+    async def _connect(self) -> dict[str, Any]:
+        """Returns the session.created of the new connection, whichever session that has in the end."""
+        self._said.lost()
         self._socket = await websockets.connect(
             self.url, additional_headers=self.headers, max_size=None, ping_interval=None
         )
         created = json.loads(await self._socket.recv())
         assert created["type"] == "session.created"
         self._reading = asyncio.create_task(self._read(self._socket))
+        return dict(created)
 
     async def _over(self) -> None:
         assert self._reading is not None
+        self._said.lost()
         await self._reading
 
     async def _read(self, socket: Any) -> None:
@@ -98,19 +117,14 @@ class ResumingClient:
         if event["type"] in ("parlour.resume_token", "parlour.resumed"):
             self.token = event["token"]
         self.events.append(event)
+        self.on_event(event)
         self._news.set()
 
     # What it says -----------------------------------------------------------------------
 
-    async def say(self, kind: str, **rest: Any) -> None:
-        """Kept until the server is known to have it; a connection that breaks meanwhile is no error."""
-        self._n_sent += 1
-        event = {"type": kind, "event_id": f"c{self._n_sent}", **rest}
-        self._sent.append(event)
-        try:
-            await self._socket.send(json.dumps(event))
-        except websockets.ConnectionClosed:
-            pass
+    async def say(self, kind: str, **rest: Any) -> str:
+        """Kept until the server is known to have it. Returns the event's id."""
+        return await self._said.say(kind, **rest)
 
     async def speak(self, pcm24k: bytes, frame_ms: int = 100) -> None:
         step = 48 * frame_ms
@@ -121,12 +135,12 @@ class ResumingClient:
     async def heard(self, item_id: str, played_ms: float) -> None:
         await self.say("parlour.playback", item_id=item_id, played_ms=int(played_ms))
 
-    async def _send_again(self, last: str | None) -> None:
-        number = int(last[1:]) if last else 0
-        while self._sent and int(self._sent[0]["event_id"][1:]) <= number:
-            self._sent.popleft()
-        for event in list(self._sent):
-            await self._socket.send(json.dumps(event))
+    async def _send(self, text: str) -> None:
+        """A connection that breaks meanwhile is no error."""
+        try:
+            await self._socket.send(text)
+        except websockets.ConnectionClosed:
+            pass
 
     # What it was told -------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ import re
 import shutil
 import socket
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -20,11 +20,13 @@ from realtime.cli import main
 from realtime.doctor import DoctorOptions, diagnose
 from realtime.errors import SettingsError
 from realtime.settings import Settings
-from realtime.transports.webrtc import peer
+from realtime.transports.webrtc import ice, peer
 from realtime.transports.webrtc.offer import Offer, Ours, answer_to
+from tests.e2e.test_webrtc_networks import PASSWORD, USER, coturn
 
 KEY = "open-sesame-1234"
-STEPS = ["address", "certificate", "server", "readiness", "key", "session", "call"]
+REACHED = ["address", "certificate", "server", "readiness", "key", "session"]
+STEPS = [*REACHED, "signalling", "ICE", "TURN", "encryption", "data channel"]
 
 
 @asynccontextmanager
@@ -63,7 +65,7 @@ async def examine(url: str, key: str = "", ca: Path | None = None) -> tuple[int,
 
 
 def outcome(lines: list[str]) -> list[tuple[str, str]]:
-    return [(line.split()[0], line.split()[1].rstrip(":")) for line in lines]
+    return [(line.split()[0], line[8:].partition(":")[0]) for line in lines]
 
 
 async def test_a_server_that_is_well_passes_every_step() -> None:
@@ -142,24 +144,82 @@ async def test_a_full_server_says_so() -> None:
     assert "seat" in lines[-1]
 
 
+def answering(monkeypatch: pytest.MonkeyPatch, change: Callable[[str], str]) -> None:
+    """Let calls be answered with something else, and be impatient."""
+
+    def changed(offer: Offer, ours: Ours) -> str:
+        return change(answer_to(offer, ours))
+
+    monkeypatch.setattr(peer, "answer_to", changed)
+    monkeypatch.setattr(doctor, "STEP_S", 2.0)
+
+
+async def failed_step(port: int) -> tuple[str, str]:
+    """The step at which it ends, and what is said of it."""
+    code, lines = await examine(f"http://127.0.0.1:{port}")
+    assert code == 1, lines
+    assert [state for state, _ in outcome(lines)] == ["ok"] * (len(lines) - 1) + ["failed"]
+    return outcome(lines)[-1][1], lines[-1]
+
+
 async def test_a_call_whose_media_does_not_get_through_is_told_from_all_else(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def nowhere(offer: Offer, ours: Ours) -> str:
-        """An address of the test network, where nobody is (RFC 5737)."""
-        return re.sub(r"(udp \d+) \S+ \d+ typ", r"\1 192.0.2.1 9 typ", answer_to(offer, ours), flags=re.I)
-
     async def blocked(_: peer.Peer) -> None:
         """The server's own checks would find a way."""
 
-    monkeypatch.setattr(peer, "answer_to", nowhere)
+    # An address of the test network, where nobody is (RFC 5737).
+    nowhere = re.compile(r"(udp \d+) \S+ \d+ typ", re.IGNORECASE)
+    answering(monkeypatch, lambda sdp: nowhere.sub(r"\1 192.0.2.1 9 typ", sdp))
     monkeypatch.setattr(peer.Peer, "_tell_candidates", blocked)
+    async with serving(Settings()) as port:
+        step, line = await failed_step(port)
+    assert step == "ICE"
+    assert "192.0.2.1" in line
+    assert "PARLOUR_WEBRTC_ADDRESS" in line
+
+
+async def test_a_turn_server_that_gives_no_relay_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ice, "_ASK_WITHIN_S", 0.2)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        url = f"turn:127.0.0.1:{silent.getsockname()[1]}"
+        async with serving(Settings(turn_url=url, turn_user=USER, turn_password=PASSWORD)) as port:
+            step, line = await failed_step(port)
+    assert step == "TURN"
+    assert "PARLOUR_TURN_URL" in line
+
+
+async def test_a_turn_server_that_relays_is_shown(tmp_path: Path) -> None:
+    async with coturn(tmp_path) as (host, turn_port):
+        turn = Settings(turn_url=f"turn:{host}:{turn_port}", turn_user=USER, turn_password=PASSWORD)
+        async with serving(turn) as port:
+            code, lines = await examine(f"http://127.0.0.1:{port}")
+    assert code == 0, lines
+    assert f"ok      TURN: relays at {host}" in lines, lines
+    assert PASSWORD not in "".join(lines)
+
+
+async def test_another_certificate_than_was_agreed_is_a_failed_encryption(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answering(monkeypatch, lambda sdp: re.sub(r"(a=fingerprint:\S+ )..:..", r"\g<1>00:00", sdp))
+    async with serving(Settings()) as port:
+        step, line = await failed_step(port)
+    assert step == "encryption"
+    assert "certificate" in line
+
+
+async def test_a_data_channel_that_does_not_open_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def swallow(*_: object) -> None:
+        """What comes for the data channel of the server."""
+
+    monkeypatch.setattr(peer.Peer, "_start_events", swallow)
     monkeypatch.setattr(doctor, "STEP_S", 2.0)
     async with serving(Settings()) as port:
-        code, lines = await examine(f"http://127.0.0.1:{port}")
-    assert (code, outcome(lines)[-1]) == (1, ("failed", "call"))
-    assert "192.0.2.1" in lines[-1]
-    assert "PARLOUR_WEBRTC_ADDRESS" in lines[-1]
+        step, line = await failed_step(port)
+    assert step == "data channel"
+    assert "MTU" in line
 
 
 async def test_what_is_no_address_or_no_certificate_is_a_wrong_setting(tmp_path: Path) -> None:

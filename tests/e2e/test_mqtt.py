@@ -14,7 +14,6 @@ from tests.speech import utterances
 SPEECH = utterances()[1].pcm16k
 ONE_SECOND = {"type": "realtime", "max_output_tokens": 6}
 """Of the scripted agent's recital."""
-TOOL = {"type": "function", "name": "lamp", "parameters": {"type": "object", "properties": {}}}
 
 
 @asynccontextmanager
@@ -143,31 +142,6 @@ async def test_a_press_without_a_word_is_told_and_forgotten(tmp_path: Path) -> N
         error = await speaker.event("error")
         assert error["error"]["code"] == "input_audio_buffer_commit_empty"
         await speaker.state("idle")
-
-
-async def test_a_tool_is_called_and_its_result_spoken(tmp_path: Path) -> None:
-    async with kitchen(tmp_path, mqtt_follow_up_s=20.0) as speaker:
-        await speaker.say("parlour.start", session={"type": "realtime", "tools": [TOOL]})
-        await speaker.state("listening")
-        await speaker.speak(SPEECH)
-        call = await speaker.event("response.function_call_arguments.done")
-        result = {"type": "function_call_output", "call_id": call["call_id"], "output": "lit"}
-        await speaker.event("response.done")
-        await speaker.say("conversation.item.create", item=result)
-        await speaker.say("response.create")
-        said = await speaker.event("response.output_audio_transcript.done")
-        assert said["transcript"] == "The tool gave back: lit"
-        await speaker.until(lambda: speaker.played.get(1, 0) > 0)
-
-
-async def test_a_typed_turn_is_answered_aloud(tmp_path: Path) -> None:
-    async with kitchen(tmp_path) as speaker:
-        await speaker.say("parlour.start", session=ONE_SECOND)
-        content = [{"type": "input_text", "text": "Hello"}]
-        message = {"type": "message", "role": "user", "content": content}
-        await speaker.say("conversation.item.create", item=message)
-        await speaker.say("response.create")
-        await speaker.until(lambda: speaker.played.get(1) == 1000)
 
 
 async def test_sound_comes_no_further_ahead_than_a_device_holds(tmp_path: Path) -> None:

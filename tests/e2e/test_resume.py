@@ -96,6 +96,8 @@ async def test_a_device_that_takes_over_hears_the_answer_from_where_it_was_heard
         await phone.until("response.done")
         assert len(phone.sound(item_id)) == ANSWER_BYTES - 1500 * 48
         assert phone.words(item_id) == RECITAL
+        marks = [event["text_end"] for event in phone.of("parlour.alignment")]
+        assert marks == [len(" ".join(RECITAL.split()[: n + 1])) for n in range(len(RECITAL.split()))]
         told = [event["item"]["id"] for event in phone.of("conversation.item.added")]
         assert told[0] == kitchen.of("input_audio_buffer.committed")[0]["item_id"]
         assert phone.sound(item_id)[:9600] == kitchen.sound(item_id)[72_000:81_600]
@@ -121,6 +123,35 @@ async def test_a_token_for_another_device_outlives_a_lost_connection_but_no_move
             assert refused["error"]["code"] == "invalid_resume_token"
         await phone.leave()
         await late.leave()
+
+
+async def moved(old: ResumingClient, new: ResumingClient, token: str, n: int = 1) -> str:
+    """Let `new` take over with this token; the way back that `old` was given."""
+    taking = asyncio.create_task(new.come_back(token, anew=True))
+    way_back = str((await old.until("parlour.moved", n))["token"])
+    await old.leave()
+    assert (await taking)["type"] == "parlour.resumed"
+    return way_back
+
+
+async def test_a_session_can_be_brought_back_to_the_device_that_it_left_last() -> None:
+    async with running_server(**AT_ONCE) as server:
+        kitchen = await ResumingClient(ws(server)).begin()
+        await kitchen.say("parlour.hand_over")
+        token = (await kitchen.until("parlour.hand_over_token"))["token"]
+        phone, tablet = ResumingClient(ws(server)), ResumingClient(ws(server))
+        to_kitchen = await moved(kitchen, phone, token)
+        to_phone = await moved(phone, kitchen, to_kitchen)
+        await kitchen.say("response.create")
+        await kitchen.until("response.done")
+        assert (await tablet.come_back(to_kitchen, anew=True))["type"] == "error", "once"
+        to_kitchen = await moved(kitchen, phone, to_phone, 2)
+        await phone.say("parlour.hand_over")
+        token = (await phone.until("parlour.hand_over_token"))["token"]
+        await moved(phone, tablet, token, 2)
+        assert (await kitchen.come_back(to_kitchen, anew=True))["type"] == "error", "not the last one"
+        for client in (kitchen, tablet):
+            await client.leave()
 
 
 async def test_a_device_that_says_nothing_when_it_is_moved_is_closed() -> None:
@@ -208,7 +239,7 @@ async def test_one_who_says_goodbye_is_not_waited_for() -> None:
 async def test_a_client_that_never_asked_for_it_gets_nothing_of_it() -> None:
     async with running_server(**AT_ONCE) as server:
         client = ResumingClient(ws(server))
-        await client._open()
+        await client.open()
         await client.say("response.create")
         await client.until("response.done")
         assert not [event for event in client.events if event["type"].startswith("parlour.")]

@@ -55,7 +55,7 @@ async def test_the_address_that_others_see_is_told_with_the_same_ports() -> None
 async def test_a_stun_server_that_does_not_answer_delays_the_answer_only_a_little(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(ice, "_STUN_WITHIN_S", 0.2)
+    monkeypatch.setattr(ice, "_ASK_WITHIN_S", 0.2)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.1", 0))
         url = f"stun:127.0.0.1:{silent.getsockname()[1]}"

@@ -9,16 +9,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
-import numpy as np
 import pytest
-from aiortc.rtp import RtpPacket
 
 from agent.scripted import RECITAL
-from realtime.audio.opus import OpusDecoder
 from realtime.transports.webrtc import peer
 from tests.conftest import Server, running_server
 from tests.e2e.resuming import ResumingClient
-from tests.e2e.test_webrtc import TAIL_S, ask, vanish
+from tests.e2e.test_webrtc import TAIL_S, ask
 from tests.e2e.webrtc_client import Caller, calling
 
 ANSWER_MS = 10_000
@@ -35,7 +32,7 @@ def ws(server: Server) -> str:
 async def answering(server: Server, heard_s: float = 1.5) -> AsyncIterator[tuple[Caller, str]]:
     """A call of a session that can be resumed, in the middle of an answer, and the session's token."""
     async with calling(server) as caller:
-        hear_at_once(caller)
+        caller.hear_at_once()
         await caller.say(type="session.update", session={"type": "realtime", "parlour": {"resume": True}})
         token = (await caller.until("parlour.resume_token"))["token"]
         await ask(caller)
@@ -48,21 +45,10 @@ async def answering(server: Server, heard_s: float = 1.5) -> AsyncIterator[tuple
 async def resuming(server: Server, token: str, last: str | None = None) -> AsyncIterator[tuple[Caller, Any]]:
     """Another call that takes the session over; and what it was answered."""
     async with calling(server) as caller:
-        hear_at_once(caller)
+        caller.hear_at_once()
         known = {} if last is None else {"last_event_id": last}
         await caller.say(type="parlour.resume", token=token, **known)
         yield caller, await caller.until("parlour.resumed")
-
-
-def hear_at_once(caller: Caller) -> None:
-    """Record what arrives: aiortc's player holds 80 ms back, which a call that ends there never plays."""
-    [receiver] = caller.connection.getReceivers()
-    decoder = OpusDecoder()
-
-    async def handle(packet: RtpPacket, arrival_time_ms: int) -> None:
-        caller.recorded.append(np.frombuffer(decoder.decode(packet.payload), "<i2"))
-
-    receiver._handle_rtp_packet = handle
 
 
 def last_of(caller: Caller) -> str:
@@ -97,7 +83,7 @@ async def heard_to_its_end(caller: Caller) -> None:
 @pytest.mark.parametrize("knows", [True, False], ids=["with its last event", "knowing nothing"])
 async def test_a_call_that_vanished_goes_on_where_it_was_heard(lead_s: float, knows: bool) -> None:
     async with running_server(playback_lead_s=lead_s) as server, answering(server) as (lost, token):
-        vanish(lost)
+        lost.vanish()
         last = last_of(lost)
         await asyncio.sleep(OUTAGE_S)  # the server sends on meanwhile, into nothing
         async with resuming(server, token, last if knows else None) as (caller, resumed):
@@ -115,7 +101,7 @@ async def test_a_call_whose_loss_was_noticed_long_before_goes_on_too(
 ) -> None:
     monkeypatch.setattr(peer, "SILENT_S_MAX", 1.0)
     async with running_server() as server, answering(server) as (lost, token):
-        vanish(lost)
+        lost.vanish()
         last = last_of(lost)
         await left(server)
         monkeypatch.setattr(peer, "SILENT_S_MAX", 12.0)
@@ -145,29 +131,6 @@ async def test_a_call_that_hung_up_ends_its_session(server: Server) -> None:
                 await asyncio.sleep(0.01)
 
 
-async def test_an_answer_moves_from_a_socket_to_a_call(server: Server) -> None:
-    socket = await ResumingClient(ws(server)).begin()
-    await socket.say("response.create")
-    item_id = (await socket.until("response.output_audio.delta"))["item_id"]
-    await socket.sound_of(item_id, 2_000 * BYTES_PER_MS)
-    await socket.heard(item_id, 1_250)
-    await socket.say("parlour.hand_over")
-    token = (await socket.until("parlour.hand_over_token"))["token"]
-
-    async def leave() -> None:
-        await socket.until("parlour.moved")
-        await socket.heard(item_id, 1_500)
-        await socket.leave()
-
-    leaving = asyncio.create_task(leave())
-    async with resuming(server, token) as (caller, resumed):
-        await leaving
-        assert [(one["item_id"], one["heard_ms"]) for one in resumed["playing"]] == [(item_id, 1_500)]
-        await heard_to_its_end(caller)
-        assert abs(1_500 + caller.sound_ms - ANSWER_MS) < WITHIN_MS
-        assert words(caller) == RECITAL
-
-
 @pytest.mark.parametrize("lead_s", [1.0, 30.0], ids=["while it is generated", "after it was generated"])
 async def test_an_answer_moves_from_a_call_to_a_socket(lead_s: float) -> None:
     async with running_server(playback_lead_s=lead_s) as server, answering(server) as (caller, _):
@@ -188,7 +151,7 @@ async def test_an_answer_moves_from_a_call_to_a_socket(lead_s: float) -> None:
 
 async def test_a_page_that_falls_back_to_a_socket_misses_nothing(server: Server) -> None:
     async with answering(server) as (lost, token):
-        vanish(lost)
+        lost.vanish()
         socket = ResumingClient(ws(server))
         socket._last_id = last_of(lost)
         resumed = await socket.come_back(token)
@@ -204,7 +167,7 @@ async def test_a_page_that_falls_back_to_a_socket_misses_nothing(server: Server)
 
 async def test_a_barge_in_after_the_move_keeps_what_both_have_heard(server: Server) -> None:
     async with answering(server) as (lost, token):
-        vanish(lost)
+        lost.vanish()
         async with resuming(server, token, last_of(lost)) as (caller, _):
             await caller.until("output_audio_buffer.started")
             await caller.recorded_s(1.0)

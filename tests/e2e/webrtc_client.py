@@ -36,11 +36,25 @@ class Microphone(MediaStreamTrack):
     def __init__(self) -> None:
         super().__init__()
         self._waiting = bytearray()
+        self._is_silent = asyncio.Event()
         self._frames = 0
         self._began_at: float | None = None
 
     def say(self, pcm16k: bytes) -> None:
         self._waiting += pcm16k
+        self._is_silent.clear()
+
+    async def said(self) -> None:
+        """Wait until all of it was said."""
+        if self._waiting:
+            await self._is_silent.wait()
+
+    def unsaid(self) -> bytes:
+        """What it has not come to; it is not said any more."""
+        rest = bytes(self._waiting)
+        self._waiting.clear()
+        self._is_silent.set()
+        return rest
 
     async def recv(self) -> av.AudioFrame:
         loop = asyncio.get_running_loop()
@@ -48,7 +62,10 @@ class Microphone(MediaStreamTrack):
             self._began_at = loop.time()
         await asyncio.sleep(max(0.0, self._began_at + self._frames * 0.02 - loop.time()))
         pcm = bytes(self._waiting[: 2 * _FRAME_SAMPLES]).ljust(2 * _FRAME_SAMPLES, b"\0")
-        del self._waiting[: 2 * _FRAME_SAMPLES]
+        if self._waiting:
+            del self._waiting[: 2 * _FRAME_SAMPLES]
+            if not self._waiting:
+                self._is_silent.set()
         frame = av.AudioFrame.from_ndarray(np.frombuffer(pcm, "<i2").reshape(1, -1), "s16", "mono")
         frame.sample_rate = HZ
         frame.time_base = Fraction(1, HZ)
@@ -58,7 +75,10 @@ class Microphone(MediaStreamTrack):
 
 
 class Caller:
-    """One call. events: all that came; recorded: what the loudspeaker played, mono at 48 kHz."""
+    """One call. events: all that came; recorded: what the loudspeaker played, mono at 48 kHz.
+
+    on_event, on_sound: called with each event, and with each piece that is recorded.
+    """
 
     def __init__(self, ice_servers: list[RTCIceServer] | None = None, relay_only: bool = False) -> None:
         policy = RTCIceTransportPolicy.RELAY if relay_only else RTCIceTransportPolicy.ALL
@@ -66,6 +86,8 @@ class Caller:
         self.microphone = Microphone()
         self.events: list[dict[str, Any]] = []
         self.recorded: list[npt.NDArray[np.int16]] = []
+        self.on_event: Callable[[dict[str, Any]], None] = lambda _: None
+        self.on_sound: Callable[[npt.NDArray[np.int16]], None] = self.recorded.append
         self.location = ""
         self.closed = asyncio.Event()
         self._news = asyncio.Event()
@@ -124,9 +146,7 @@ class Caller:
     @property
     def sound_ms(self) -> float:
         """How much of the recording is not silent, in pieces of 10 ms."""
-        pcm = np.concatenate(self.recorded) if self.recorded else np.zeros(0, np.int16)
-        pieces = pcm[: len(pcm) // 480 * 480].reshape(-1, 480).astype(np.float64)
-        return float(np.sum(np.sqrt(np.mean(pieces**2, axis=1)) > 150)) * 10
+        return voiced_ms(np.concatenate(self.recorded) if self.recorded else np.zeros(0, np.int16))
 
     def of(self, event_type: str) -> list[dict[str, Any]]:
         return [event for event in self.events if event["type"] == event_type]
@@ -136,6 +156,23 @@ class Caller:
         if self._listening is not None:
             self._listening.cancel()  # a track of a call that never connected does not end
             await asyncio.gather(self._listening, return_exceptions=True)
+
+    def vanish(self) -> None:
+        """The network between is gone: nothing more is sent, and nothing is said of it."""
+        ice = self.connection.sctp.transport.transport._connection
+        for protocol in ice._protocols:
+            protocol.transport.sendto = lambda *_: None
+            protocol.datagram_received = lambda *_: None
+
+    def hear_at_once(self) -> None:
+        """Record what arrives: aiortc's player holds 80 ms back, which a call that ends there never plays."""
+        [receiver] = self.connection.getReceivers()
+        decoder = OpusDecoder()
+
+        async def handle(packet: RtpPacket, arrival_time_ms: int) -> None:
+            self.on_sound(np.frombuffer(decoder.decode(packet.payload), "<i2"))
+
+        receiver._handle_rtp_packet = handle
 
     def conceal_losses(self) -> None:
         """Listen as a browser does: aiortc's player drops what comes while it waits for a lost packet."""
@@ -156,7 +193,9 @@ class Caller:
         receiver._handle_rtp_packet = handle
 
     def _came(self, message: str) -> None:
-        self.events.append(json.loads(message))
+        event = json.loads(message)
+        self.events.append(event)
+        self.on_event(event)
         self._news.set()
 
     def _listen(self, track: MediaStreamTrack) -> None:
@@ -168,6 +207,12 @@ class Caller:
                 frame = await track.recv()
                 assert isinstance(frame, av.AudioFrame)
                 self.recorded.append(frame.to_ndarray().reshape(-1, 2)[:, 0].copy())
+
+
+def voiced_ms(pcm: npt.NDArray[np.int16]) -> float:
+    """How much of it is not silent, in pieces of 10 ms. pcm: mono at LISTENED_HZ."""
+    pieces = pcm[: len(pcm) // 480 * 480].reshape(-1, 480).astype(np.float64)
+    return float(np.sum(np.sqrt(np.mean(pieces**2, axis=1)) > 150)) * 10
 
 
 async def post(

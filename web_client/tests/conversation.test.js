@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
 import { encodePcm } from "../base64.js";
-import { Conversation, PLAYBACK_EVERY_MS, THINKING_AT_MOST_MS } from "../conversation.js";
+import { Conversation, THINKING_AT_MOST_MS } from "../conversation.js";
+import { PLAYBACK_EVERY_MS } from "../hearing.js";
 import { saidText } from "../line.js";
 
 const HUNDRED_MS = encodePcm(new Int16Array(2400));

@@ -2,23 +2,32 @@
 
 import asyncio
 import ipaddress
+import logging
 import random
+import struct
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from aioice import Candidate, Connection
 from aioice.candidate import candidate_foundation, candidate_priority
 from aioice.ice import StunProtocol, server_reflexive_candidate
+from aioice.stun import Message
 from aiortc import RTCIceGatherer, RTCIceServer
 from aiortc.rtcicetransport import connection_kwargs
 
 from realtime.settings import Settings
 from realtime.transports.webrtc.rtp import is_media, is_stun
 
-_STUN_WITHIN_S = 3.0
+logger = logging.getLogger("parlour.call")
+
+_ASK_WITHIN_S = 2
+"""How long STUN and TURN servers may take: a page waits four seconds for its call, then takes a WebSocket."""
 _PORT_TRIES = 50
+UNREAD_DATAGRAMS_MAX = 512
+"""Of the peer, that came before anybody reads them; what comes beyond is dropped, as networks do."""
 _COMPONENT = 1  # all is sent over one port
 
 
@@ -39,17 +48,24 @@ class IceSettings:
         return cls(settings.webrtc_address, settings.webrtc_port_range, tuple(servers))
 
 
-class _Socket(StunProtocol):
+class Port(StunProtocol):
+    """One UDP socket of a call. Anybody can send to it: what is not STUN is taken only from where the peer is
+    known to be, and what is no STUN either is dropped."""
+
+    receiver: "PeerPath"
+
     def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
-        """aioice finds out that a datagram is not STUN by trying to read it, and an exception."""
-        if isinstance(data, bytes) and data and not is_stun(data):
+        assert isinstance(data, bytes)
+        if is_stun(data):
+            # What aioice's reader stumbles over, it has no error of its own for.
+            with suppress(AssertionError, LookupError, ValueError, struct.error):
+                super().datagram_received(data, addr)
+        elif self.receiver.knows(addr[:2]):
             self.receiver.data_received(data, self.local_candidate.component)
-        else:
-            super().datagram_received(data, addr)
 
 
 class PeerPath(Connection):
-    """aioice's connection, with ports and an address of our choice; it knows when it last heard something.
+    """aioice's connection, with ports and an address of our choice; it knows when it last heard the peer.
 
     on_media: takes RTP and RTCP past aioice's queue, which costs a turn of the event loop for each.
     """
@@ -70,15 +86,28 @@ class PeerPath(Connection):
         found, relayed = await asyncio.gather(
             self._reflexive(own),
             # Without addresses it only asks the relay.
-            super().get_component_candidates(component, [], timeout),
+            super().get_component_candidates(component, [], min(timeout, _ASK_WITHIN_S)),
         )
+        if self.turn_server and not relayed:
+            logger.warning("no relay", extra={"turn": ":".join(map(str, self.turn_server))})
         return candidates + found + relayed
 
+    def knows(self, address: tuple[Any, ...]) -> bool:
+        """Whether the peer is there: by its own word, or by a check that bore its password."""
+        nominated = self._nominated.get(_COMPONENT)
+        if nominated is not None and nominated.remote_addr == address:
+            return True
+        told = ((one._network_host, one.port) for one in self._remote_candidates)
+        checked = (early[1] for early in self._early_checks)  # that came before the peer's candidates
+        return address in {*told, *checked}
+
     def data_received(self, data: bytes, component: int) -> None:
+        if not data or is_stun(data):
+            return
         self.heard_at = time.monotonic()
         if self.on_media is not None and is_media(data):
             self.on_media(data)
-        else:
+        elif self._queue.qsize() < UNREAD_DATAGRAMS_MAX:
             super().data_received(data, component)
 
     def send_now(self, data: bytes) -> None:
@@ -88,17 +117,17 @@ class PeerPath(Connection):
             raise ConnectionError("there is no path to the peer")
         pair.protocol.transport.sendto(data, pair.remote_addr)
 
-    def request_received(self, message, addr, protocol) -> None:  # type: ignore[no-untyped-def]
+    def check_incoming(self, message: Message, addr: tuple[str, int], protocol: StunProtocol) -> None:
         self.heard_at = time.monotonic()
-        super().request_received(message, addr, protocol)
+        super().check_incoming(message, addr, protocol)
 
-    async def _bind(self, component: int, address: str) -> StunProtocol | None:
+    async def _bind(self, component: int, address: str) -> Port | None:
         """A socket of this address; None when there is none to be had."""
         loop = asyncio.get_running_loop()
         for port in self._ports():
             try:
                 transport, protocol = await loop.create_datagram_endpoint(
-                    lambda: _Socket(self), local_addr=(address, port)
+                    lambda: Port(self), local_addr=(address, port)
                 )
             except OSError:
                 continue
@@ -124,7 +153,7 @@ class PeerPath(Connection):
             if ipaddress.ip_address(one.host).version == version and one.host != self._settings.advertised
         ]
 
-    async def _reflexive(self, own: list[StunProtocol]) -> list[Candidate]:
+    async def _reflexive(self, own: list[Port]) -> list[Candidate]:
         if not self.stun_server:
             return []
         asked = [
@@ -134,7 +163,7 @@ class PeerPath(Connection):
         ]
         if not asked:
             return []
-        done, late = await asyncio.wait(asked, timeout=_STUN_WITHIN_S)
+        done, late = await asyncio.wait(asked, timeout=_ASK_WITHIN_S)
         for task in late:
             task.cancel()
         return [task.result()[0] for task in done if task.exception() is None]

@@ -13,14 +13,13 @@ from contextlib import suppress
 from aiortc import (
     RTCCertificate,
     RTCDataChannel,
-    RTCDtlsTransport,
     RTCIceTransport,
-    RTCSctpTransport,
 )
 from aiortc.rtp import RtcpPacket, RtcpRrPacket, RtcpSdesPacket, RtcpSourceInfo, RtcpSrPacket
 from pylibsrtp import Error as SrtpError
 
 from realtime.transports.base import PeerGone
+from realtime.transports.webrtc.checked import CheckedDtls, CheckedSctp
 from realtime.transports.webrtc.downlink import Downlink
 from realtime.transports.webrtc.ice import IceSettings, gatherer
 from realtime.transports.webrtc.offer import Offer, Ours, answer_to
@@ -62,9 +61,9 @@ class Peer:
         self._gatherer, self._path = gatherer(settings)
         self._path.ice_controlling = bool(offer.ice.iceLite)
         self._ice = RTCIceTransport(self._gatherer)
-        self._dtls = RTCDtlsTransport(self._ice, [RTCCertificate.generateCertificate()])
+        self._dtls = CheckedDtls(self._ice, [RTCCertificate.generateCertificate()])
         self._dtls._set_role("server" if offer.dtls.role == "client" else "client")
-        self._sctp = RTCSctpTransport(self._dtls) if offer.channel else None
+        self._sctp = CheckedSctp(self._dtls) if offer.channel else None
         self._downlink = Downlink(track, offer.payload_type, self._send_rtp)
         self._uplink = Uplink(offer.payload_type, on_audio)
         self._cname = secrets.token_hex(8)

@@ -59,6 +59,7 @@ class WebRtcTransport:
         self._message_bytes_max = offer.message_bytes_max
         self._has_channel = offer.channel is not None
         self._plays = offer.hears
+        self._has_parted = False
         self._outbox = Outbox()
         self._inbox: deque[Packet | Hole | str | bytes] = deque()
         self._unread_bytes = 0
@@ -110,6 +111,7 @@ class WebRtcTransport:
             case SessionCreated(session=session) | SessionUpdated(session=session):
                 self._take_format(session)
             case Resumed(session=session, playing=playing):
+                self._has_parted = False
                 self._take_format(session)
                 self._resumed = {one.response_id for one in playing}
             case OutputAudioDone(response_id=response_id) if response_id in self._resumed:
@@ -125,7 +127,7 @@ class WebRtcTransport:
                     self._ended(response.id)
 
     def play(self, play: Play) -> None:
-        if self._plays:
+        if self._plays and not self._has_parted:
             self._own_ids.played(play)
             self._open_responses.add(play.response_id)
             self._track.play(play)
@@ -157,6 +159,7 @@ class WebRtcTransport:
             tasks.create_task(self._watch(), name="slow peer watch")
 
     def part(self) -> list[PlaybackReport]:
+        self._has_parted = True
         return [_report(position) for position in self._track.part(self._peer.heard_at)]
 
     def abandon(self) -> None:

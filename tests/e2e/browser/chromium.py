@@ -9,10 +9,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, Page, WebSocket, async_playwright
+from playwright.async_api import Browser, Page, WebSocket, async_playwright, expect
 
 Event = dict[str, Any]
-WAIT_S = 15.0  # for anything; nothing here takes longer but on a machine in trouble
+WAIT_S = 40.0  # for anything; nothing here takes longer but on a machine in trouble
+expect.set_options(timeout=20_000)
 
 FLAGS = (
     "--headless=new",

@@ -8,6 +8,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -34,7 +35,12 @@ class HearingAgent(ScriptedAgent):
 class Gateway:
     """A server on a loopback port that can be stopped and started again there."""
 
-    def __init__(self, keys: str = "", sessions_max: int = 8, fake: Behaviour | None = None) -> None:
+    def __init__(
+        self, keys: str = "", sessions_max: int = 8, fake: Behaviour | None = None, **settings: Any
+    ) -> None:
+        """settings: others of the real one."""
+        self._settings = settings
+        self.agent: ScriptedAgent = HearingAgent()
         self._keys = keys
         self._sessions_max = sessions_max
         self._fake = fake
@@ -71,9 +77,10 @@ class Gateway:
 
     async def _config(self) -> uvicorn.Config:
         if REAL and self._fake is None:
-            settings = Settings(port=self.port, keys=self._keys, sessions_max=self._sessions_max)
-            agent = HearingAgent()
-            config = uvicorn_config(create_app(settings, agent, await agent.health()), settings)
+            own = {"port": self.port, "keys": self._keys, "sessions_max": self._sessions_max}
+            settings = Settings(**own, **self._settings)
+            health = await self.agent.health()
+            config = uvicorn_config(create_app(settings, self.agent, health), settings)
             config.host, config.port = "127.0.0.1", self.port
             return config
         behaviour = self._fake or Behaviour(api_key=self._keys, max_sessions=self._sessions_max)

@@ -36,7 +36,7 @@ async def link_of(page: Page) -> str:
     return await page.locator("#hand-over-link").input_value()
 
 
-async def test_a_phone_goes_on_at_the_word_that_was_heard_last_and_the_first_page_falls_silent(
+async def test_a_phone_goes_on_at_the_word_that_was_heard_last_and_the_first_page_takes_it_back(
     page: Page, wire: Wire, quiet_browser: Browser
 ) -> None:
     async with running(Gateway(keys="open-sesame-1234")) as gateway:
@@ -70,9 +70,19 @@ async def test_a_phone_goes_on_at_the_word_that_was_heard_last_and_the_first_pag
         truncated = [event for event in wire.sent if event["type"] == "conversation.item.truncate"]
         assert truncated == [], "what moved was not cut off"
 
-        await page.get_by_role("button", name="Begin a new one").click()
-        await state_is(page, "listening")
-        await expect(page.locator("#lines li")).to_have_count(0)
+        await page.get_by_role("button", name="Take it back").click()
+        await phone_wire.received_of("parlour.moved")
+        back = await wire.received_of("parlour.resumed")
+        heard_ms = back["playing"][0]["heard_ms"]
+        await phone_wire.until(lambda: heard_ms in [event.get("played_ms") for event in phone_wire.sent])
+        await state_is(page, "speaking")
+        await expect(page.locator("#lines li")).to_have_count(2)
+        await expect(page.locator("#lines del")).to_have_count(0)
+
+        await expect(phone.locator("#screen")).to_contain_text("is on another device now")
+        await phone.get_by_role("button", name="Begin a new one").click()
+        await expect(phone.locator("#screen-title")).to_have_text("This server asks for a key")
+        await expect(phone.locator("#lines li")).to_have_count(0)
         await context.close()
 
 

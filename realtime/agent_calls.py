@@ -1,0 +1,129 @@
+"""What one session asks of the agent: each call a task, whose events are fed to the core."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+
+from agent.api import (
+    SPEAKING_HZ,
+    Agent,
+    AgentError,
+    AgentRequest,
+    AudioDelta,
+    GenerationDone,
+    GenerationFailed,
+    TranscribeRequest,
+)
+from realtime.clock import Clock
+from realtime.protocol.effects import Transcribe
+from realtime.protocol.inputs import FromAgent, Transcribed, TranscriptionError
+
+TRANSCRIBE_WITHIN_S = 30.0
+RECOGNISING_AT_ONCE = 2
+"""Clips of one session that ask the shared recogniser at a time; the others wait for their turn."""
+UNRECOGNISED_BYTES_MAX = 600 * 32_000
+"""Of the clips that wait: ten minutes, twice the longest one. With more, the peer is not read from."""
+
+
+class AgentCalls:
+    """The tasks belong to the group that `begin` is given, and end with it."""
+
+    def __init__(
+        self,
+        agent: Agent,
+        clock: Clock,
+        playback_lead_s: float,
+        session_id: str,
+        feed: Callable[[FromAgent | Transcribed | TranscriptionError], None],
+        room: Callable[[], Awaitable[None]],
+    ) -> None:
+        """room: waits until the client can take more of an answer."""
+        self._agent = agent
+        self._clock = clock
+        self._playback_lead_s = playback_lead_s
+        self._session_id = session_id
+        self._feed = feed
+        self._room = room
+        self._answers: dict[str, asyncio.Task[None]] = {}
+        self._warming: asyncio.Task[None] | None = None
+        self._recognising = asyncio.Semaphore(RECOGNISING_AT_ONCE)
+        self._unrecognised_bytes = 0
+        self._recognised = asyncio.Event()
+
+    def begin(self, tasks: asyncio.TaskGroup) -> None:
+        self._tasks = tasks
+
+    @property
+    def is_answering(self) -> bool:
+        return bool(self._answers)
+
+    def makes(self, response_id: str) -> bool:
+        return response_id in self._answers
+
+    def answer(self, request: AgentRequest) -> None:
+        # What is being warmed goes on: the agent joins it to the answer.
+        task = self._tasks.create_task(self._answer(request), name=f"answer {request.response_id}")
+        self._answers[request.response_id] = task
+        task.add_done_callback(lambda _: self._answers.pop(request.response_id, None))
+
+    def stop(self, response_id: str) -> None:
+        task = self._answers.pop(response_id, None)
+        if task is not None:
+            task.cancel()
+
+    def warm(self, request: AgentRequest) -> None:
+        if self._warming is not None:
+            self._warming.cancel()  # the user went on speaking
+        self._warming = self._tasks.create_task(self._agent.warm(request), name="warm")
+
+    def transcribe(self, wanted: Transcribe) -> None:
+        self._unrecognised_bytes += len(wanted.pcm)
+        self._tasks.create_task(self._transcribe(wanted), name=f"transcribe {wanted.item_id}")
+
+    async def caught_up(self) -> None:
+        """Wait until there is room for another clip to be recognised."""
+        while self._unrecognised_bytes > UNRECOGNISED_BYTES_MAX:
+            self._recognised.clear()
+            await self._recognised.wait()
+
+    async def _answer(self, request: AgentRequest) -> None:
+        failure = GenerationFailed("agent_error", "The agent ended its answer without saying so.")
+        try:
+            if await self._relay(request):
+                return
+        except AgentError as error:
+            failure = GenerationFailed(error.code, error.message)
+        self._feed(FromAgent(request.response_id, failure))
+
+    async def _relay(self, request: AgentRequest) -> bool:
+        """Pass on the agent's events, no faster than they can be heard; False if it broke off."""
+        response_id, is_over = request.response_id, False
+        sent_s, first_at = 0.0, 0.0
+        async with aclosing(self._agent.respond(request)) as events:
+            async for event in events:
+                self._feed(FromAgent(response_id, event))
+                await self._room()
+                is_over = isinstance(event, GenerationDone | GenerationFailed)
+                if isinstance(event, AudioDelta):
+                    first_at = first_at or self._clock.now()
+                    sent_s += len(event.pcm) / (2 * SPEAKING_HZ)
+                    ahead_s = first_at + sent_s - self._clock.now()
+                    if ahead_s > self._playback_lead_s:
+                        await self._clock.sleep(ahead_s - self._playback_lead_s)
+        return is_over
+
+    async def _transcribe(self, wanted: Transcribe) -> None:
+        request = TranscribeRequest(self._session_id, wanted.pcm, wanted.language)
+        result: Transcribed | TranscriptionError
+        try:
+            async with self._recognising, asyncio.timeout(TRANSCRIBE_WITHIN_S):
+                transcript = await self._agent.transcribe(request)
+            result = Transcribed(wanted.item_id, wanted.content_index, transcript)
+        except AgentError as error:
+            result = TranscriptionError(wanted.item_id, wanted.content_index, error.code, error.message)
+        except TimeoutError:
+            late = "The recogniser took too long."
+            result = TranscriptionError(wanted.item_id, wanted.content_index, "agent_timeout", late)
+        self._unrecognised_bytes -= len(wanted.pcm)
+        self._recognised.set()
+        self._feed(result)

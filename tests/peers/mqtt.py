@@ -1,0 +1,134 @@
+"""A smart speaker: what was heard is what its loudspeaker played."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import Any
+
+from tests.e2e.device import FRAME_BYTES, Device, device
+from tests.peers.base import SILENCE_S, Event, Peer, Refused
+from tests.speech import HZ, Utterance
+
+
+class MqttPeer(Peer):
+    is_lossless = False  # events that were missed are not told again, but what stands now is
+
+    def __init__(self, broker_url: str, name: str) -> None:
+        super().__init__()
+        self._url, self._name = broker_url, name
+        self._device: Device | None = None
+        self._connection = AsyncExitStack()
+        self._items: dict[int, str] = {}  # the item of each answer of this connection
+        self._counted: dict[int, float] = {}  # of each answer, what `heard_ms` holds of it
+        self._n_taken = self._n_sent = 0
+        self._is_listened_to = False
+        self._sounding: asyncio.Task[None] | None = None  # the piece of sound that is on its way
+
+    async def begin(self, **session: Any) -> None:
+        await self._connect()
+        await self.send("parlour.start", session={"type": "realtime", **session})
+        await self.wait(lambda: self.of("parlour.resume_token") or self.of("parlour.closed"), "session")
+        if self.of("parlour.closed"):
+            assert self.of("parlour.closed")[0]["code"] == 1013
+            raise Refused(self.of("error")[0]["error"]["code"])
+        self._is_listened_to = True
+
+    async def send(self, kind: str, **rest: Any) -> str:
+        assert self._device is not None
+        self._n_sent += 1
+        event_id = f"c{self._n_sent}"
+        await self._device.say(kind, event_id=event_id, **rest)
+        return event_id
+
+    async def speak(self, utterance: Utterance) -> None:
+        pcm = utterance.pcm16k + bytes(int(2 * HZ * SILENCE_S))
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        for at in range(0, len(pcm), FRAME_BYTES):
+            await self._sound(pcm[at : at + FRAME_BYTES])
+            due = max(due, loop.time()) + FRAME_BYTES / 32_000
+            await asyncio.sleep(max(0.0, due - loop.time()))
+
+    async def _sound(self, pcm: bytes) -> None:
+        """On whichever connection takes it."""
+        while True:
+            await self.wait(lambda: self._device is not None and self._is_listened_to, "connection")
+            assert self._device is not None
+            self._sounding = asyncio.create_task(self._device.sound(pcm), name="microphone")
+            try:
+                await asyncio.wait({self._sounding})
+            finally:
+                self._sounding.cancel()
+            if not self._sounding.cancelled() and self._sounding.exception() is None:
+                return
+
+    async def press(self) -> None:
+        await self.send("parlour.start", push_to_talk=True)
+
+    async def release(self) -> None:
+        await self.send("parlour.release")
+
+    async def hush(self) -> None:
+        await self.send("parlour.start")
+
+    async def kill(self) -> None:
+        assert self._device is not None
+        crashed, self._device, self._is_listened_to = self._device, None, False
+        crashed.crash()
+        if self._sounding is not None:
+            self._sounding.cancel()  # the library would wait for ever to hear that it has left
+        await self._connection.aclose()
+
+    async def resume(self) -> Event:
+        n_told = len(self.of("parlour.resumed"))
+        await self._connect()
+        return await self._resumed(n_told + 1)
+
+    async def knock(self) -> None:
+        await self._connect()
+        await self.kill()
+
+    async def take_over(self, token: str) -> Event:
+        await self._connect()
+        await self.send("parlour.resume", token=token)
+        return await self._resumed(1)
+
+    async def close(self) -> None:
+        if self._device is None:
+            return
+        await self.send("parlour.stop")
+        leaving, self._device = self._device, None
+        await leaving.state("idle")
+        await self._connection.aclose()
+
+    async def _resumed(self, n: int) -> Event:
+        """Sound that a device sends before that is not heard."""
+        resumed = await self.until("parlour.resumed", n)
+        self._is_listened_to = True
+        self._news.set()
+        return resumed
+
+    async def _connect(self) -> None:
+        self._items, self._counted, self._n_taken = {}, {}, 0
+        connection = AsyncExitStack()
+        opened = device(self._url, self._name, on_begin=self._listen_to)
+        connected = await connection.enter_async_context(opened)
+        self._device, self._connection = connected, connection
+        self._news.set()
+
+    def _listen_to(self, connected: Device) -> None:
+        connected.on_news = lambda: self._look(connected)
+
+    def _look(self, connected: Device) -> None:
+        for event in connected.events[self._n_taken :]:
+            self._n_taken += 1
+            if event["type"] == "parlour.answer":
+                self._items[event["answer"]] = event["item_id"]
+            elif event["type"] == "parlour.moved":
+                connected.silence()
+            self._took(event)
+        for number, ms in connected.played.items():
+            if number not in self._items:
+                continue
+            self.heard_ms[self._items[number]] += ms - self._counted.get(number, 0.0)
+            self._counted[number] = ms
+        self._news.set()

@@ -1,0 +1,34 @@
+"""The scripted agent's recital, as a listener hears it: which words were heard of so much of its sound."""
+
+from typing import Any
+
+from agent.scripted import LAST_WORD_MS, RECITAL, WORD_MS
+
+WORDS = RECITAL.split()
+SENTENCE_WORDS = 6
+SENTENCE_MS = 1_000
+
+
+def sentences(count: int) -> dict[str, Any]:
+    """The session's settings with which an answer has so many, of a second each."""
+    return {"max_output_tokens": count * SENTENCE_WORDS}
+
+
+def recital(count: int) -> str:
+    return " ".join(WORDS[: count * SENTENCE_WORDS])
+
+
+def end_of_words_ms(count: int) -> int:
+    """Where the sound of the first `count` words ends."""
+    return sum(LAST_WORD_MS if word.endswith(".") else WORD_MS for word in WORDS[:count])
+
+
+def words_heard(ms: float) -> int:
+    """How many whole words there are in so much sound."""
+    return max(count for count in range(len(WORDS) + 1) if end_of_words_ms(count) <= ms)
+
+
+def heard_twice(again_from_ms: float, heard_ms: float) -> int:
+    """How many whole words lie between: they were heard, and come again."""
+    first = next((at for at in range(len(WORDS)) if end_of_words_ms(at) >= again_from_ms), len(WORDS))
+    return max(0, words_heard(heard_ms) - first)

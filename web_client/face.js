@@ -1,0 +1,97 @@
+// @ts-check
+/** What the page shows of the app's state: the shape's face, the word and the hint below it, and what is in the way. */
+
+/** @typedef {import("./app.js").App} App */
+/** @typedef {import("./shape.js").Face} Face */
+/** @typedef {{name: import("./screens.js").ScreenName, note: string, retryAtMs: number | null}} Obstacle */
+
+const ASKING_SHOWS_MS = 500; // a browser that answers sooner has asked nobody
+const PATIENCE_MS = 6_000; // a network that is back within this has troubled nobody
+
+/** @type {Record<Face, [word: string, hint: string]>} */
+const FACES = {
+  ready: ["Ready", "Press Talk, and ask something."],
+  connecting: ["Connecting", "You can speak already. Nothing is lost."],
+  listening: ["Listening", "Say something."],
+  hearing: ["Hearing you", "Take your time."],
+  thinking: ["Thinking", "One moment."],
+  speaking: ["Speaking", "You can interrupt at any time."],
+  muted: ["Muted", "Your microphone is off."],
+  failed: ["Not connected", ""],
+};
+
+/** What is in the way and needs a screen: the connection before the microphone before the sound. @param {App} app @returns {Obstacle | null} */
+export function obstacleOf(app) {
+  if (app.trouble === "moved" && app.wayBack === null) return { name: "moved-on", note: "", retryAtMs: null };
+  if (app.trouble !== null && !isRestoring(app)) return { name: app.trouble, note: app.troubleNote, retryAtMs: app.retryAtMs };
+  if (app.listening.trouble !== null) return { name: `microphone-${app.listening.trouble}`, note: "", retryAtMs: null };
+  if (app.running && app.sound.isBlocked) return { name: "audio-blocked", note: "", retryAtMs: null };
+  return null;
+}
+
+/** @param {App} app @returns {Face} */
+export function faceOf(app) {
+  if (app.trouble === null && obstacleOf(app) !== null) return "failed";
+  if (isRestoring(app)) return app.conversation.sounding === null ? "connecting" : "speaking";
+  switch (app.link) {
+    case "off":
+      return app.trouble === null || isElsewhere(app) ? "ready" : "failed";
+    case "connecting":
+      return "connecting";
+    case "waiting":
+      return app.trouble === "warming" ? "connecting" : "failed";
+    case "open": {
+      const activity = app.conversation.activity(performance.now());
+      if (activity !== "listening") return activity;
+      if (!app.listening.on) return app.listening.asking === null ? "ready" : "connecting";
+      return app.listening.muted ? "muted" : "listening";
+    }
+  }
+}
+
+/** @param {App} app @param {Face} face @returns {[word: string, hint: string]} */
+export function wording(app, face) {
+  if (isRestoring(app)) {
+    return face === "speaking" ? ["Speaking", "The connection is being restored."] : ["Reconnecting", "You can go on speaking. Nothing is lost."];
+  }
+  if (app.trouble === "moved") return ["Moved", ""];
+  if (app.trouble === "offered") return ["Ready", ""];
+  if (face === "failed") return [failure(app), ""];
+  if (face === "connecting" && app.trouble === "warming") return ["Warming up", ""];
+  if (face === "connecting" && app.trouble !== null) return [app.trouble === "lost" ? "Reconnecting" : "Trying again", ""];
+  if (face === "connecting" && isAsking(app)) return ["Waiting", "Allow the microphone when your browser asks."];
+  if (face === "connecting" && !app.listening.on) return ["Connecting", "One moment."];
+  if (face === "ready" && app.link === "open") return ["Ready", "Write below, or press Talk."];
+  if (face === "ready" && app.conversation.lines.length > 0) return ["Ready", "Press Talk to go on."];
+  return FACES[face];
+}
+
+/**
+ * Some faces end with time alone.
+ * @param {App} app @param {number} nowMs @returns {number} when to look again; Infinity: not before something happens
+ */
+export function lookAgainAtMs(app, nowMs) {
+  const patientUntilMs = app.lostAtMs === null ? null : app.lostAtMs + PATIENCE_MS;
+  const dueMs = [patientUntilMs, app.conversation.owedUntilMs, app.listening.asking && app.listening.askingSince + ASKING_SHOWS_MS];
+  return Math.min(...dueMs.map((due) => (due !== null && due > nowMs ? due : Infinity)));
+}
+
+/** The connection is being restored, and will be before anyone has to know: what was heard before is still heard. @param {App} app */
+function isRestoring(app) {
+  if (app.lostAtMs === null || app.link === "open" || !(app.trouble === null || app.trouble === "lost")) return false;
+  return app.conversation.sounding !== null || performance.now() < app.lostAtMs + PATIENCE_MS;
+}
+
+/** The browser asks the user whether the page may listen, and waits for the answer. @param {App} app */
+const isAsking = (app) => app.listening.asking !== null && performance.now() - app.listening.askingSince >= ASKING_SHOWS_MS;
+
+/** There is a conversation, on another device. @param {App} app */
+const isElsewhere = (app) => app.trouble === "moved" || app.trouble === "offered";
+
+/** @param {App} app */
+function failure(app) {
+  if (app.trouble === "full") return "Full";
+  if (app.trouble === "key") return "Key needed";
+  if (app.trouble !== null || obstacleOf(app) === null) return "Not connected";
+  return app.listening.trouble !== null ? "No microphone" : "No sound";
+}
