@@ -3,6 +3,7 @@
 import hmac
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +15,14 @@ from realtime.tokens import RESUME_TOKEN, Signer, hash_of
 
 KEY_PROTOCOL = "openai-insecure-api-key."
 """Browsers cannot set headers on a WebSocket: their key comes as one of the subprotocols."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """What a resume token gives. session_id: "" for what is no token of this server."""
+
+    session_id: str
+    owner: str
 
 
 class Access:
@@ -84,8 +93,12 @@ class Access:
             return f"key:{hash_of(key)[:32]}"
         if key.startswith(PREFIX):
             return "client secret"
-        claims = self._resume_claims(key)
-        return str(claims.get("owner", "")) if claims else ""
+        return self.bearer(key).owner
+
+    def bearer(self, token: str) -> "Bearer":
+        """Of a resume token: who shows it may go on with that session."""
+        claims = self._resume_claims(token) or {}
+        return Bearer(str(claims.get("session", "")), str(claims.get("owner", "")))
 
     def _is_key(self, key: str) -> bool:
         matches = [hmac.compare_digest(key.encode(), known) for known in self._keys]

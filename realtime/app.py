@@ -104,7 +104,7 @@ def create_app(settings: Settings, agent: Agent, health: Health, store: Store | 
     calls = Calls(settings, sessions, access, client_secrets)
     door = _Door(settings, agent, health, sessions, access, metrics)
     completions = ChatCompletions(settings, agent, health.model, metrics, access.refusal)
-    devices = Devices(settings, sessions, metrics) if settings.mqtt_url else None
+    devices = Devices(settings, sessions, metrics, access.bearer) if settings.mqtt_url else None
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -6,9 +6,11 @@ it carried have then ended, or wait to be resumed.
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from aiomqtt import Client, Message, MqttError, Will
 
+from realtime.access import Bearer
 from realtime.broker import (
     Backoff,
     Broker,
@@ -54,12 +56,14 @@ def check_mqtt(settings: Settings) -> Broker:
 class Devices:
     """Keeps a connection to the broker, and lets the dialects speak over it."""
 
-    def __init__(self, settings: Settings, sessions: Sessions, metrics: Metrics) -> None:
-        """Raises SettingsError."""
+    def __init__(
+        self, settings: Settings, sessions: Sessions, metrics: Metrics, bearer: Callable[[str], Bearer]
+    ) -> None:
+        """bearer: a resume token -> what it gives. Raises SettingsError."""
         self._broker = check_mqtt(settings)
         self._server_topic = Topics(settings.mqtt_prefix).server
         self._metrics = metrics
-        self._dialects: list[Dialect] = [Speakers(settings, sessions, metrics)]
+        self._dialects: list[Dialect] = [Speakers(settings, sessions, metrics, bearer)]
         if settings.mqtt_hermes:
             self._dialects.append(HermesSites(settings, sessions, metrics))
         self._is_stopping = False

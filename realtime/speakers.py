@@ -3,9 +3,11 @@
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import get_args
 
+from realtime.access import Bearer
 from realtime.errors import InvalidEvent
 from realtime.flood import Bucket, EventBudget
 from realtime.metrics import Metrics
@@ -64,7 +66,11 @@ class _Device:
 class Speakers:
     """A dialect (realtime/mqtt_link.py): Parlour's own."""
 
-    def __init__(self, settings: Settings, sessions: Sessions, metrics: Metrics) -> None:
+    def __init__(
+        self, settings: Settings, sessions: Sessions, metrics: Metrics, bearer: Callable[[str], Bearer]
+    ) -> None:
+        """bearer: a resume token -> what it gives."""
+        self._bearer = bearer
         self._settings = settings
         self._topics = Topics(settings.mqtt_prefix)
         self._sessions = sessions
@@ -162,8 +168,8 @@ class Speakers:
             case wire.Resume(token=token) if device.session is None:
                 self._remember(device, token)
                 self._begin(link, device, None)
-            case wire.Resume():
-                pass  # it goes on by itself
+            case wire.Resume(token=token, event_id=event_id):
+                self._take_over(device, token, event_id)
             case Start() if device.session is not None and device.session.is_over:
                 device.next_start = event
             case _ if device.session is not None:
@@ -174,6 +180,18 @@ class Speakers:
                 raise InvalidEvent(
                     "no_session", "There is no session: send parlour.start first.", None, event.event_id
                 )
+
+    def _take_over(self, device: _Device, token: str, event_id: str | None) -> None:
+        """Another conversation in place of the device's own. Raises InvalidEvent."""
+        transport, wanted = device.session, self._bearer(token).session_id
+        assert transport is not None
+        if not wanted:
+            raise InvalidEvent("invalid_resume_token", "That is no resume token.", "token", event_id)
+        if wanted in (self._bearer(known).session_id for known in (transport.token, transport.resumed_by)):
+            return  # it goes on by itself
+        self._remember(device, token)
+        device.next_start = None
+        transport.leave(PeerGone(1000, "the device takes another conversation over"))
 
     def _status(self, link: Link, device: _Device, is_online: bool) -> None:
         self._metrics.devices_online.inc(is_online - device.is_online)
@@ -252,7 +270,9 @@ class Speakers:
 
     async def _converse(self, link: Link, device: _Device, transport: MqttTransport, ids: Ids) -> None:
         try:
-            owner = f"mqtt:{device.name}" if self._settings.key_set else ""
+            shown = self._bearer(transport.resumed_by)
+            own = f"mqtt:{device.name}" if self._settings.key_set else ""
+            owner = shown.owner if shown.session_id else own
             full = await run_session(self._sessions, transport, ids, f"mqtt:{device.name}", owner)
             if full is not None:
                 await link.post_last(self._event_letter(device, error_event("server_full", full)))

@@ -75,6 +75,7 @@ class MqttTransport:
         self.received_bytes = 0
         self.paces_playback = False
         self.token = resume  # with which this session can be resumed
+        self.resumed_by = resume
         self.ended = (1000, "")  # code and reason, once it is over
         self._event_topic = topics.down(device, "event")
         self._audio_topic = topics.down(device, "audio")
@@ -211,6 +212,7 @@ class MqttTransport:
             case wire.Resumed(token=token, session=session):
                 self.token = token
                 self._is_resuming = False
+                self._up.speak(session.audio.input.format)
                 if session.audio.input.turn_detection is not None and not self._attention.is_held:
                     self._attention.start(self._now())
             case wire.Error(error=error) if error.event_id == QUIET_EVENT:

@@ -6,6 +6,7 @@ Every failure is an InvalidEvent with a code and a sentence, which the device ge
 import re
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Any, Literal, get_args
 
 import msgspec
@@ -70,13 +71,18 @@ class Topics:
 
     def address(self, topic: str) -> Address | None:
         """Whose message that is; None for what is no device's."""
-        if not topic.startswith(self.prefix + "/"):
-            return None
-        levels = topic[len(self.prefix) + 1 :].split("/")
-        if len(levels) != 3 or levels[1] != "up" or not is_device(levels[0]):
-            return None
-        channel = next((known for known in _CHANNELS if known == levels[2]), None)
-        return Address(levels[0], channel)
+        return _address(self.prefix, topic)
+
+
+@lru_cache(maxsize=4096)  # the same few topics, fifty times a second
+def _address(prefix: str, topic: str) -> Address | None:
+    if not topic.startswith(prefix + "/"):
+        return None
+    levels = topic[len(prefix) + 1 :].split("/")
+    if len(levels) != 3 or levels[1] != "up" or not is_device(levels[0]):
+        return None
+    channel = next((known for known in _CHANNELS if known == levels[2]), None)
+    return Address(levels[0], channel)
 
 
 def is_device(name: str) -> bool:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from realtime.audio.opus import OPUS_HZ, samples_of
 from realtime.audio.opus_stream import OpusStream
 from realtime.audio.resample import Resampler
+from realtime.audio.wire_format import OutputEncoder
 from realtime.errors import InvalidEvent
 from realtime.flood import Bucket
+from realtime.protocol.config import AudioFormat, PcmFormat
 from realtime.protocol.events import AnyClientEvent, InputAudioBufferAppend
 from realtime.transports.mqtt_codec import DOWN_HZ, UP_HZ, Formats, read_audio, read_packet
 
@@ -49,6 +51,7 @@ class Uplink:
         self._unread_events = 0
         self._pace = Bucket(now, AUDIO_BYTES_PER_S, UNREAD_AUDIO_BYTES_MAX)
         self._resampler = Resampler(UP_HZ, DOWN_HZ)
+        self._encoder = OutputEncoder(PcmFormat())
         self._opus: OpusStream | None = None
         self._on_damaged = on_damaged
         self._has_told_damage = False
@@ -56,6 +59,10 @@ class Uplink:
     def use(self, formats: Formats) -> None:
         """From the next sound on."""
         self._opus = OpusStream(UP_HZ, DOWN_HZ) if formats.up == "opus" else None
+
+    def speak(self, wire_format: AudioFormat) -> None:
+        """Of a session that another client began: the format that it takes sound in."""
+        self._encoder = OutputEncoder(wire_format)
 
     @property
     def is_empty(self) -> bool:
@@ -88,7 +95,7 @@ class Uplink:
                 return event, n_bytes
             case _Heard(pcm=pcm, n_bytes=n_bytes):
                 self._unread_audio_bytes -= n_bytes
-                return InputAudioBufferAppend(audio=pcm), n_bytes
+                return InputAudioBufferAppend(audio=self._encoder.push(pcm)), n_bytes
 
     def _admits(self, n_bytes: int, now: float) -> bool:
         if self._unread_audio_bytes + n_bytes > UNREAD_AUDIO_BYTES_MAX:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ from realtime.store.sqlite import SqliteStore
 from realtime.wav import read_wav
 from tests.conftest import Server, running_server
 from tests.e2e.browser.tunnel import Tunnel
-from tests.e2e.device import PREFIX
+from tests.e2e.device import PREFIX, device
 from tests.e2e.mosquitto import running_broker
 from tests.speech import utterances
 
@@ -171,11 +172,11 @@ class Board:
 
 
 @asynccontextmanager
-async def board(url: str, monkeypatch: pytest.MonkeyPatch, **options: bool) -> AsyncIterator[Board]:
+async def board(url: str, monkeypatch: pytest.MonkeyPatch, **options: Any) -> AsyncIterator[Board]:
     """Ends with the end of its standard input, by which it is then ended well."""
     reading, writing = os.pipe()
     devices = Devices(asyncio.Queue(100), Playback(), 0)
-    wanted = {"push_to_talk": False, **options}
+    wanted: dict[str, Any] = {"push_to_talk": False, **options}
     speaker = Speaker(SpeakerOptions(parse_broker(url), "board", PREFIX, (), None, **wanted), [], devices)
     made = Board(speaker, devices, writing)
     with os.fdopen(reading) as stdin:
@@ -216,6 +217,36 @@ async def test_a_board_is_woken_heard_and_interrupted_and_after_a_restart_of_the
         await kitchen.say(SPEECH + SILENCE)
         await kitchen.until(lambda: kitchen.devices.playback.position()[0] == "2")
         assert server.sessions.running_count == 1
+
+
+async def test_a_board_shows_a_link_with_which_another_takes_its_conversation_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with (
+        running_broker(tmp_path) as broker,
+        running_server(mqtt_url=broker.url),
+        device(broker.url, "bath") as bath,
+        board(broker.url, monkeypatch, page="https://host/") as kitchen,
+    ):
+        await kitchen.until(lambda: kitchen.speaker.shows == "idle")
+        await kitchen.press()
+        await kitchen.until(lambda: kitchen.speaker.shows == "listening")
+        os.write(kitchen.enter, b"hand over\n")
+        shown: list[str] = []
+
+        def link() -> bool:
+            shown.append(capsys.readouterr().out)
+            return "https://host/#resume=rt_" in "".join(shown)
+
+        await kitchen.until(link)
+        await bath.say("parlour.resume", token="".join(shown).partition("#resume=")[2].split()[0])
+        await bath.event("parlour.resumed")
+        await kitchen.until(lambda: kitchen.speaker.shows == "idle")
+        await bath.say("parlour.hand_over")
+        token = (await bath.event("parlour.hand_over_token"))["token"]
+        os.write(kitchen.enter, token.encode() + b"\n")  # and back
+        await bath.event("parlour.moved")
+        await kitchen.until(lambda: kitchen.speaker.shows == "listening")
 
 
 async def test_a_board_without_echo_cancellation_is_deaf_while_it_speaks(
