@@ -226,6 +226,7 @@ export class App {
   /** @param {WireEvent} event */
   resumed(event) {
     this.logEvent("received", event);
+    this.sound.receive(event, performance.now());
     this.perform(this.conversation.resumed(event));
     this.established();
     for (const update of missingExtensions(event.session)) this.client.send(update);

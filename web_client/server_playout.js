@@ -20,6 +20,9 @@ export class ServerPlayout {
   /** @param {WireEvent} event @param {number} nowMs @returns {PlayerEvent[]} */
   receive(event, nowMs) {
     switch (event.type) {
+      case "parlour.resumed": // of an answer that had been made to its end, no more is told than that it plays
+        for (const { response_id, item_id } of event.playing) this.items.set(response_id, item_id);
+        return [];
       case "response.output_item.added":
         if (event.item?.type === "message") this.items.set(event.response_id, event.item.id);
         if (this.items.size > REMEMBERED_ITEMS) this.items.delete([...this.items.keys()][0]);

@@ -16,6 +16,13 @@ test("what was heard goes with the clock from the server's start to its stop", (
   assert.deepEqual(told.map(({ kind, item, playedMs }) => [kind, item, playedMs]), [["started", "i1", 0], ["progress", "i1", 250], ["finished", "i1", 500]]);
 });
 
+test("an answer that was all made when it came here is known by what the server says of it", () => {
+  const playout = new ServerPlayout();
+  playout.receive({ type: "parlour.resumed", playing: [{ item_id: "i1", response_id: "r1", heard_ms: 4_000 }] }, 0);
+  const told = [...playout.receive(of("started"), 1000), ...playout.receive(of("cleared"), 1500)];
+  assert.deepEqual(told.map(({ kind }) => kind), ["started", "flushed"]);
+});
+
 test("the server cuts at its own place, and is sent neither a report nor a truncate", () => {
   const playout = new ServerPlayout();
   const talk = new Conversation();
