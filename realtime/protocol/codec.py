@@ -18,6 +18,8 @@ BRANCHES_MAX = 10_000
 """Objects and lists in one event: a conversation of 2,000 items and 128 tools has fewer. A frame could
 hold 100,000, and reading, checking and showing them would stop all sessions for a third of a second."""
 
+_INTEGERS = -(2**63), 2**64 - 1  # of what stores a session, and of most clients
+
 _TYPES = tuple(sorted(str(event.__struct_config__.tag) for event in get_args(AnyClientEvent)))
 
 
@@ -34,7 +36,8 @@ def decode(text: str | bytes) -> AnyClientEvent:
         case SessionUpdate(session=tree) | ItemCreate(item=tree) | ResponseCreate(response=tree):
             if tree is not None and not _is_of_sane_shape(tree):
                 message = (
-                    f"Too much structure: at most {NESTING_MAX} levels and {BRANCHES_MAX} objects and lists."
+                    f"Too much structure: at most {NESTING_MAX} levels and {BRANCHES_MAX} objects and lists, "
+                    "and integers of at most 64 bits."
                 )
                 raise InvalidEvent("invalid_value", message, None, event.event_id)
     return event
@@ -52,6 +55,9 @@ def _is_of_sane_shape(tree: dict[str, Any]) -> bool:
         if n_branches > BRANCHES_MAX:
             return False
         branches = [node.values() if isinstance(node, dict) else node for node in layer]
+        leaves = (child for branch in branches for child in branch if isinstance(child, int))
+        if any(not _INTEGERS[0] <= leaf <= _INTEGERS[1] for leaf in leaves):
+            return False
         layer = [child for branch in branches for child in branch if isinstance(child, dict | list)]
         if not layer:
             return True

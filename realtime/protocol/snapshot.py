@@ -3,6 +3,7 @@
 Answers that are being made are not part of it: they end with the process that makes them.
 """
 
+import math
 from typing import Any, Self
 
 import msgspec
@@ -85,8 +86,17 @@ class Snapshot(Struct):
             found = _decoder.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
-        is_whole = len({item.id for item in found.items}) == len(found.items)
+        is_whole = len({item.id for item in found.items}) == len(found.items) and _is_finite(found)
         return found if found.version == VERSION and is_whole else None  # type: ignore[return-value]
+
+
+def _is_finite(snapshot: Snapshot) -> bool:
+    """No time in it is endless, or no number."""
+    times = [time for one in snapshot.items for time in (one.audio_ms, one.heard_ms or 0.0)]
+    times += [mark_ms for one in snapshot.items for mark_ms, _ in one.marks]
+    times += [time for one in snapshot.playouts for time in (one.sent_ms, one.heard_ms)]
+    times += [start_ms for one in snapshot.playouts for start_ms, _ in one.pieces]
+    return all(map(math.isfinite, times))
 
 
 _encoder = msgspec.msgpack.Encoder()
