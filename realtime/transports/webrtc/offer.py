@@ -121,10 +121,9 @@ def _opus_sections(
         if media.kind == "audio" and media.port and media.direction != "inactive":
             for codec in media.rtp.codecs:
                 is_opus = codec.mimeType.lower() == "audio/opus" and codec.clockRate == 48_000
-                if (
-                    is_opus and codec.payloadType in media.fmt
-                ):  # not every number that is described is offered
-                    yield media, codec.payloadType
+                number = codec.payloadType
+                if is_opus and number is not None and number in media.fmt:  # offered, not only described
+                    yield media, number
 
 
 @dataclass(frozen=True, slots=True)
