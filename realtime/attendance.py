@@ -68,7 +68,7 @@ class Attendance:
         self._attached = asyncio.Event()
         self._transport: Transport = Nobody(served.replay, self._attached)
         self._server_plays = False  # by the transport that served it last
-        self._is_over = False
+        self.is_over = False
 
     @property
     def transport(self) -> Transport:
@@ -91,7 +91,7 @@ class Attendance:
         if self._next is not None:
             self._next.left.set()  # a later one has come before it was served
             self._next = None
-        if self._is_over:
+        if self.is_over:
             await connection.transport.close(1000, "the session has ended")
             return None
         self._next = connection
@@ -135,7 +135,7 @@ class Attendance:
 
     async def part(self, ended: PeerGone | SessionOver | HandedOn | Exception) -> None:
         """The session is over: let go of the connections that are left, each with the reason."""
-        self._is_over = True
+        self.is_over = True
         for connection in (self._connection, self._next):
             if connection is None or connection.left.is_set():
                 continue

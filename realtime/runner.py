@@ -111,7 +111,6 @@ class Runner:
         self._calls = AgentCalls(
             agent, clock, playback_lead_s, session.config.id, self.feed, self._attendance.room
         )
-        self._is_over = False
         self._stopped = asyncio.Event()
         self._stopped_by: SessionOver | None = None
         self.last_client_event: str | None = None
@@ -133,7 +132,7 @@ class Runner:
 
     @property
     def is_over(self) -> bool:
-        return self._is_over
+        return self._attendance.is_over
 
     @property
     def is_served(self) -> bool:
@@ -146,7 +145,7 @@ class Runner:
 
     async def finish_answers(self) -> None:
         """Wait until all answers are heard to their end, or the session is over."""
-        while self.is_answering and not self._is_over:
+        while self.is_answering and not self.is_over:
             await self._clock.sleep(LOOKS_EVERY_S)
 
     async def attach(self, connection: Connection) -> HandedOn | None:
@@ -176,7 +175,6 @@ class Runner:
             ended = first_of(bugs)
             logger.exception("internal error", extra={"session_id": self.session_id})
         finally:
-            self._is_over = True
             await self._attendance.part(ended)
         return ended
 

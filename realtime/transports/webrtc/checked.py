@@ -15,7 +15,8 @@ from aiortc.rtcsctptransport import WEBRTC_BINARY, WEBRTC_STRING
 
 TSNS_AHEAD_MAX = 16_384
 """Numbers of packets that came before the one that is missing; a peer that loses more is not heard beyond."""
-_MALFORMED = (AssertionError, LookupError, ValueError, struct.error)
+MALFORMED = (AssertionError, LookupError, ValueError, struct.error)
+"""What those readers stumble over, having no error of their own for it."""
 
 _CHUNK_HEAD = struct.Struct("!BBH")
 _DATA, _INIT, _INIT_ACK, _SACK, _HEARTBEAT, _HEARTBEAT_ACK, _ABORT, _SHUTDOWN = range(8)
@@ -38,7 +39,7 @@ class CheckedDtls(RTCDtlsTransport):
 
 class CheckedSctp(RTCSctpTransport):
     async def _handle_data(self, data: bytes) -> None:
-        with suppress(*_MALFORMED):
+        with suppress(*MALFORMED):
             if all(self._is_sound(kind, body) for kind, body in _chunks(data)):
                 await super()._handle_data(data)
 

@@ -4,7 +4,6 @@ import asyncio
 import ipaddress
 import logging
 import random
-import struct
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,6 +18,7 @@ from aiortc import RTCIceGatherer, RTCIceServer
 from aiortc.rtcicetransport import connection_kwargs
 
 from realtime.settings import Settings
+from realtime.transports.webrtc.checked import MALFORMED
 from realtime.transports.webrtc.rtp import is_media, is_stun
 
 logger = logging.getLogger("parlour.call")
@@ -57,8 +57,7 @@ class Port(StunProtocol):
     def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
         assert isinstance(data, bytes)
         if is_stun(data):
-            # What aioice's reader stumbles over, it has no error of its own for.
-            with suppress(AssertionError, LookupError, ValueError, struct.error):
+            with suppress(*MALFORMED):
                 super().datagram_received(data, addr)
         elif self.receiver.knows(addr[:2]):
             self.receiver.data_received(data, self.local_candidate.component)

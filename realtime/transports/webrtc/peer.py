@@ -19,7 +19,7 @@ from aiortc.rtp import RtcpPacket, RtcpRrPacket, RtcpSdesPacket, RtcpSourceInfo,
 from pylibsrtp import Error as SrtpError
 
 from realtime.transports.base import PeerGone
-from realtime.transports.webrtc.checked import CheckedDtls, CheckedSctp
+from realtime.transports.webrtc.checked import MALFORMED, CheckedDtls, CheckedSctp
 from realtime.transports.webrtc.downlink import Downlink
 from realtime.transports.webrtc.ice import IceSettings, gatherer
 from realtime.transports.webrtc.offer import Offer, Ours, answer_to
@@ -195,7 +195,7 @@ class Peer:
                     self._uplink.report_came(report)
             elif self._offer.speaks:
                 self._uplink.packet_came(RtpPacket.parse(self._dtls._rx_srtp.unprotect(data)))
-        except (SrtpError, ValueError):
+        except (SrtpError, *MALFORMED):
             pass
 
     def _send_rtp(self, packet: bytes) -> None:
