@@ -32,7 +32,7 @@ async def serving(answer: Answer) -> AsyncIterator[str]:
         listener.bind(("127.0.0.1", 0))
         app = Starlette(routes=[Route("/v1/chat/completions", complete, methods=["POST"])])
         server = uvicorn.Server(
-            uvicorn.Config(app, log_level="critical", lifespan="off", timeout_graceful_shutdown=1)
+            uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
         )
         serve = asyncio.create_task(server.serve(sockets=[listener]))
         try:
