@@ -38,6 +38,11 @@ class Served(Resumable, Protocol):
         """Take what the client says, for as long as it serves the session. Raises PeerGone."""
         ...
 
+    @property
+    def input_silent_ms(self) -> int | None:
+        """How long no input audio has come; None: there never was any."""
+        ...
+
     def makes(self, response_id: str) -> bool:
         """More of this answer comes from the agent."""
         ...
@@ -94,6 +99,7 @@ class Attendance:
         if self.is_over:
             await connection.transport.close(1000, "the session has ended")
             return None
+        connection.input_silent_ms = self._served.input_silent_ms
         self._next = connection
         self._attached.set()
         if self._connection is not None:
@@ -190,6 +196,7 @@ class Attendance:
             session=self._session.config,
             replayed=missed is not None,
             last_client_event_id=self._served.last_client_event,
+            input_silent_ms=connection.input_silent_ms,
             playing=playing,
             token=token,
             grace_s=self._grace_s,
@@ -241,8 +248,8 @@ class Attendance:
 
     def _make_way(self, connection: Connection, other: Connection) -> None:
         """Another connection comes in place of this one."""
-        if other.last_event_id is not None:
-            connection.leave.set()  # the same client: its old network is dead, and nobody has noticed yet
+        if other.lost:
+            connection.leave.set()  # nobody has noticed yet
             return
         seeing_off = self._see_off(connection)
         try:

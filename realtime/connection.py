@@ -18,13 +18,16 @@ class Connection:
 
     resumed_by: the token that its client has shown; "" for one that begins a session. last_event_id: the
     last event that this client has of the session; None: it knows nothing of it. history: whether such a
-    client is told the earlier items too. handed_on: set when it left to serve another session.
+    client is told the earlier items too. lost: the connection before it is dead. input_silent_ms: as in
+    Resumed. handed_on: set when it left to serve another session.
     """
 
     transport: Transport
     resumed_by: str = ""
     last_event_id: str | None = None
     history: bool = True
+    lost: bool = False
+    input_silent_ms: int | None = None
     has_spoken: bool = False
     leave: asyncio.Event = field(default_factory=asyncio.Event)
     left: asyncio.Event = field(default_factory=asyncio.Event)
@@ -119,6 +122,9 @@ class Nobody:
     async def room(self) -> None:
         if self._replay.is_full:
             await self._attached.wait()
+
+    def lives(self, since: float) -> bool:
+        return True
 
     async def run(self) -> None:
         pass

@@ -12,9 +12,10 @@ it would have told its client is kept (attendance.py, replay.py).
 import asyncio
 import itertools
 import logging
+import time
 from collections import deque
 from collections.abc import Callable
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from agent.api import Agent
 from realtime.agent_calls import AgentCalls
@@ -61,6 +62,7 @@ PIECES_BEFORE_YIELD = 4
 EVENTS_BEFORE_YIELD = 16
 LOOKS_EVERY_S = 0.1
 MARK_EVERY_MS = 500
+LEFT_WITH_SOUND_S = 0.2  # what else comes within so long of the last sound may have left with it
 NUMBERS_SKIPPED = 1_000_000
 
 _WORTH_STORING = (
@@ -114,7 +116,8 @@ class Runner:
         self._stopped = asyncio.Event()
         self._stopped_by: SessionOver | None = None
         self.last_client_event: str | None = None
-        self._marks: deque[tuple[int, str | None]] = deque()  # position in ms, last client event by then
+        self._heard_at: float | None = None  # when input audio came last
+        self._marks: deque[_Mark] = deque()
         self._budget = EventBudget(clock.now())
         self._trace = TurnTrace()
         self._detector: TurnDetector | None = None
@@ -182,13 +185,20 @@ class Runner:
         """More of this answer comes from the agent."""
         return self._calls.makes(response_id)
 
+    @property
+    def input_silent_ms(self) -> int | None:
+        """How long no input audio has come; None: there never was any."""
+        return None if self._heard_at is None else round((self._clock.now() - self._heard_at) * 1000)
+
     def snapshot(self) -> Snapshot:
         """The session as it stands, for another process to go on from."""
-        taken = self._session.snapshot(self._clock.now(), self.replay.sound_of, self.replay.last)
-        usable = [mark for mark in self._marks if mark[0] <= taken.audio_ms]
-        taken.audio_ms, taken.resend_after = (
-            usable[-1] if usable else (self._session.audio_ms, self.last_client_event)
-        )
+        now = self._clock.now()
+        taken = self._session.snapshot(now, self.replay.sound_of, self.replay.last)
+        usable = [mark for mark in self._marks if mark.audio_ms <= taken.audio_ms]
+        mark = usable[-1] if usable else self._mark_now()
+        taken.audio_ms, taken.resend_after = mark.audio_ms, mark.client_event
+        if mark.heard_at is not None:
+            taken.input_until = time.time() - (now - mark.heard_at)
         return taken
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -202,6 +212,8 @@ class Runner:
                 self.replay.note(play)
         self._attendance.begin_anew()
         self.last_client_event = snapshot.resend_after
+        if snapshot.input_until is not None:
+            self._heard_at = self._clock.now() - max(0.0, time.time() - snapshot.input_until)
         self._hear_afresh()
 
     def give_up(self) -> None:
@@ -271,9 +283,14 @@ class Runner:
             error.event_id = event.event_id
             self.feed(error)
             return
-        raise HandedOn(
-            found, Connection(connection.transport, event.token, event.last_event_id, event.history)
+        again = Connection(
+            connection.transport,
+            resumed_by=event.token,
+            last_event_id=event.last_event_id,
+            history=event.history,
+            lost=event.lost or event.last_event_id is not None,
         )
+        raise HandedOn(found, again)
 
     async def _hand_over(self, event: HandOver) -> None:
         if not self.replay.keeps:
@@ -305,6 +322,8 @@ class Runner:
 
         False when it was refused; the error is told once, and what came before it is kept.
         """
+        if self.replay.keeps:
+            self._mark()
         audio, step = event.audio, self._decoder.bytes_for(PIECE_MS)
         for count, start in enumerate(range(0, len(audio), step), 1):
             piece = audio[start : start + step]
@@ -323,19 +342,25 @@ class Runner:
             if self._detector is not None:
                 for signal in self._detector.push(pcm):
                     self.feed(signal)
-            if self.replay.keeps:
-                self._mark()
+            self._heard_at = self._clock.now()
             if count % PIECES_BEFORE_YIELD == 0:
                 await asyncio.sleep(0)
         return True
 
+    def _peer_lives(self) -> bool:
+        """It is the user who is silent, and not a network that has died."""
+        last_sound_at = self._clock.now() if self._heard_at is None else self._heard_at
+        return self._attendance.transport.lives(last_sound_at + LEFT_WITH_SOUND_S)
+
     def _mark(self) -> None:
-        """Note where in the input audio the client's last event ends, for a later `restore`."""
-        at_ms = self._session.audio_ms
-        if not self._marks or at_ms >= self._marks[-1][0] + MARK_EVERY_MS:
-            self._marks.append((at_ms, self.last_client_event))
-            while len(self._marks) > 1 and self._marks[1][0] <= self._session.open_audio_ms:
+        """Note where in the input audio the client's next event begins, for a later `restore`."""
+        if not self._marks or self._session.audio_ms >= self._marks[-1].audio_ms + MARK_EVERY_MS:
+            self._marks.append(self._mark_now())
+            while len(self._marks) > 1 and self._marks[1].audio_ms <= self._session.open_audio_ms:
                 self._marks.popleft()
+
+    def _mark_now(self) -> "_Mark":
+        return _Mark(self._session.audio_ms, self.last_client_event, self._heard_at)
 
     def feed(self, event: Input) -> None:
         now = self._clock.now()
@@ -378,7 +403,7 @@ class Runner:
                 case do.ResetTurns():
                     self._hear_afresh()
                 case do.HushTurns():
-                    if self._detector is not None:
+                    if self._detector is not None and self._peer_lives():
                         for signal in self._detector.hush():
                             self.feed(signal)
                 case do.Close(code=code, reason=reason):
@@ -391,3 +416,11 @@ class Runner:
         self._decoder = InputDecoder(audio_input.format)
         detection = audio_input.turn_detection
         self._detector = self._make_detector(detection, self._session.audio_ms) if detection else None
+
+
+class _Mark(NamedTuple):
+    """A place in the input audio: the last event of the client by then, and when its sound came."""
+
+    audio_ms: int
+    client_event: str | None
+    heard_at: float | None

@@ -28,9 +28,10 @@ from realtime.protocol.assistant import Limits
 from realtime.protocol.codec import decode
 from realtime.protocol.config import SessionConfig, TurnDetection
 from realtime.protocol.effects import Play
-from realtime.protocol.events import AnyClientEvent, PlaybackReport, ServerEvent
+from realtime.protocol.events import AnyClientEvent, PlaybackReport, Resumed, ServerEvent
 from realtime.protocol.inputs import SpeechStarted, SpeechStopped, TurnSignal
 from realtime.protocol.session import Session
+from realtime.protocol.snapshot import Snapshot
 from realtime.runner import Runner
 from realtime.transports.base import PeerGone
 from realtime.turn_trace import TurnRecord
@@ -84,6 +85,7 @@ class FakeTransport:
         self.closed: tuple[int, str] | None = None
         self.received_bytes = 0
         self.paces_playback = False
+        self.lives_until = float("inf")
         self.has_room = asyncio.Event()
         self.has_room.set()
 
@@ -104,6 +106,9 @@ class FakeTransport:
 
     async def room(self) -> None:
         await self.has_room.wait()
+
+    def lives(self, since: float) -> bool:
+        return self.lives_until > since
 
     async def run(self) -> None:
         await asyncio.Event().wait()
@@ -334,6 +339,17 @@ async def test_speech_that_ends_without_another_sample_is_a_turn_all_the_same() 
         assert "response.created" in world.transport.types
 
 
+async def test_a_peer_of_which_nothing_at_all_is_heard_has_not_ended_its_sentence() -> None:
+    async with World(Limits(input_stall_s=3)) as world:
+        world.transport.lives_until = world.clock.now() + 0.1
+        await world.client(SPEECH)
+        await world.clock.advance(7.0)
+        assert "input_audio_buffer.speech_stopped" not in world.transport.types
+        world.transport.lives_until = float("inf")
+        await world.clock.advance(3.0)
+        assert "input_audio_buffer.speech_stopped" in world.transport.types
+
+
 async def test_a_session_whose_time_is_up_is_closed_with_a_reason() -> None:
     async with World(Limits(session_s=60)) as world:
         await world.clock.advance(62)
@@ -434,6 +450,69 @@ async def test_a_session_that_is_ending_is_stopped_and_taken_over_without_harm()
         assert world.transport.closed is not None
         assert world.transport.closed[0] == 1008
         assert late.closed == world.transport.closed
+
+
+RESUMABLE = '{"type": "session.update", "session": {"type": "realtime", "parlour": {"resume": true}}}'
+
+
+async def resumed(world: World, code: int | None = 1006) -> Resumed:
+    """What a client is told that comes back after its connection was lost."""
+    if code is not None:
+        await world.transport.incoming.put(PeerGone(code))
+        await settle()
+    world.transport = FakeTransport()
+    await world.serve(Connection(world.transport, resumed_by="good"))
+    first = world.transport.sent[0]
+    assert isinstance(first, Resumed)
+    return first
+
+
+async def test_who_comes_back_is_told_how_long_nothing_was_heard_of_it() -> None:
+    async with World() as world:
+        await world.client(RESUMABLE)
+        assert (await resumed(world)).input_silent_ms is None
+        await world.client(SILENCE)
+        await world.clock.advance(3.0)
+        await world.client(CREATE)  # what is not sound makes no difference
+        await world.clock.advance(0.25)
+        assert (await resumed(world)).input_silent_ms == 3250
+        await world.client('{"type": "input_audio_buffer.append", "audio": "AAA="}')
+        await world.client('{"type": "input_audio_buffer.append", "audio": "AAAA"}')  # refused: half a sample
+        await world.clock.advance(1.0)
+        assert (await resumed(world)).input_silent_ms == 1000
+
+
+async def test_speech_that_a_stopped_server_lost_counts_as_not_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("realtime.runner.time.time", lambda: 1_000_000.0)
+    async with World() as world:
+        await world.client(RESUMABLE)
+        for _ in range(10):
+            await world.client(SILENCE)
+        await world.clock.advance(2.0)
+        for _ in range(10):
+            await world.client(SPEECH)
+        await world.clock.advance(1.0)
+        stored = Snapshot.decode(world.runner.snapshot().encode())
+    assert stored is not None
+    monkeypatch.setattr("realtime.runner.time.time", lambda: 1_000_004.0)
+    after = World()
+    after.runner.restore(stored)
+    after.task = asyncio.create_task(after.runner.run())
+    try:
+        # The sentence was not over, so it is not stored, nor what was heard just before it: up to 3 + 4 s ago.
+        assert (await resumed(after, None)).input_silent_ms == 7000
+    finally:
+        await after.leave()
+        await after.task
+
+
+async def test_a_sentence_at_the_very_beginning_is_sent_again_to_the_next_server() -> None:
+    async with World() as world:
+        await world.client(RESUMABLE.replace("{", '{"event_id": "e1", ', 1))
+        await world.client(SPEECH.replace("{", '{"event_id": "e2", ', 1))
+        await world.client(SPEECH.replace("{", '{"event_id": "e3", ', 1))
+        stored = world.runner.snapshot()
+    assert (stored.resend_after, stored.audio_ms) == ("e1", 0)
 
 
 async def test_each_turn_leaves_one_record_with_its_times() -> None:

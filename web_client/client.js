@@ -147,7 +147,10 @@ export class RealtimeClient {
   /** Send 20 ms of the microphone; until the connection stands they wait. @param {Int16Array} pcm */
   sendAudio(pcm) {
     if (this.stalled()) this.giveUp();
-    if (this.open && this.call?.carriesSound()) return;
+    if (this.open && this.call?.carriesSound()) {
+      if (this.resumable) this.resumption.carry(pcm, performance.now());
+      return;
+    }
     if (this.send({ type: "input_audio_buffer.append", audio: encodePcm(pcm) })) return;
     this.waiting.push(pcm);
     if (this.waiting.length > WAITING_FRAMES) this.waiting.shift();
@@ -249,6 +252,7 @@ export class RealtimeClient {
     /** @type {WireEvent[]} */
     const standIn = [];
     const request = this.resumption.request(!this.serverPlayed);
+    const askedAtMs = performance.now();
     socket.onmessage = (/** @type {{data: string}} */ { data }) => {
       if (socket !== this.socket) return;
       const event = JSON.parse(data);
@@ -257,15 +261,15 @@ export class RealtimeClient {
       clearTimeout(this.timer);
       this.begin(socket);
       if (refused) this.beginAnew(standIn);
-      else this.goOn(event);
+      else this.goOn(event, askedAtMs);
     };
     socket.send(JSON.stringify(request));
     this.listener.sent(request);
   }
 
-  /** @param {WireEvent} resumed */
-  goOn(resumed) {
-    const missed = this.resumption.resumed(resumed);
+  /** @param {WireEvent} resumed @param {number} askedAtMs */
+  goOn(resumed, askedAtMs) {
+    const missed = this.resumption.resumed(resumed, askedAtMs);
     for (const event of missed) this.transmit(event); // in the order in which they were made
     this.listener.resumed(resumed);
   }

@@ -4,10 +4,14 @@
  * to be sent again where the server missed it. Pure; see docs/resume.md.
  */
 
+import { encodePcm } from "./base64.js";
+
 /** @typedef {import("./effects.js").WireEvent} WireEvent */
 
 export const KEPT_MS = 30_000;
 export const KEPT_EVENTS = 3_000; // half a minute of speech is 1,500; with more, the oldest go
+
+const UNDER_WAY_MS = 40; // what the encoder and a dying network still held; a breath twice is better than none
 
 export class Resumption {
   /** @param {string} stem of this page's event ids, unlike any other page's of the same conversation */
@@ -21,16 +25,29 @@ export class Resumption {
     this.count = 0;
     /** @type {{event: WireEvent, atMs: number}[]} oldest first */
     this.kept = [];
+    /** @type {{pcm: Int16Array, atMs: number}[]} speech that went another way than as an event, oldest first */
+    this.carried = [];
+  }
+
+  /** Keep what the microphone heard while a call carried it. @param {Int16Array} pcm @param {number} nowMs */
+  carry(pcm, nowMs) {
+    this.carried.push({ pcm, atMs: nowMs });
+    while (this.carried[0].atMs < nowMs - KEPT_MS) this.carried.shift();
   }
 
   /** Give an event that is to be sent its id, and keep it for a while. @param {WireEvent} event @param {number} nowMs */
   keep(event, nowMs) {
-    this.count += 1;
-    const id = `${this.stem}_${this.count}`;
-    const numbered = { ...event, event_id: event.event_id ? `${event.event_id}.${id}` : id };
+    const numbered = this.number(event);
     this.kept.push({ event: numbered, atMs: nowMs });
     while (this.kept[0].atMs < nowMs - KEPT_MS || this.kept.length > KEPT_EVENTS) this.kept.shift();
     return numbered;
+  }
+
+  /** @param {WireEvent} event */
+  number(event) {
+    this.count += 1;
+    const id = `${this.stem}_${this.count}`;
+    return { ...event, event_id: event.event_id ? `${event.event_id}.${id}` : id };
   }
 
   /** @param {WireEvent} event from the session, not from one that only stands in for it */
@@ -46,14 +63,24 @@ export class Resumption {
    */
   request(hadSound = true) {
     const since = this.lastEventId === null || !hadSound ? {} : { last_event_id: this.lastEventId };
-    return { type: "parlour.resume", event_id: `${this.stem}_resume`, token: this.token, ...since };
+    const lost = this.lastEventId !== null; // else the conversation comes from another device, or from a page that left
+    return { type: "parlour.resume", event_id: `${this.stem}_resume`, token: this.token, lost, ...since };
   }
 
-  /** The session is back. @param {WireEvent} resumed @returns {WireEvent[]} what the server has missed */
-  resumed(resumed) {
+  /**
+   * The session is back.
+   * @param {WireEvent} resumed @param {number} askedAtMs when it was asked for
+   * @returns {WireEvent[]} what the server has missed: events, and speech that a call carried into nothing
+   */
+  resumed(resumed, askedAtMs) {
     this.renew(resumed);
     const last = this.kept.findIndex(({ event }) => event.event_id === resumed.last_client_event_id);
-    this.kept.splice(0, last + 1);
+    const heardUntilMs = askedAtMs - (resumed.input_silent_ms ?? Infinity) - UNDER_WAY_MS;
+    const unheard = this.carried
+      .filter(({ atMs }) => atMs > heardUntilMs)
+      .map(({ pcm, atMs }) => ({ event: this.number({ type: "input_audio_buffer.append", audio: encodePcm(pcm) }), atMs }));
+    this.carried = [];
+    this.kept = [...this.kept.slice(last + 1), ...unheard].sort((one, other) => one.atMs - other.atMs);
     return this.kept.map(({ event }) => event);
   }
 
@@ -68,6 +95,7 @@ export class Resumption {
     this.token = null;
     this.lastEventId = null;
     this.kept = [];
+    this.carried = [];
   }
 
   /** @param {WireEvent} event with a token */

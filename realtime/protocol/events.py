@@ -83,12 +83,13 @@ class Resume(ClientEvent, frozen=True, kw_only=True, tag="parlour.resume"):
 
     last_event_id: the last event that this client has of it, to be told what came after; without it
     the conversation is told anew, as to a device that knows nothing of it. history: whether its
-    earlier items are told too.
+    earlier items are told too. lost: the connection that serves it is dead, and nobody there is told.
     """
 
     token: str
     last_event_id: str | None = None
     history: bool = True
+    lost: bool = False
 
 
 class HandOver(ClientEvent, frozen=True, kw_only=True, tag="parlour.hand_over"):
@@ -472,12 +473,14 @@ class Resumed(ServerEvent, kw_only=True, tag="parlour.resumed"):
     """The earlier session goes on here. It stands outside the order of events: its id is no last_event_id.
 
     replayed: only what was missed follows; else the conversation as it stands. last_client_event_id:
-    the last event of this client that arrived; what it sent after that, it sends again.
+    the last event of this client that arrived; what it sent after that, it sends again. input_silent_ms: how
+    long no input audio had come before this, for a client whose sound has no events; null: none ever came.
     """
 
     session: SessionConfig
     replayed: bool
     last_client_event_id: str | None
+    input_silent_ms: int | None
     playing: list[Playing]
     token: str
     grace_s: float

@@ -63,7 +63,8 @@ class StoredPlayout(Struct):
 
 class Snapshot(Struct):
     """owes_answer: an answer was being made. n_told: events so far. fixed: of the configuration.
-    resend_after: the client's event after which it sends again."""
+    resend_after: the client's event after which it sends again. input_until: when the input audio up to
+    audio_ms had come, in seconds since the epoch."""
 
     config: SessionConfig
     conversation_id: str
@@ -74,6 +75,7 @@ class Snapshot(Struct):
     n_told: int
     fixed: dict[str, Any] = {}
     resend_after: str | None = None
+    input_until: float | None = None
     version: int = VERSION
 
     def encode(self) -> bytes:
@@ -95,6 +97,7 @@ def _is_finite(snapshot: Snapshot) -> bool:
     times = [time for one in snapshot.items for time in (one.audio_ms, one.heard_ms or 0.0)]
     times += [mark_ms for one in snapshot.items for mark_ms, _ in one.marks]
     times += [time for one in snapshot.playouts for time in (one.sent_ms, one.heard_ms)]
+    times.append(snapshot.input_until or 0.0)
     times += [start_ms for one in snapshot.playouts for start_ms, _ in one.pieces]
     return all(map(math.isfinite, times))
 

@@ -64,6 +64,11 @@ class Transport(Protocol):
         """Wait until more audio may be queued."""
         ...
 
+    def lives(self, since: float) -> bool:
+        """Whether anything came from the peer since then (of `time.monotonic`); True where nothing comes
+        from one that has nothing to say, so that its silence means nothing."""
+        ...
+
     async def run(self) -> None:
         """Carry what is queued to the peer, until cancelled. Raises PeerGone."""
         ...

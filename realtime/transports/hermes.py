@@ -164,6 +164,9 @@ class HermesTransport:
     async def room(self) -> None:
         await self._room.wait()
 
+    def lives(self, since: float) -> bool:
+        return True
+
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._carry(), name="messages")

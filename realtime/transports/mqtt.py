@@ -265,6 +265,9 @@ class MqttTransport:
         await self._outbox.room()
         await self._audio_room.wait()
 
+    def lives(self, since: float) -> bool:
+        return True
+
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._carry_events(), name="events")

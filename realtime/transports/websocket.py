@@ -79,6 +79,9 @@ class WebSocketTransport:
     async def room(self) -> None:
         await self._outbox.room()
 
+    def lives(self, since: float) -> bool:
+        return True
+
     async def run(self) -> None:
         self._sending_since = None
         async with asyncio.TaskGroup() as tasks:

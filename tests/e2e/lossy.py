@@ -54,6 +54,10 @@ class LossyNetwork:
         delay_s = self._random.uniform(0.0, self._jitter_s)
         asyncio.get_running_loop().call_later(delay_s, self._deliver, data, towards)
 
+    def cut(self) -> None:
+        """From now on nothing passes, and nobody is told."""
+        self._loss = 1.0
+
     def through(self, description: str) -> str:
         """The description with our address in it: the first time the caller's, then the server's.
 

@@ -151,6 +151,9 @@ class WebRtcTransport:
         await self._outbox.room()
         await self._track.room()
 
+    def lives(self, since: float) -> bool:
+        return self._peer.heard_at > since
+
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._carry(), name="carrier")

@@ -50,17 +50,17 @@ async def gateway() -> AsyncIterator[Gateway]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def page(quiet_browser: Browser) -> AsyncIterator[Page]:
-    async for opened in _new_page(quiet_browser):
+    async for opened in new_page(quiet_browser):
         yield opened
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def talking_page(talking_browser: Browser) -> AsyncIterator[Page]:
-    async for opened in _new_page(talking_browser):
+    async for opened in new_page(talking_browser):
         yield opened
 
 
-async def _new_page(browser: Browser) -> AsyncIterator[Page]:
+async def new_page(browser: Browser) -> AsyncIterator[Page]:
     """A page of its own; an exception in it, or a message of the content policy, fails the test."""
     context = await browser.new_context(viewport={"width": 1280, "height": 800})
     context.set_default_timeout(WAIT_S * 1000)
