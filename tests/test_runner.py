@@ -499,7 +499,7 @@ async def test_speech_that_a_stopped_server_lost_counts_as_not_heard(monkeypatch
     after.runner.restore(stored)
     after.task = asyncio.create_task(after.runner.run())
     try:
-        # The sentence was not over, so it is not stored, nor what was heard just before it: up to 3 + 4 s ago.
+        # The sentence was not over, so it is not stored, nor what came just before: up to 3 + 4 s ago.
         assert (await resumed(after, None)).input_silent_ms == 7000
     finally:
         await after.leave()

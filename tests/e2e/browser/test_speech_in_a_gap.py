@@ -1,5 +1,5 @@
-"""A network that dies without a word while somebody speaks: the page notices after seconds, and nothing of the
-sentence is missing on the server.
+"""A network that dies without a word while somebody speaks: the page notices after seconds, and nothing of
+the sentence is missing on the server.
 """
 
 from collections.abc import AsyncIterator
