@@ -348,7 +348,9 @@ class Runner:
         return True
 
     def _peer_lives(self) -> bool:
-        """It is the user who is silent, and not a network that has died."""
+        """It is the user who is silent, and not a network that has died and may be replaced by another."""
+        if not self.replay.keeps:
+            return True
         last_sound_at = self._clock.now() if self._heard_at is None else self._heard_at
         return self._attendance.transport.lives(last_sound_at + LEFT_WITH_SOUND_S)
 

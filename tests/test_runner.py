@@ -279,6 +279,7 @@ class World:
         await settle()
 
 
+RESUMABLE = '{"type": "session.update", "session": {"type": "realtime", "parlour": {"resume": true}}}'
 CREATE = '{"type": "response.create"}'
 SPEECH = '{"type": "input_audio_buffer.append", "audio": "%s"}' % ("AQAB" * 1600)  # 100 ms
 SILENCE = '{"type": "input_audio_buffer.append", "audio": "%s"}' % ("AAAA" * 1600)
@@ -341,11 +342,20 @@ async def test_speech_that_ends_without_another_sample_is_a_turn_all_the_same() 
 
 async def test_a_peer_of_which_nothing_at_all_is_heard_has_not_ended_its_sentence() -> None:
     async with World(Limits(input_stall_s=3)) as world:
+        await world.client(RESUMABLE)
         world.transport.lives_until = world.clock.now() + 0.1
         await world.client(SPEECH)
         await world.clock.advance(7.0)
         assert "input_audio_buffer.speech_stopped" not in world.transport.types
         world.transport.lives_until = float("inf")
+        await world.clock.advance(3.0)
+        assert "input_audio_buffer.speech_stopped" in world.transport.types
+
+
+async def test_without_resume_a_sentence_ends_with_its_sound_whatever_the_peer_does() -> None:
+    async with World(Limits(input_stall_s=3)) as world:
+        world.transport.lives_until = 0.0
+        await world.client(SPEECH)
         await world.clock.advance(3.0)
         assert "input_audio_buffer.speech_stopped" in world.transport.types
 
@@ -450,9 +460,6 @@ async def test_a_session_that_is_ending_is_stopped_and_taken_over_without_harm()
         assert world.transport.closed is not None
         assert world.transport.closed[0] == 1008
         assert late.closed == world.transport.closed
-
-
-RESUMABLE = '{"type": "session.update", "session": {"type": "realtime", "parlour": {"resume": true}}}'
 
 
 async def resumed(world: World, code: int | None = 1006) -> Resumed:

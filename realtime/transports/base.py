@@ -65,8 +65,7 @@ class Transport(Protocol):
         ...
 
     def lives(self, since: float) -> bool:
-        """Whether anything came from the peer since then (of `time.monotonic`); True where nothing comes
-        from one that has nothing to say, so that its silence means nothing."""
+        """Whether there is reason to think so, when no sound has come since then (of `time.monotonic`)."""
         ...
 
     async def run(self) -> None:

@@ -22,6 +22,9 @@ from realtime.transports.base import PeerGone
 
 CLOSE_REASON_BYTES_MAX = 123  # RFC 6455 5.5: a control frame holds 125 bytes, two are the code
 CLOSE_WITHIN_S = 2.0
+UNNOTICED_S = 12.0
+"""A TCP connection is as silent when its network has died as when its client has nothing to say; a client
+that sends all the time has noticed by then."""
 
 
 class WebSocketTransport:
@@ -36,6 +39,7 @@ class WebSocketTransport:
         self._encoders: dict[str, OutputEncoder] = {}  # of the responses that speak now
         self._now = time.monotonic
         self._sending_since: float | None = None
+        self._heard_at = self._now()
         self.received_bytes = 0
         self.paces_playback = False
 
@@ -45,6 +49,7 @@ class WebSocketTransport:
             # uvicorn says 1005 also when the connection was lost, but then without a reason.
             code = message.get("code", 1006) if "reason" in message else 1006
             raise PeerGone(code, message.get("reason") or "")
+        self._heard_at = self._now()
         text = message.get("text")
         self.received_bytes = len(text or "")
         if text is None:
@@ -80,7 +85,7 @@ class WebSocketTransport:
         await self._outbox.room()
 
     def lives(self, since: float) -> bool:
-        return True
+        return self._heard_at > since or self._now() > since + UNNOTICED_S
 
     async def run(self) -> None:
         self._sending_since = None

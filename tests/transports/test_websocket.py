@@ -7,7 +7,7 @@ from starlette.types import Message
 
 from realtime.protocol.events import Cleared
 from realtime.transports.base import PeerGone
-from realtime.transports.websocket import WebSocketTransport
+from realtime.transports.websocket import UNNOTICED_S, WebSocketTransport
 
 
 class Socket:
@@ -44,6 +44,18 @@ async def test_a_peer_that_reads_again_is_first_told_why_it_was_closed() -> None
     [closed] = socket.sent
     assert (closed["type"], closed["code"]) == ("websocket.close", 1008)
     assert closed["reason"]
+
+
+async def test_a_connection_without_a_sign_of_life_lives_or_not_until_long_after() -> None:
+    transport = transport_on(Socket({"type": "websocket.receive", "text": "{}"}))
+    at = 1_000_000.0
+    transport._now = lambda: at
+    await transport.receive()
+    assert transport.lives(at - 1)
+    at += 5
+    assert not transport.lives(at - 4)
+    at += UNNOTICED_S
+    assert transport.lives(at - UNNOTICED_S - 4)
 
 
 async def test_what_is_queued_goes_out_before_the_close() -> None:
