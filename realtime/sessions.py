@@ -218,10 +218,13 @@ class Sessions:
 
         def on_turn(record: TurnRecord) -> None:
             nonlocal n_turns
-            if record.first_heard_ms is None:  # heard later: the same record again
-                n_turns += 1
-                self._metrics.observe_turn(record)
-            logger.info("turn", extra={"session_id": config.id, "turn": record.shown()})
+            about = {"session_id": config.id}
+            if record.is_told:
+                logger.info("turn heard", extra=about | {"turn": record.shown_heard()})
+                return
+            n_turns += 1
+            self._metrics.observe_turn(record)
+            logger.info("turn", extra=about | {"turn": record.shown()})
 
         runner = Runner(
             session,

@@ -16,7 +16,7 @@ from agent.api import (
 )
 from realtime.audio.endpointer import Endpointing
 from realtime.protocol.effects import Effect, Generate, Send
-from realtime.protocol.events import PlaybackReport, ResponseDone
+from realtime.protocol.events import OutputItemAdded, PlaybackReport, ResponseDone
 from realtime.protocol.inputs import FromAgent, SpeechStarted, SpeechStopped, Transcribed
 
 
@@ -46,6 +46,7 @@ class TurnRecord:
     output_tokens: int = 0
     underruns: int = 0
     failure: str = ""
+    is_told: bool = False  # it was finished, and is told again since it was heard
 
     def since_zero(self, now: float) -> float:
         return (now - self.zero_at) * 1000.0
@@ -72,16 +73,21 @@ class TurnRecord:
             "failure": self.failure,
         }
 
+    def shown_heard(self) -> dict[str, Any]:
+        """What a record has that was finished before it was heard, for the log's second line on it."""
+        shown = self.shown()
+        return {name: shown[name] for name in ("response_id", "item_id", "first_heard_ms", "underruns")}
+
 
 _PAD_MS = Endpointing().pad_ms  # of the silence that belongs to an utterance
 
 
 class TurnTrace:
-    """Observes one session. Each finished record is returned once, and again when it was heard."""
+    """Observes one session. Each finished record is returned once, and again if it was not heard before."""
 
     def __init__(self) -> None:
         self._open: dict[str, TurnRecord] = {}
-        self._unheard: dict[str, TurnRecord] = {}  # by item
+        self._unheard: dict[str, TurnRecord] = {}  # by item: that speak now, or spoke last
         self._speech_end: tuple[float, float, float] | None = None  # zero_at, decided at, audio ms
         self._speech_start_ms = 0
 
@@ -108,6 +114,11 @@ class TurnTrace:
             match effect:
                 case Generate(request=request):
                     self._begin(request, now)
+                case Send(event=OutputItemAdded(response_id=response_id, item=item)):
+                    record = self._open.get(response_id)
+                    if record is not None and record.item_id is None and _speaks(item):
+                        record.item_id = item.id
+                        self._unheard[item.id] = record
                 case Send(event=ResponseDone(response=response)):
                     record = self._open.pop(response.id, None)
                     if record is not None:
@@ -151,11 +162,13 @@ class TurnTrace:
     def _finish(self, record: TurnRecord, response: Any, now: float) -> TurnRecord:
         record.done_ms = record.since_zero(now)
         record.outcome = response.status
-        spoken = [item for item in response.output if getattr(item, "role", "") == "assistant"]
+        spoken = [item for item in response.output if _speaks(item)]
         if spoken:
             record.item_id = spoken[0].id
-            if record.first_heard_ms is None and record.first_audio_ms is not None:
-                self._unheard = {spoken[0].id: record}  # only the latest can still be heard first
+        # Only the latest can still be heard first.
+        self._unheard = {item_id: one for item_id, one in self._unheard.items() if one.done_ms is None}
+        if record.item_id and record.first_heard_ms is None and record.first_audio_ms is not None:
+            self._unheard[record.item_id] = record
         return record
 
     def _playback(self, report: PlaybackReport, now: float) -> list[TurnRecord]:
@@ -164,7 +177,14 @@ class TurnTrace:
             return []
         record.first_heard_ms = record.since_zero(now - report.played_ms / 1000.0)
         record.underruns = report.underruns
+        if record.done_ms is None:
+            return []  # it will be told when it is finished
+        record.is_told = True
         return [record]
+
+
+def _speaks(item: Any) -> bool:
+    return getattr(item, "role", "") == "assistant"
 
 
 def _answers_speech(request: AgentRequest) -> bool:

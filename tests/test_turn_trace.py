@@ -16,7 +16,7 @@ from agent.api import (
 )
 from realtime.audio.endpointer import Endpointing
 from realtime.protocol.effects import Generate, Send
-from realtime.protocol.events import PlaybackReport
+from realtime.protocol.events import OutputItemAdded, PlaybackReport
 from realtime.protocol.inputs import FromAgent, SpeechStarted, SpeechStopped
 from realtime.turn_trace import TurnTrace
 from tests.protocol.driver import Driver
@@ -35,6 +35,20 @@ def done_event(status: str = "completed") -> Send:
     response.feed(TextDelta("x"))
     effects = response.finish(GenerationDone()) if status == "completed" else response.cancel("turn_detected")
     return effects[-1]  # type: ignore[return-value]
+
+
+def item_event() -> Send:
+    """The real response.output_item.added of the item that done_event is about."""
+    driver = Driver()
+    driver.client("response.create")
+    response = driver.session.assistant.response  # type: ignore[union-attr]
+    response.id = "r1"
+    [added] = [one for one in response.feed(TextDelta("x")) if is_item_added(one)]
+    return added  # type: ignore[return-value]
+
+
+def is_item_added(effect: object) -> bool:
+    return isinstance(effect, Send) and isinstance(effect.event, OutputItemAdded)
 
 
 def spoken(trace: TurnTrace) -> None:
@@ -71,8 +85,21 @@ def test_the_first_heard_sample_is_told_once_when_the_listener_reports_it() -> N
     report = PlaybackReport(item_id=record.item_id, played_ms=100, underruns=2)
     (again,) = trace.observe(report, [], 12.2, 1600)
     assert again.first_heard_ms == pytest.approx(1100)
+    assert again.is_told
+    assert again.shown_heard()["underruns"] == 2
     assert again.underruns == 2
     assert trace.observe(report, [], 12.4, 1600) == []
+
+
+def test_an_answer_that_is_heard_while_it_is_made_is_told_once_with_all_its_times() -> None:
+    trace = TurnTrace()
+    spoken(trace)
+    trace.observe(FromAgent("r1", AudioDelta(bytes(4800), 1)), [item_event()], 11.9, 1600)
+    item_id = item_event().event.item.id  # type: ignore[attr-defined]
+    assert trace.observe(PlaybackReport(item_id=item_id, played_ms=50, underruns=1), [], 12.0, 1600) == []
+    (record,) = trace.observe(FromAgent("r1", GenerationDone()), [done_event()], 13.0, 1600)
+    assert (record.first_heard_ms, record.underruns, record.is_told) == (pytest.approx(950), 1, False)
+    assert trace.observe(PlaybackReport(item_id=item_id, played_ms=300, underruns=1), [], 13.1, 1600) == []
 
 
 def test_a_typed_turn_counts_from_its_request() -> None:

@@ -12,7 +12,7 @@ import { decodePcm } from "./base64.js";
  */
 
 const WAITING_ORDERS = 2_000; // minutes of sound, for the moment in which the worklet loads; more is not played
-const UNBLOCK_MS = 700; // a context that may run does so well within this
+const UNBLOCK_MS = 2_500; // a context that may run does so within this, also where its device has to wake up
 
 export class Speaker {
   /** @param {SpeakerListener} listener */
