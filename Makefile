@@ -33,7 +33,7 @@ help:
 run: $(INSTALLED) $(if $(RUNS_HERE),$(SPEECH_LM))
 	@$(BIN)/parlour serve --host $(HOST) --port $(PORT) --model $(MODEL) $(ARGS)
 
-# Browser tests need Chromium and node, and skip without them; TESTS_NO_SKIP=1 makes a skip a failure.
+# Browser tests need Chromium, Firefox with PulseAudio, and node, and skip without them; TESTS_NO_SKIP=1 makes a skip a failure.
 test: $(INSTALLED) $(TESTED_WITH)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
