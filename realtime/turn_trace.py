@@ -175,7 +175,8 @@ class TurnTrace:
         record = self._unheard.pop(report.item_id, None)
         if record is None:
             return []
-        record.first_heard_ms = record.since_zero(now - report.played_ms / 1000.0)
+        heard_ms = record.since_zero(now - report.played_ms / 1000.0)
+        record.first_heard_ms = max(heard_ms, record.first_audio_ms or 0.0)  # a listener's clock is not ours
         record.underruns = report.underruns
         if record.done_ms is None:
             return []  # it will be told when it is finished

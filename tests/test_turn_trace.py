@@ -102,6 +102,16 @@ def test_an_answer_that_is_heard_while_it_is_made_is_told_once_with_all_its_time
     assert trace.observe(PlaybackReport(item_id=item_id, played_ms=300, underruns=1), [], 13.1, 1600) == []
 
 
+def test_nothing_is_heard_before_it_is_made() -> None:
+    trace = TurnTrace()
+    spoken(trace)
+    trace.observe(FromAgent("r1", AudioDelta(bytes(4800), 1)), [item_event()], 11.9, 1600)
+    item_id = item_event().event.item.id  # type: ignore[attr-defined]
+    trace.observe(PlaybackReport(item_id=item_id, played_ms=50, underruns=0), [], 11.93, 1600)
+    (record,) = trace.observe(FromAgent("r1", GenerationDone()), [done_event()], 13.0, 1600)
+    assert record.first_heard_ms == record.first_audio_ms
+
+
 def test_a_typed_turn_counts_from_its_request() -> None:
     trace = TurnTrace()
     trace.observe(None, [GENERATE], 50.0, 1600)
