@@ -108,7 +108,7 @@ class FakeTransport:
     async def run(self) -> None:
         await asyncio.Event().wait()
 
-    def part(self) -> list[PlaybackReport]:
+    def part(self, is_lost: bool) -> list[PlaybackReport]:
         return []
 
     def abandon(self) -> None:

@@ -1,5 +1,6 @@
 """What was sent of the answers' audio, and how much of it was heard."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 _STALL_PATIENCE_S = 30.0
@@ -54,11 +55,14 @@ class Playback:
         self._playouts: list[Playout] = []
         self._away_since: float | None = None
 
-    def away(self, now: float, has_reported: bool) -> None:
-        """The listener is gone. has_reported: one who says what was heard, so that the rest was not."""
+    def away(self, now: float, heard_ms: Mapping[str, float], has_reported: bool) -> None:
+        """The listener is gone. heard_ms: of some items, whatever was reported before. has_reported: one who
+        says what was heard, so that the rest was not."""
         if self._away_since is None:
             self._away_since = now
         for playout in self._playouts:
+            if playout.item_id in heard_ms:
+                playout.reported_ms = heard_ms[playout.item_id]
             if playout.reported_ms is None and has_reported:
                 playout.reported_ms = 0.0
             elif playout.stopped_at is None:

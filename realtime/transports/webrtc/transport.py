@@ -158,9 +158,10 @@ class WebRtcTransport:
             tasks.create_task(self._peer.watch(), name="peer watch")
             tasks.create_task(self._watch(), name="slow peer watch")
 
-    def part(self) -> list[PlaybackReport]:
+    def part(self, is_lost: bool) -> list[PlaybackReport]:
         self._has_parted = True
-        return [_report(position) for position in self._track.part(self._peer.heard_at)]
+        arrived_by = self._peer.heard_at - (self._peer.round_trip_s if is_lost else 0.0)
+        return [_report(position) for position in self._track.part(arrived_by)]
 
     def abandon(self) -> None:
         self._outbox.clear()
