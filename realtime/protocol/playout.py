@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 _STALL_PATIENCE_S = 30.0
 _REPORT_ERROR_MS = 50.0  # rounding, and the listener's own resampling
+_EXACT_ERROR_MS = 1.0  # rounding
 
 
 @dataclass(slots=True)
@@ -13,6 +14,7 @@ class Playout:
 
     starts_at: when its first sample is heard, at the earliest. reported_ms: what the listener
     says to have heard; None of one who does not say. stopped_at: since when its listener is away.
+    error_ms: how far what is reported may be from the truth.
     """
 
     response_id: str
@@ -21,6 +23,7 @@ class Playout:
     sent_ms: float = 0.0
     reported_ms: float | None = None
     stopped_at: float | None = None
+    error_ms: float = _REPORT_ERROR_MS
 
     def heard_ms(self, now: float) -> float:
         if self.reported_ms is not None:
@@ -35,7 +38,7 @@ class Playout:
 
     def was_heard(self, heard_ms: float) -> bool:
         """Whether that is all of it, as exactly as a player can say."""
-        return heard_ms >= self.sent_ms - _REPORT_ERROR_MS
+        return heard_ms >= self.sent_ms - self.error_ms
 
     def is_past(self, now: float) -> bool:
         """Nobody hears it any more: it was heard to its end, or its player has long stalled."""
@@ -62,7 +65,7 @@ class Playback:
             self._away_since = now
         for playout in self._playouts:
             if playout.item_id in heard_ms:
-                playout.reported_ms = heard_ms[playout.item_id]
+                playout.reported_ms, playout.error_ms = heard_ms[playout.item_id], _EXACT_ERROR_MS
             if playout.reported_ms is None and has_reported:
                 playout.reported_ms = 0.0
             elif playout.stopped_at is None:
@@ -70,6 +73,7 @@ class Playback:
 
     def back(self, now: float) -> None:
         for playout in self._playouts:
+            playout.error_ms = _REPORT_ERROR_MS
             if playout.stopped_at is not None:
                 playout.starts_at += now - playout.stopped_at
                 playout.stopped_at = None

@@ -100,13 +100,14 @@ async def test_a_call_that_vanished_goes_on_where_it_was_heard(lead_s: float, kn
             assert len(set(told)) == len(told)
 
 
-async def test_what_was_on_its_way_when_the_network_died_comes_again(server: Server) -> None:
+@pytest.mark.parametrize("heard_s", [0.3, 3.0], ids=["before any report", "after reports"])
+async def test_what_was_on_its_way_when_the_network_died_comes_again(server: Server, heard_s: float) -> None:
     hosts = get_host_addresses(use_ipv4=True, use_ipv6=False)
     if not hosts:
         pytest.skip("this machine has no address but loopback")
     async with (
         lossy_network(hosts[0], loss=0.0, jitter_s=0.0, delay_s=ONE_WAY_S) as network,
-        answering(server, 3.0, through=network.through) as (lost, token),
+        answering(server, heard_s, through=network.through) as (lost, token),
     ):
         lost.vanish()
         await asyncio.sleep(OUTAGE_S)

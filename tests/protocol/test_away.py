@@ -89,5 +89,13 @@ def test_what_was_on_its_way_when_the_connection_was_lost_is_not_heard() -> None
     driver.feed(PeerAway({item_id: 3_800}))
     assert playing(driver) == [3_800]
     driver.feed(PeerBack())
-    driver.client("parlour.playback", item_id=item_id, played_ms=4_000)
+    driver.client("parlour.playback", item_id=item_id, played_ms=3_990)
     assert playing(driver) == []
+
+
+def test_of_an_answer_that_the_server_plays_the_last_bit_comes_again_too() -> None:
+    for heard_ms, still in ((3_980, [3_980]), (4_000, [])):
+        driver = asked(ACKNOWLEDGES)
+        driver.say("One two three four. ", 4.0)
+        driver.feed(PeerAway({driver.session.playing(driver.now)[0].item_id: heard_ms}))
+        assert playing(driver) == still

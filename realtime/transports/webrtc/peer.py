@@ -76,8 +76,8 @@ class Peer:
 
     @property
     def round_trip_s(self) -> float:
-        """The longest of the last ones; 0 before any is known."""
-        return self._downlink.round_trip_s
+        """The longest that the peer reported lately; before it reported any, that of a connectivity check."""
+        return self._downlink.round_trip_s or self._path.round_trip_s
 
     @property
     def heard_at(self) -> float:

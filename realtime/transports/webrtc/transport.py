@@ -30,7 +30,7 @@ from realtime.protocol.events import (
     SessionCreated,
     SessionUpdated,
 )
-from realtime.transports.base import OwnIds, PeerGone
+from realtime.transports.base import UNTOLD_MS_MAX, OwnIds, PeerGone
 from realtime.transports.webrtc.events import OutputBufferCleared, OutputBufferStarted, OutputBufferStopped
 from realtime.transports.webrtc.ice import IceSettings
 from realtime.transports.webrtc.offer import Offer
@@ -160,7 +160,8 @@ class WebRtcTransport:
 
     def part(self, is_lost: bool) -> list[PlaybackReport]:
         self._has_parted = True
-        arrived_by = self._peer.heard_at - (self._peer.round_trip_s if is_lost else 0.0)
+        on_its_way_s = min(self._peer.round_trip_s, UNTOLD_MS_MAX / 1000) if is_lost else 0.0
+        arrived_by = self._peer.heard_at - on_its_way_s
         return [_report(position) for position in self._track.part(arrived_by)]
 
     def abandon(self) -> None:
