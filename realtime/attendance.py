@@ -123,9 +123,10 @@ class Attendance:
             gone = await self._serve(connection) or PeerGone(MOVED, "the session goes on elsewhere")
             self._connection, self._transport = None, Nobody(self._served.replay, self._attached)
             self._server_plays = connection.transport.paces_playback
-            for report in connection.transport.part():
+            reports = connection.transport.part(is_lost=True)
+            for report in reports:
                 self._served.heard(report)
-            self._served.feed(PeerAway())
+            self._served.feed(PeerAway({report.item_id: report.played_ms for report in reports}))
             dismissed = tasks.create_task(self._dismiss(connection, gone), name="farewell")
             if self._next is None:
                 await dismissed
@@ -147,7 +148,7 @@ class Attendance:
                 continue
             match ended:
                 case HandedOn() if connection is self._connection:
-                    connection.transport.part()
+                    connection.transport.part(is_lost=False)
                     connection.handed_on = ended
                     connection.left.set()
                     continue
@@ -264,7 +265,7 @@ class Attendance:
             return  # it has left meanwhile
         self._served.tell(Moved(token=token, expires_at=expires_at))
         # What this server has sent is heard to its end there; and no more of it is sent.
-        for report in connection.transport.part():
+        for report in connection.transport.part(is_lost=False):
             self._served.heard(report)
         await self._clock.sleep(PARTING_S)
         connection.leave.set()

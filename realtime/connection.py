@@ -129,7 +129,7 @@ class Nobody:
     async def run(self) -> None:
         pass
 
-    def part(self) -> list[PlaybackReport]:
+    def part(self, is_lost: bool) -> list[PlaybackReport]:
         return []
 
     def abandon(self) -> None:

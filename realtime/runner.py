@@ -51,7 +51,7 @@ from realtime.protocol.inputs import AudioReceived
 from realtime.protocol.session import Input, Session
 from realtime.protocol.snapshot import Snapshot, plays_of
 from realtime.replay import Replay
-from realtime.transports.base import PeerGone
+from realtime.transports.base import UNTOLD_MS_MAX, PeerGone
 from realtime.turn_trace import TurnRecord, TurnTrace
 from realtime.turns.base import TurnDetector
 
@@ -271,7 +271,8 @@ class Runner:
     def heard(self, report: PlaybackReport) -> None:
         self.feed(report)
         if self.replay.keeps:
-            self.replay.heard(report.item_id, report.played_ms)
+            # The last of it is kept: when the connection is lost, it may turn out that it was not heard.
+            self.replay.heard(report.item_id, report.played_ms - UNTOLD_MS_MAX)
 
     async def _resume(self, event: Resume, connection: Connection) -> None:
         """Raises HandedOn when there is such a session, and it is not this one."""

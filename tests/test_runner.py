@@ -113,7 +113,7 @@ class FakeTransport:
     async def run(self) -> None:
         await asyncio.Event().wait()
 
-    def part(self) -> list[PlaybackReport]:
+    def part(self, is_lost: bool) -> list[PlaybackReport]:
         return []
 
     def abandon(self) -> None:

@@ -3,6 +3,8 @@
 Best first: `conversation.item.truncate`; `parlour.playback`; audio cannot be heard faster than it lasts.
 """
 
+from collections.abc import Mapping
+
 from realtime.errors import ClientError
 from realtime.protocol.conversation import AssistantItem, Conversation
 from realtime.protocol.effects import Effect, Send, StopPlayback
@@ -28,9 +30,9 @@ class Heard:
         """When all that was sent has been heard; `now` if nothing plays."""
         return self._playback.ends_at(now)
 
-    def away(self, now: float) -> None:
-        """Nobody hears anything from now on."""
-        self._playback.away(now, has_reported=self.tells)
+    def away(self, now: float, heard_ms: Mapping[str, float]) -> None:
+        """Nobody hears anything from now on. heard_ms: of some items, whatever was reported before."""
+        self._playback.away(now, heard_ms, has_reported=self.tells)
 
     def back(self, now: float) -> None:
         self._playback.back(now)

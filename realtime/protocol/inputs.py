@@ -1,6 +1,7 @@
 """What can happen to a session, besides the client's own events and the agent's."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from agent.api import AgentEvent, Transcript
 
@@ -38,7 +39,12 @@ TurnSignal = SpeechStarted | SpeechPaused | SpeechStopped
 
 @dataclass(frozen=True, slots=True)
 class PeerAway:
-    """The connection is lost; the session waits for its client to come back."""
+    """The connection is lost; the session waits for its client to come back.
+
+    heard_ms: of each item of which the transport knows better than what was reported.
+    """
+
+    heard_ms: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,11 @@
 """What was sent of the answers' audio, and how much of it was heard."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 _STALL_PATIENCE_S = 30.0
 _REPORT_ERROR_MS = 50.0  # rounding, and the listener's own resampling
+_EXACT_ERROR_MS = 1.0  # rounding
 
 
 @dataclass(slots=True)
@@ -12,6 +14,7 @@ class Playout:
 
     starts_at: when its first sample is heard, at the earliest. reported_ms: what the listener
     says to have heard; None of one who does not say. stopped_at: since when its listener is away.
+    error_ms: how far what is reported may be from the truth.
     """
 
     response_id: str
@@ -20,6 +23,7 @@ class Playout:
     sent_ms: float = 0.0
     reported_ms: float | None = None
     stopped_at: float | None = None
+    error_ms: float = _REPORT_ERROR_MS
 
     def heard_ms(self, now: float) -> float:
         if self.reported_ms is not None:
@@ -34,7 +38,7 @@ class Playout:
 
     def was_heard(self, heard_ms: float) -> bool:
         """Whether that is all of it, as exactly as a player can say."""
-        return heard_ms >= self.sent_ms - _REPORT_ERROR_MS
+        return heard_ms >= self.sent_ms - self.error_ms
 
     def is_past(self, now: float) -> bool:
         """Nobody hears it any more: it was heard to its end, or its player has long stalled."""
@@ -54,11 +58,14 @@ class Playback:
         self._playouts: list[Playout] = []
         self._away_since: float | None = None
 
-    def away(self, now: float, has_reported: bool) -> None:
-        """The listener is gone. has_reported: one who says what was heard, so that the rest was not."""
+    def away(self, now: float, heard_ms: Mapping[str, float], has_reported: bool) -> None:
+        """The listener is gone. heard_ms: of some items, whatever was reported before. has_reported: one who
+        says what was heard, so that the rest was not."""
         if self._away_since is None:
             self._away_since = now
         for playout in self._playouts:
+            if playout.item_id in heard_ms:
+                playout.reported_ms, playout.error_ms = heard_ms[playout.item_id], _EXACT_ERROR_MS
             if playout.reported_ms is None and has_reported:
                 playout.reported_ms = 0.0
             elif playout.stopped_at is None:
@@ -66,6 +73,7 @@ class Playback:
 
     def back(self, now: float) -> None:
         for playout in self._playouts:
+            playout.error_ms = _REPORT_ERROR_MS
             if playout.stopped_at is not None:
                 playout.starts_at += now - playout.stopped_at
                 playout.stopped_at = None

@@ -138,9 +138,9 @@ class Session:
                     return self._speech_stopped(event, now)
                 case Transcribed() | TranscriptionError():
                     return self._transcribed(event)
-                case PeerAway():
+                case PeerAway(heard_ms=heard_ms):
                     self._is_away = True
-                    self._heard.away(now)
+                    self._heard.away(now, heard_ms)
                     return []
                 case PeerBack():
                     return self._back(now)
@@ -613,7 +613,7 @@ class Session:
                 for stored in snapshot.playouts
             ]
         )
-        self._heard.away(now)
+        self._heard.away(now, {})
         self._buffer.begin_at(snapshot.audio_ms)
         self._is_away = True
         last = self.conversation.find(self.conversation.last_id or "")

@@ -6,6 +6,9 @@ from realtime.errors import InvalidEvent
 from realtime.protocol.effects import Play
 from realtime.protocol.events import AnyClientEvent, PlaybackReport, ServerEvent
 
+UNTOLD_MS_MAX = 1_000
+"""So much of what was told to be heard may turn out not to have been, when a connection is lost."""
+
 
 class PeerGone(Exception):
     """The connection is over. code, reason: as in a WebSocket close (RFC 6455 7.4)."""
@@ -72,9 +75,13 @@ class Transport(Protocol):
         """Carry what is queued to the peer, until cancelled. Raises PeerGone."""
         ...
 
-    def part(self) -> list[PlaybackReport]:
+    def part(self, is_lost: bool) -> list[PlaybackReport]:
         """The session goes on without this connection: play no more. Returns what is still to be told of
-        what was heard."""
+        what was heard.
+
+        is_lost: with its network. What was on its way then was not heard, though it may have been told: a
+        report can be of up to UNTOLD_MS_MAX less than the one before.
+        """
         ...
 
     def abandon(self) -> None:

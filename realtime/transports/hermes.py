@@ -172,7 +172,7 @@ class HermesTransport:
             tasks.create_task(self._carry(), name="messages")
             tasks.create_task(self._attend(), name="attention")
 
-    def part(self) -> list[wire.PlaybackReport]:
+    def part(self, is_lost: bool) -> list[wire.PlaybackReport]:
         heard = self._pieces.heard(self._now())
         return [_report_of(heard)] if heard is not None else []
 

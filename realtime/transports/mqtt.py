@@ -274,7 +274,7 @@ class MqttTransport:
             tasks.create_task(self._carry_audio(), name="audio")
             tasks.create_task(self._attend(), name="attention")
 
-    def part(self) -> list[wire.PlaybackReport]:
+    def part(self, is_lost: bool) -> list[wire.PlaybackReport]:
         return []
 
     def abandon(self) -> None:

@@ -109,7 +109,7 @@ class WebSocketTransport:
                 self._outbox.clear()  # so that what it reads next, if it does, is why it was closed
                 raise PeerGone(1008, f"the peer has not read for {self._slow_peer_s:g} s")
 
-    def part(self) -> list[PlaybackReport]:
+    def part(self, is_lost: bool) -> list[PlaybackReport]:
         return []
 
     def abandon(self) -> None:

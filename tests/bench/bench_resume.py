@@ -35,6 +35,8 @@ LEAD_S = 0.5  # so that the answer is made while it is heard
 LOST_MS = 60.0
 """Less is how exactly a recording of Opus says where it ends."""
 SETTLES_WITHIN_S = 15.0
+STILL_S = 1.0
+"""When nothing was heard for so long, no more of an answer comes."""
 
 SESSION, SPEECH = "parlour.resume_token", "input_audio_buffer.speech_started"
 IN_SPEECH = "in mid-sentence"
@@ -73,6 +75,7 @@ class Step:
     faults: Counter[str] = field(default_factory=Counter)
     took_ms: list[float] = field(default_factory=list)
     again_ms: list[float] = field(default_factory=list)  # sound that came out twice; below 0: never
+    over_ms: list[float] = field(default_factory=list)  # of its turns: where the answer ended
 
 
 Tally = defaultdict[str, Step]
@@ -102,6 +105,8 @@ class Turn:
                         return
             await speaking
             await self._settled()
+            for step in killed:
+                step.over_ms.append(self._over_ms)
             fault = await self._fault()
         except (AssertionError, TimeoutError, OSError, MqttError) as error:
             fault = f"{type(error).__name__}: {error}"[:120]
@@ -162,17 +167,20 @@ class Turn:
         return self._peer.is_played_for or not resumed["replayed"]
 
     async def _settled(self) -> None:
-        peer = self._peer
-        await self._heard(N_SENTENCES * SENTENCE_MS - LOST_MS)
-        if peer.is_lossless:
-            await peer.until("response.done")
+        """Wait until nothing more is heard."""
+        if self._peer.is_lossless:
+            await self._peer.until("response.done")
+        await self._heard(LOST_MS)
+        heard_ms = 0.0
+        while heard_ms < self._position_ms:
+            heard_ms = self._position_ms
+            await asyncio.sleep(STILL_S)
 
     async def _fault(self) -> str:
         """What is wrong with the turn as a whole; "" for nothing."""
         peer = self._peer
-        over_ms = self._position_ms - N_SENTENCES * SENTENCE_MS
-        if abs(over_ms) > LOST_MS:
-            return f"{over_ms:+.0f} ms of sound"
+        if abs(self._over_ms) > LOST_MS:
+            return f"{self._over_ms:+.0f} ms of sound"
         # Of a text that was finished while a device was away, it is told nothing; it can ask.
         words = peer.words(self._item_id) if peer.is_lossless else await peer.history(self._item_id)
         if words != recital(N_SENTENCES):
@@ -194,6 +202,10 @@ class Turn:
         if not self._item_id and self._peer.answers():
             self._item_id = self._peer.answers()[0]
         return self._began_ms + self._peer.heard_ms[self._item_id]
+
+    @property
+    def _over_ms(self) -> float:
+        return self._position_ms - N_SENTENCES * SENTENCE_MS
 
     @property
     def _is_heard(self) -> bool:
@@ -232,6 +244,7 @@ def row(transport: str, name: str, step: Step) -> dict[str, Any]:
         "ms": Percentiles.of(step.took_ms).shown(0),
         "lost_ms": round(max([0.0, *(-ms for ms in step.again_ms)])),
         "again_ms": Percentiles.of(step.again_ms).shown(0),
+        "short_ms": round(max([0.0, *(-ms for ms in step.over_ms)])),
     }
 
 
@@ -246,12 +259,13 @@ def together(steps: Sequence[Step]) -> Step:
         whole.faults += step.faults
         whole.took_ms += step.took_ms
         whole.again_ms += step.again_ms
+        whole.over_ms += step.over_ms
     return whole
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
     columns = ["transport", "step", "kills", "resumed", "lost", "repeated", "refused", "faults"]
-    columns += ["p50 ms", "p95", "p99", "lost ms at most", "twice p95 ms"]
+    columns += ["p50 ms", "p95", "p99", "lost ms at most", "twice p95 ms", "short ms at most"]
     cells = [
         [
             *(one[name] for name in columns[:6]),
@@ -260,6 +274,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
             *(one["ms"][rank] for rank in ("p50", "p95", "p99")),
             one["lost_ms"],
             one["again_ms"]["p95"],
+            one["short_ms"],
         ]
         for one in rows
     ]

@@ -36,10 +36,11 @@ class _Side(asyncio.DatagramProtocol):
 
 
 class LossyNetwork:
-    """loss: share of packets; jitter_s: each takes between nothing and so long, evenly spread."""
+    """loss: share of packets; jitter_s: each takes up to so much longer than delay_s, evenly spread."""
 
-    def __init__(self, loss: float, jitter_s: float, seed: int) -> None:
+    def __init__(self, loss: float, jitter_s: float, seed: int, delay_s: float) -> None:
         self._loss = loss
+        self._delay_s = delay_s
         self._jitter_s = jitter_s
         self._random = random.Random(seed)
         self.passed = self.lost = 0
@@ -51,7 +52,7 @@ class LossyNetwork:
             self.lost += 1
             return
         self.passed += 1
-        delay_s = self._random.uniform(0.0, self._jitter_s)
+        delay_s = self._delay_s + self._random.uniform(0.0, self._jitter_s)
         asyncio.get_running_loop().call_later(delay_s, self._deliver, data, towards)
 
     def cut(self) -> None:
@@ -80,10 +81,10 @@ class LossyNetwork:
 
 @asynccontextmanager
 async def lossy_network(
-    host: str, loss: float, jitter_s: float, seed: int = 1
+    host: str, loss: float, jitter_s: float, seed: int = 1, delay_s: float = 0.0
 ) -> AsyncIterator[LossyNetwork]:
     """host: an address that both ends can reach."""
-    network = LossyNetwork(loss, jitter_s, seed)
+    network = LossyNetwork(loss, jitter_s, seed, delay_s)
     loop = asyncio.get_running_loop()
     for _ in range(2):
         _, side = await loop.create_datagram_endpoint(lambda: _Side(network), local_addr=(host, 0))

@@ -4,16 +4,18 @@ What the listener heard is measured where it is heard: in what the loudspeakers 
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
 import pytest
+from aioice.ice import get_host_addresses
 
 from agent.scripted import RECITAL
 from realtime.transports.webrtc import peer
 from tests.conftest import Server, running_server
+from tests.e2e.lossy import lossy_network
 from tests.e2e.resuming import ResumingClient
 from tests.e2e.test_webrtc import TAIL_S, ask
 from tests.e2e.webrtc_client import Caller, calling
@@ -22,6 +24,7 @@ ANSWER_MS = 10_000
 WITHIN_MS = 200
 BYTES_PER_MS = 48
 OUTAGE_S = 0.7
+ONE_WAY_S = 0.15
 
 
 def ws(server: Server) -> str:
@@ -29,9 +32,11 @@ def ws(server: Server) -> str:
 
 
 @asynccontextmanager
-async def answering(server: Server, heard_s: float = 1.5) -> AsyncIterator[tuple[Caller, str]]:
+async def answering(
+    server: Server, heard_s: float = 1.5, through: Callable[[str], str] = str
+) -> AsyncIterator[tuple[Caller, str]]:
     """A call of a session that can be resumed, in the middle of an answer, and the session's token."""
-    async with calling(server) as caller:
+    async with calling(server, through=through) as caller:
         caller.hear_at_once()
         await caller.say(type="session.update", session={"type": "realtime", "parlour": {"resume": True}})
         token = (await caller.until("parlour.resume_token"))["token"]
@@ -93,6 +98,25 @@ async def test_a_call_that_vanished_goes_on_where_it_was_heard(lead_s: float, kn
             assert (words(lost, caller) if knows else text_of(caller.events)) == RECITAL
             told = [event["event_id"] for event in [*lost.events, *caller.events]]
             assert len(set(told)) == len(told)
+
+
+@pytest.mark.parametrize("heard_s", [0.3, 3.0], ids=["before any report", "after reports"])
+async def test_what_was_on_its_way_when_the_network_died_comes_again(server: Server, heard_s: float) -> None:
+    hosts = get_host_addresses(use_ipv4=True, use_ipv6=False)
+    if not hosts:
+        pytest.skip("this machine has no address but loopback")
+    async with (
+        lossy_network(hosts[0], loss=0.0, jitter_s=0.0, delay_s=ONE_WAY_S) as network,
+        answering(server, heard_s, through=network.through) as (lost, token),
+    ):
+        lost.vanish()
+        await asyncio.sleep(OUTAGE_S)
+        async with resuming(server, token, last_of(lost)) as (caller, resumed):
+            [playing] = resumed["playing"]
+            again_ms = lost.sound_ms - playing["heard_ms"]
+            assert -40 < again_ms < 2_000 * ONE_WAY_S
+            await heard_to_its_end(caller)
+            assert abs(playing["heard_ms"] + caller.sound_ms - ANSWER_MS) < 40
 
 
 @pytest.mark.parametrize("knows", [True, False], ids=["with its last event", "knowing nothing"])

@@ -29,6 +29,7 @@ class WebRtcPeer(Peer):
         self._items: dict[str, str] = {}  # the spoken item of each response
         self._response_id: str | None = None  # whose sound comes
         self._nobodys: list[npt.NDArray[np.int16]] = []  # came before it was told whose it is
+        self._unclaimed: list[npt.NDArray[np.int16]] = []  # so, of connections that were lost
 
     async def begin(self, **session: Any) -> None:
         await self._call(has_session=True)
@@ -103,6 +104,8 @@ class WebRtcPeer(Peer):
 
     async def _call(self, has_session: bool) -> None:
         self._has_session, self._response_id = has_session, None
+        self._unclaimed += self._nobodys
+        self._nobodys = []
         caller = Caller()
         caller.on_event, caller.on_sound = self._came, self._heard
         response = await post(self._server, await caller.offer())
@@ -150,10 +153,11 @@ class WebRtcPeer(Peer):
         match event:
             case {"type": "parlour.resumed", "playing": playing}:
                 self._items |= {one["response_id"]: one["item_id"] for one in playing}
-                if playing:  # what the last connection had no time to say whose it was
-                    self._attribute(playing[0]["response_id"])
-                    self._response_id = None
-                self._nobodys = []
+                # What the last connection had no time to say whose it was. This one's may have come already,
+                # for sound overtakes events, and is none of it.
+                unclaimed, self._unclaimed = self._unclaimed, []
+                if playing:
+                    self._count(unclaimed, playing[0]["response_id"])
             case {"type": "response.output_item.added", "response_id": response_id, "item": item}:
                 if item["type"] == "message":
                     self._items[response_id] = item["id"]
@@ -167,15 +171,16 @@ class WebRtcPeer(Peer):
         """What is heard is of that response, and so is what was heard before that was told."""
         self._response_id = response_id
         waiting, self._nobodys = self._nobodys, []
-        for pcm in waiting:
-            self._heard(pcm)
+        self._count(waiting, response_id)
 
     def _heard(self, pcm: npt.NDArray[np.int16]) -> None:
-        ms = voiced_ms(pcm)
-        if not ms:
-            return
-        if self._response_id is None:
+        if self._response_id is not None:
+            self._count([pcm], self._response_id)
+        elif voiced_ms(pcm):
             self._nobodys.append(pcm)
-            return
-        self.heard_ms[self._items[self._response_id]] += ms
-        self._news.set()
+
+    def _count(self, pieces: list[npt.NDArray[np.int16]], response_id: str) -> None:
+        ms = sum(map(voiced_ms, pieces))
+        if ms:
+            self.heard_ms[self._items[response_id]] += ms
+            self._news.set()

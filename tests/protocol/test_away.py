@@ -78,3 +78,24 @@ def test_a_barge_in_after_the_return_keeps_what_was_heard_by_then() -> None:
     item_id = driver.last("response.output_item.done")["item"]["id"]
     [found] = driver.client("conversation.item.retrieve", item_id=item_id)
     assert found["item"]["content"][0]["transcript"] == "Word one here."
+
+
+def test_what_was_on_its_way_when_the_connection_was_lost_is_not_heard() -> None:
+    driver = asked(ACKNOWLEDGES)
+    driver.say("One two three four. ", 4.0)
+    item_id = driver.session.playing(driver.now)[0].item_id
+    driver.client("parlour.playback", item_id=item_id, played_ms=3_990)
+    assert playing(driver) == [], "to its end, as exactly as a player can say"
+    driver.feed(PeerAway({item_id: 3_800}))
+    assert playing(driver) == [3_800]
+    driver.feed(PeerBack())
+    driver.client("parlour.playback", item_id=item_id, played_ms=3_990)
+    assert playing(driver) == []
+
+
+def test_of_an_answer_that_the_server_plays_the_last_bit_comes_again_too() -> None:
+    for heard_ms, still in ((3_980, [3_980]), (4_000, [])):
+        driver = asked(ACKNOWLEDGES)
+        driver.say("One two three four. ", 4.0)
+        driver.feed(PeerAway({driver.session.playing(driver.now)[0].item_id: heard_ms}))
+        assert playing(driver) == still

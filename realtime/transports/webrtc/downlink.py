@@ -2,13 +2,17 @@
 
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable
 
-from aiortc.rtp import RtcpSenderInfo
+from aiortc.rtp import AnyRtcpPacket, RtcpRrPacket, RtcpSenderInfo, RtcpSrPacket
 
+from realtime.transports.base import UNTOLD_MS_MAX
+from realtime.transports.webrtc.reorder import RTP_HZ
 from realtime.transports.webrtc.rtp import RtpPacket
 from realtime.transports.webrtc.track import PlayoutTrack
 
+_ROUND_TRIPS = 3  # reports come about once a second
 _NTP_AHEAD_S = 2_208_988_800  # from 1900 to 1970
 
 
@@ -31,6 +35,12 @@ class Downlink:
         self._sent_at = 0.0  # the packet of that timestamp, in seconds since the epoch
         self._packets = 0
         self._octets = 0
+        self._round_trips_s: deque[float] = deque(maxlen=_ROUND_TRIPS)
+
+    @property
+    def round_trip_s(self) -> float:
+        """The longest of late, by the peer's reports; 0 before there were any."""
+        return max(self._round_trips_s, default=0.0)
 
     async def run(self) -> None:
         """Until cancelled; cancelled at any moment it loses nothing, and may be run again."""
@@ -50,12 +60,29 @@ class Downlink:
                 return  # who is gone, the peer's watch tells
 
     def report(self) -> RtcpSenderInfo | None:
-        """What has been sent; None before anything was."""
+        """What has been sent; None before anything was. Its two times are of this moment."""
         if not self._packets:
             return None
+        now = time.time()
         return RtcpSenderInfo(
-            ntp_timestamp=int((self._sent_at + _NTP_AHEAD_S) * 2**32),
-            rtp_timestamp=self._timestamp,
+            ntp_timestamp=_ntp(now),
+            rtp_timestamp=(self._timestamp + round((now - self._sent_at) * RTP_HZ)) & 0xFFFFFFFF,
             packet_count=self._packets & 0xFFFFFFFF,
             octet_count=self._octets & 0xFFFFFFFF,
         )
+
+    def report_came(self, packet: AnyRtcpPacket) -> None:
+        """The round trip is the time since our report, less how long the peer held it (RFC 3550 6.4.1)."""
+        if not isinstance(packet, RtcpSrPacket | RtcpRrPacket):
+            return
+        now = _ntp(time.time()) >> 16 & 0xFFFFFFFF
+        for told in packet.reports:
+            if told.ssrc == self.ssrc and told.lsr:
+                took_s = ((now - told.lsr - told.dlsr) & 0xFFFFFFFF) / 65_536
+                if took_s <= UNTOLD_MS_MAX / 1000:  # or the peer's clock is wrong
+                    self._round_trips_s.append(took_s)
+
+
+def _ntp(at: float) -> int:
+    """Seconds since 1970 -> since 1900, in 2^32nds."""
+    return int((at + _NTP_AHEAD_S) * 2**32)

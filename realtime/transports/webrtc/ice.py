@@ -62,10 +62,25 @@ class Port(StunProtocol):
         elif self.receiver.knows(addr[:2]):
             self.receiver.data_received(data, self.local_candidate.component)
 
+    async def request(
+        self,
+        request: Message,
+        addr: tuple[str, int],
+        integrity_key: bytes | None = None,
+        retransmissions: int | None = None,
+    ) -> tuple[Message, tuple[str, int]]:
+        """As aioice's; connectivity checks are timed."""
+        asked_at = time.monotonic()
+        answered = await super().request(request, addr, integrity_key, retransmissions)
+        if self.receiver.knows(addr[:2]):
+            self.receiver.round_trip_s = time.monotonic() - asked_at
+        return answered
+
 
 class PeerPath(Connection):
     """aioice's connection, with ports and an address of our choice; it knows when it last heard the peer.
 
+    round_trip_s: of the last connectivity check; 0 over a relay, whose checks are not seen here.
     on_media: takes RTP and RTCP past aioice's queue, which costs a turn of the event loop for each.
     """
 
@@ -74,6 +89,7 @@ class PeerPath(Connection):
         self._settings = settings
         self.on_media: Callable[[bytes], None] | None = None
         self.heard_at = time.monotonic()
+        self.round_trip_s = 0.0
 
     async def get_component_candidates(
         self, component: int, addresses: list[str], timeout: int = 5

@@ -75,6 +75,11 @@ class Peer:
             self._sctp.on("datachannel", self._channel_came)
 
     @property
+    def round_trip_s(self) -> float:
+        """The longest that the peer reported lately; before it reported any, that of a connectivity check."""
+        return self._downlink.round_trip_s or self._path.round_trip_s
+
+    @property
     def heard_at(self) -> float:
         """When something came from the peer last, on the clock of `time.monotonic`."""
         return self._path.heard_at
@@ -193,6 +198,7 @@ class Peer:
             if is_rtcp(data):
                 for report in RtcpPacket.parse(self._dtls._rx_srtp.unprotect_rtcp(data)):
                     self._uplink.report_came(report)
+                    self._downlink.report_came(report)
             elif self._offer.speaks:
                 self._uplink.packet_came(RtpPacket.parse(self._dtls._rx_srtp.unprotect(data)))
         except (SrtpError, *MALFORMED):

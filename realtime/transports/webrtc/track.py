@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from realtime.audio.opus import FRAME_BYTES, FRAME_MS, OpusEncoder
 from realtime.protocol.effects import Play
+from realtime.transports.base import UNTOLD_MS_MAX
 from realtime.transports.webrtc.playout import Frame, Playout, Position
 from realtime.transports.webrtc.reorder import RTP_HZ
 
@@ -30,11 +31,12 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """An item's audio was on its way up to there. is_all: to its end."""
+    """An item's audio was on its way up to there. is_all: to its end. from_ms: up to where it was before."""
 
     at_s: float
     position: Position
     is_all: bool
+    from_ms: int
 
 
 class PlayoutTrack:
@@ -52,6 +54,8 @@ class PlayoutTrack:
         self._slot = 0
         self._began_at: float | None = None
         self._sent: deque[_Sent] = deque()  # and not told; a peer that is silent is soon gone
+        self._told: deque[_Sent] = deque()  # lately enough to be told again
+        self._noted = Position("", 0)
         self._heard_ms: dict[str, int] = {}  # of each item that is not known to be heard to its end
 
     def play(self, play: Play) -> None:
@@ -75,6 +79,7 @@ class PlayoutTrack:
             return None
         items = [position.item_id for position in cut]
         self._sent = deque(sent for sent in self._sent if sent.position.item_id not in items)
+        self._told = deque(sent for sent in self._told if sent.position.item_id not in items)
         return [Position(item_id, self._heard_ms.pop(item_id, 0)) for item_id in items]
 
     def heard(self, alive_at: float, may_wait: bool) -> Position | None:
@@ -87,6 +92,9 @@ class PlayoutTrack:
             if may_wait and not any(sent.is_all and sent.at_s <= alive_at for sent in self._sent):
                 return None
             sent = self._sent.popleft()
+            self._told.append(sent)
+            while self._told[0].at_s < alive_at - UNTOLD_MS_MAX / 1000:
+                self._told.popleft()
             position = sent.position
             if sent.is_all:
                 self._heard_ms.pop(position.item_id, None)
@@ -97,14 +105,24 @@ class PlayoutTrack:
                 return position
         return None
 
-    def part(self, alive_at: float) -> list[Position]:
-        """Forget all audio; how far it was heard, as far as it has not been told."""
+    def part(self, arrived_by: float) -> list[Position]:
+        """Forget all audio; how far it was heard, as far as it has not been told.
+
+        arrived_by: what was sent until then has come to the peer. Where more was told of an item, its
+        position is told again.
+        """
         told = []
-        while (position := self.heard(alive_at, may_wait=False)) is not None:
+        while (position := self.heard(arrived_by, may_wait=False)) is not None:
             told.append(position)
-        if self._heard_ms:  # the item that is heard now, maybe from its beginning
+        lost = [sent for sent in self._told if sent.at_s > arrived_by]
+        if lost:
+            item_id = lost[-1].position.item_id
+            from_ms = next(sent.from_ms for sent in lost if sent.position.item_id == item_id)
+            told.append(Position(item_id, from_ms))
+        elif self._heard_ms:  # the item that is heard now, maybe from its beginning
             told.append(Position(*next(iter(self._heard_ms.items()))))
         self._playout.clear()
+        self._told.clear()
         self._sent.clear()
         self._heard_ms.clear()
         self._make_room()
@@ -170,10 +188,16 @@ class PlayoutTrack:
     def _note(self) -> None:
         now = time.monotonic()
         while (position := self._playout.ended()) is not None:
-            self._sent.append(_Sent(now, position, is_all=True))
+            self._sent.append(self._left(now, position, is_all=True))
         position = self._playout.progress()
         if position is not None:
-            self._sent.append(_Sent(now, position, is_all=False))
+            self._sent.append(self._left(now, position, is_all=False))
+
+    def _left(self, now: float, position: Position, is_all: bool) -> _Sent:
+        is_new = self._noted.item_id != position.item_id
+        from_ms = self._heard_ms.get(position.item_id, 0) if is_new else self._noted.played_ms
+        self._noted = position
+        return _Sent(now, position, is_all, from_ms)
 
     def _make_room(self) -> None:
         if not self._playout.is_full:

@@ -30,7 +30,7 @@ from realtime.protocol.events import (
     SessionCreated,
     SessionUpdated,
 )
-from realtime.transports.base import OwnIds, PeerGone
+from realtime.transports.base import UNTOLD_MS_MAX, OwnIds, PeerGone
 from realtime.transports.webrtc.events import OutputBufferCleared, OutputBufferStarted, OutputBufferStopped
 from realtime.transports.webrtc.ice import IceSettings
 from realtime.transports.webrtc.offer import Offer
@@ -161,9 +161,11 @@ class WebRtcTransport:
             tasks.create_task(self._peer.watch(), name="peer watch")
             tasks.create_task(self._watch(), name="slow peer watch")
 
-    def part(self) -> list[PlaybackReport]:
+    def part(self, is_lost: bool) -> list[PlaybackReport]:
         self._has_parted = True
-        return [_report(position) for position in self._track.part(self._peer.heard_at)]
+        on_its_way_s = min(self._peer.round_trip_s, UNTOLD_MS_MAX / 1000) if is_lost else 0.0
+        arrived_by = self._peer.heard_at - on_its_way_s
+        return [_report(position) for position in self._track.part(arrived_by)]
 
     def abandon(self) -> None:
         self._outbox.clear()

@@ -35,6 +35,36 @@ async def test_what_was_sent_since_the_last_sign_of_life_is_not_heard() -> None:
     assert playing.part(alive_at) == [Position("a", 4 * FRAME_MS)]
 
 
+async def test_parting_takes_back_what_was_told_and_had_not_arrived() -> None:
+    playing = track()
+    playing.play(play("a", 10, start_ms=500))
+    arrived_by = await sent(playing, 3)
+    alive_at = await sent(playing, 4)
+    assert playing.heard(alive_at, may_wait=False) == Position("a", 500 + 7 * FRAME_MS)
+    assert playing.part(arrived_by) == [Position("a", 500 + 3 * FRAME_MS)]
+    assert playing.part(arrived_by) == []
+
+
+async def test_parting_takes_back_the_whole_answer_if_nothing_of_it_had_arrived() -> None:
+    playing = track()
+    arrived_by = time.monotonic()
+    playing.play(play("a", 4, start_ms=500))
+    playing.finish("of a")
+    alive_at = await sent(playing, 4)
+    assert playing.heard(alive_at, may_wait=False) == Position("a", 500 + 4 * FRAME_MS)
+    assert playing.part(arrived_by) == [Position("a", 500)]
+
+
+async def test_what_was_told_of_an_answer_that_was_cut_off_is_not_taken_back() -> None:
+    playing = track()
+    arrived_by = time.monotonic()
+    playing.play(play("a", 10))
+    alive_at = await sent(playing, 4)
+    playing.heard(alive_at, may_wait=False)
+    playing.stop_playing("of a")
+    assert playing.part(arrived_by) == []
+
+
 async def test_parting_tells_of_an_answer_of_which_nothing_was_heard() -> None:
     playing = track()
     playing.play(play("a", 2))
