@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import get_args
 
 from realtime.access import Bearer
-from realtime.errors import InvalidEvent
+from realtime.errors import ClientError, InvalidEvent
 from realtime.flood import Bucket, EventBudget
 from realtime.metrics import Metrics
 from realtime.mqtt_link import Link, run_session
@@ -60,7 +60,8 @@ class _Device:
     deaf_until: float = 0.0
     session: MqttTransport | None = None
     task: asyncio.Task[None] | None = None
-    next_start: Start | None = None  # came while a session was ending
+    next_start: Start | None = None  # came while a session was ending, or a token was looked up
+    looking_up: asyncio.Task[None] | None = None  # another conversation's token
 
 
 class Speakers:
@@ -163,14 +164,14 @@ class Speakers:
         self, link: Link, device: _Device, event: OwnEvent | wire.AnyClientEvent, n_bytes: int
     ) -> None:
         match event:
-            case Start() if device.session is None:
+            case Start() if device.session is None and device.looking_up is None:
                 self._begin(link, device, event)
             case wire.Resume(token=token) if device.session is None:
                 self._remember(device, token)
                 self._begin(link, device, None)
             case wire.Resume(token=token, event_id=event_id):
-                self._take_over(device, token, event_id)
-            case Start() if device.session is not None and device.session.is_over:
+                self._take_over(link, device, token, event_id)
+            case Start() if device.looking_up is not None or (device.session and device.session.is_over):
                 device.next_start = event
             case _ if device.session is not None:
                 device.session.told(event, n_bytes)
@@ -181,17 +182,38 @@ class Speakers:
                     "no_session", "There is no session: send parlour.start first.", None, event.event_id
                 )
 
-    def _take_over(self, device: _Device, token: str, event_id: str | None) -> None:
-        """Another conversation in place of the device's own. Raises InvalidEvent."""
+    def _take_over(self, link: Link, device: _Device, token: str, event_id: str | None) -> None:
+        """Another conversation in place of the device's own, once it is known to be there. Raises
+        InvalidEvent."""
         transport, wanted = device.session, self._bearer(token).session_id
         assert transport is not None
         if not wanted:
             raise InvalidEvent("invalid_resume_token", "That is no resume token.", "token", event_id)
         if wanted in (self._bearer(known).session_id for known in (transport.token, transport.resumed_by)):
             return  # it goes on by itself
-        self._remember(device, token)
+        if device.looking_up is not None:
+            device.looking_up.cancel()  # the last word counts
         device.next_start = None
-        transport.leave(PeerGone(1000, "the device takes another conversation over"))
+        looking_up = self._leave_for(link, device, token, event_id)
+        device.looking_up = link.tasks.create_task(looking_up, name=f"token of {device.name}")
+
+    async def _leave_for(self, link: Link, device: _Device, token: str, event_id: str | None) -> None:
+        """The device's own conversation ends if the other one is there, and else goes on."""
+        try:
+            await self._sessions.check_token(token, self._bearer(token).owner)
+        except ClientError as error:
+            told = InvalidEvent(error.code, error.message, error.param, event_id)
+            self._complain(link, device, told, self._now())
+        else:
+            self._remember(device, token)
+            if device.session is not None:
+                device.session.leave(PeerGone(1000, "the device takes another conversation over"))
+            elif link.is_open and device.is_online and device.next_start is None:
+                self._begin(link, device, None)
+        device.looking_up = None
+        start, device.next_start = device.next_start, None
+        if start is not None and link.is_open:
+            self._event(link, device, start, 0)
 
     def _status(self, link: Link, device: _Device, is_online: bool) -> None:
         self._metrics.devices_online.inc(is_online - device.is_online)
