@@ -208,10 +208,16 @@ class Attendance:
         elif self._server_plays or connection.transport.paces_playback:
             # Of sound, the client had what it heard, whichever event it had last.
             unheard = self._unheard(playing)
+            again = {play.item_id for play in unheard if isinstance(play, do.Play)}
             replay.forget_sound()
             for told in missed:
-                if not isinstance(told.event, do.Play):
-                    connection.transport.send(told.event)
+                match told.event:
+                    case do.Play():
+                        pass
+                    case OutputAudioDone(item_id=item_id) if item_id in again:
+                        pass  # told after the sound
+                    case event:
+                        connection.transport.send(event)
             self._served.perform(unheard)
         else:
             for told in missed:

@@ -89,6 +89,7 @@ class Speaker:
     _client: Client | None = None
     _server: str = ""
     _token: str = ""  # with which the conversation can be resumed
+    _last_event_id: str | None = None
     _is_resuming: bool = False  # what was played is told under numbers of the lost connection
     _was_resumed: bool = False  # since this connection began
     _owed: set[str] = field(default_factory=set)  # items of which the rest is yet to come
@@ -177,10 +178,9 @@ class Speaker:
         await publish(client, topics.up(name, "format"), formats, qos=1, retain=True)
         self.shows = ""  # what came by now is old
         self._is_resuming = bool(self._token)
-        await publish(client, topics.up(name, "status"), "online", qos=1, retain=True)
         if self._token:
-            # A server that was not restarted knows already; it takes no notice of this.
-            await self._send("parlour.resume", token=self._token)
+            await self._send("parlour.resume", token=self._token, last_event_id=self._last_event_id)
+        await publish(client, topics.up(name, "status"), "online", qos=1, retain=True)
         await self._until(lambda: bool(self.shows) and not self._is_resuming)
         if self._was_resumed and not self.options.push_to_talk:
             await self._until(lambda: self.shows != "idle")  # that was of the time before
@@ -215,7 +215,7 @@ class Speaker:
             await self._say(silence)
         else:
             raise _TurnFailed("the server heard no end of a turn in the file.")
-        # That an answer is done is not told again after an interruption.
+        # A server that was restarted does not tell again that an answer is done.
         await self._until(lambda: turn.is_done or (turn.is_answered and self._was_resumed))
         await self._until(
             lambda: self.shows in ("idle", "listening") and self.playback.is_empty and not self._owed
@@ -293,6 +293,9 @@ class Speaker:
         self._news.set()
 
     def _take_event(self, event: object) -> None:
+        match event:
+            case {"type": str(kind), "event_id": str(event_id)} if event_id and kind != "parlour.resumed":
+                self._last_event_id = event_id
         match event:
             case {"type": "session.created"} if not self._is_resuming:
                 self._loudspeaker.reset()

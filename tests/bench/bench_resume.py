@@ -164,8 +164,7 @@ class Turn:
     async def _settled(self) -> None:
         peer = self._peer
         await self._heard(N_SENTENCES * SENTENCE_MS - LOST_MS)
-        if peer.is_lossless:
-            await peer.until("response.done")
+        await peer.until("response.done")
 
     async def _fault(self) -> str:
         """What is wrong with the turn as a whole; "" for nothing."""
@@ -173,16 +172,13 @@ class Turn:
         over_ms = self._position_ms - N_SENTENCES * SENTENCE_MS
         if abs(over_ms) > LOST_MS:
             return f"{over_ms:+.0f} ms of sound"
-        # Of a text that was finished while a device was away, it is told nothing; it can ask.
-        words = peer.words(self._item_id) if peer.is_lossless else await peer.history(self._item_id)
-        if words != recital(N_SENTENCES):
+        if peer.words(self._item_id) != recital(N_SENTENCES):
             return "words"
         if len(peer.answers()) != 1:
             return f"{len(peer.answers())} answers"
-        if peer.is_lossless:
-            for kind in ("input_audio_buffer.committed", "response.created", "response.done"):
-                if len(peer.of(kind)) != 1:
-                    return f"{len(peer.of(kind))} times {kind}"
+        for kind in ("input_audio_buffer.committed", "response.created", "response.done"):
+            if len(peer.of(kind)) != 1:
+                return f"{len(peer.of(kind))} times {kind}"
         return ""
 
     async def _heard(self, ms: float) -> None:

@@ -10,7 +10,7 @@ from tests.speech import HZ, Utterance
 
 
 class MqttPeer(Peer):
-    is_lossless = False  # events that were missed are not told again, but what stands now is
+    is_played_for = True  # by the server's word: sound that came before is dropped
 
     def __init__(self, broker_url: str, name: str) -> None:
         super().__init__()
@@ -20,6 +20,7 @@ class MqttPeer(Peer):
         self._items: dict[int, str] = {}  # the item of each answer of this connection
         self._counted: dict[int, float] = {}  # of each answer, what `heard_ms` holds of it
         self._n_taken = self._n_sent = 0
+        self._last_event_id: str | None = None
         self._is_listened_to = False
         self._sounding: asyncio.Task[None] | None = None  # the piece of sound that is on its way
 
@@ -80,12 +81,15 @@ class MqttPeer(Peer):
 
     async def resume(self) -> Event:
         n_told = len(self.of("parlour.resumed"))
-        await self._connect()
+        await self._connect(self._where_it_was())
         return await self._resumed(n_told + 1)
 
     async def knock(self) -> None:
-        await self._connect()
+        await self._connect(self._where_it_was())
         await self.kill()
+
+    def _where_it_was(self) -> dict[str, Any]:
+        return {"token": self.token, "last_event_id": self._last_event_id}
 
     async def take_over(self, token: str) -> Event:
         await self._connect()
@@ -107,10 +111,10 @@ class MqttPeer(Peer):
         self._news.set()
         return resumed
 
-    async def _connect(self) -> None:
+    async def _connect(self, resume: dict[str, Any] | None = None) -> None:
         self._items, self._counted, self._n_taken = {}, {}, 0
         connection = AsyncExitStack()
-        opened = device(self._url, self._name, on_begin=self._listen_to)
+        opened = device(self._url, self._name, on_begin=self._listen_to, resume=resume)
         connected = await connection.enter_async_context(opened)
         self._device, self._connection = connected, connection
         self._news.set()
@@ -125,6 +129,8 @@ class MqttPeer(Peer):
                 self._items[event["answer"]] = event["item_id"]
             elif event["type"] == "parlour.moved":
                 connected.silence()
+            if event.get("event_id") and event["type"] != "parlour.resumed":
+                self._last_event_id = event["event_id"]
             self._took(event)
         for number, ms in connected.played.items():
             if number not in self._items:
