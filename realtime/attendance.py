@@ -186,6 +186,8 @@ class Attendance:
             self._served.perform(self._session.open())
             return
         token = await self._keeper.issue(self._served, connection.resumed_by)
+        if connection.played is not None:
+            self._served.heard(connection.played)
         self._transport = connection.transport
         # From here on without a pause: nothing may come between what was missed and what is new.
         replay = self._served.replay

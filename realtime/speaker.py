@@ -116,6 +116,10 @@ class Speaker:
             if playing is not None:
                 playing.cancel()
 
+    @property
+    def _latency_ms(self) -> int:
+        return self.devices.latency_ms if self.devices is not None else 0
+
     async def _run(self) -> int:
         backoff, tries = Backoff(), 0
         while True:
@@ -179,7 +183,8 @@ class Speaker:
         self.shows = ""  # what came by now is old
         self._is_resuming = bool(self._token)
         if self._token:
-            await self._send("parlour.resume", token=self._token, last_event_id=self._last_event_id)
+            played = {"played": found} if (found := self._loudspeaker.heard(self._latency_ms)) else {}
+            await self._send("parlour.resume", token=self._token, last_event_id=self._last_event_id, **played)
         await publish(client, topics.up(name, "status"), "online", qos=1, retain=True)
         await self._until(lambda: bool(self.shows) and not self._is_resuming)
         if self._was_resumed and not self.options.push_to_talk:
@@ -304,7 +309,7 @@ class Speaker:
             case {"type": "parlour.resumed", "token": str(token), "playing": list(playing)}:
                 self._token, self._is_resuming, self._was_resumed = token, False, True
                 self._owed = {one["item_id"] for one in playing}
-                self._loudspeaker.resumed({one["item_id"]: one["heard_ms"] for one in playing})
+                self._loudspeaker.resumed()
             case {"type": "parlour.closed", "code": int(code)} if code not in INTERRUPTED:
                 self._token, self._is_resuming = "", False
                 self._owed.clear()
@@ -314,9 +319,15 @@ class Speaker:
                 print("parlour: the conversation goes on elsewhere", file=sys.stderr)
             case {"type": "parlour.hand_over_token", "token": str(token)}:
                 print(f"{self.options.page}#resume={token}" if self.options.page else token, flush=True)
-            case {"type": "parlour.answer", "answer": int(answer), "item_id": str(item_id), "format": coding}:
+            case {
+                "type": "parlour.answer",
+                "answer": int(answer),
+                "item_id": str(item_id),
+                "start_ms": int(start_ms),
+                "format": coding,
+            }:
                 self._owed.discard(item_id)
-                self._loudspeaker.begins(answer, item_id, "opus" if coding == "opus" else "pcm")
+                self._loudspeaker.begins(answer, item_id, start_ms, "opus" if coding == "opus" else "pcm")
             case {"type": "output_audio_buffer.cleared", "answer": int(answer)}:
                 self._owed.clear()
                 self._loudspeaker.clear(answer)
@@ -336,14 +347,13 @@ class Speaker:
             self._failure = ""
 
     async def _acknowledge(self) -> None:
-        latency_ms = self.devices.latency_ms if self.devices is not None else 0
         told = (0, 0)
         while True:
             self._acknowledge_now.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(PLAYED_EVERY_S):
                     await self._acknowledge_now.wait()
-            position = self._loudspeaker.position(latency_ms)
+            position = self._loudspeaker.position(self._latency_ms)
             if position[0] and position != told and not self._is_resuming:
                 told = position
                 await self._send("parlour.played", answer=position[0], played_ms=position[1])

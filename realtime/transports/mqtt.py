@@ -262,6 +262,7 @@ class MqttTransport:
                     answer=answer.number,
                     item_id=play.item_id,
                     response_id=play.response_id,
+                    start_ms=round(answer.start_ms),
                     format=answer.format,
                 )
             )

@@ -152,6 +152,30 @@ async def test_what_was_told_while_a_device_was_away_is_told_once_and_in_order(
             assert len(set(ids)) == len(ids)
 
 
+async def test_the_answer_goes_on_where_the_device_says_that_it_played_to(tmp_path: Path) -> None:
+    async with running_broker(tmp_path) as broker, running_server(mqtt_url=broker.url) as server:
+        async with device(broker.url) as speaker:
+            await speaker.say("parlour.start", push_to_talk=True, session=sentences(3))
+            await speaker.sound(SPEECH)
+            await speaker.say("parlour.release")
+            await speaker.until(lambda: speaker.played.get(1, 0) > 500)
+            speaker.crash()
+            await no_sessions(server)
+        answer = speaker.of("parlour.answer")[0]
+        assert answer["start_ms"] == 0
+        resume = {
+            "token": speaker.of("parlour.resume_token")[-1]["token"],
+            "last_event_id": speaker.events[-1]["event_id"],
+            "played": {"item_id": answer["item_id"], "played_ms": 1234},  # from its buffer, while it was away
+        }
+        async with device(broker.url, resume=resume) as speaker:
+            [playing] = (await speaker.event("parlour.resumed"))["playing"]
+            assert playing["heard_ms"] == 1234
+            assert (await speaker.event("parlour.answer"))["start_ms"] == 1234
+            await speaker.until(lambda: speaker.played.get(1, 0) >= 3_000 - 1234)
+            assert speaker.played[1] == 3_000 - 1234
+
+
 async def test_a_wake_word_stops_an_answer_that_was_begun_before_the_device_was_lost(tmp_path: Path) -> None:
     async with (
         running_broker(tmp_path) as broker,
