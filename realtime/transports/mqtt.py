@@ -90,7 +90,6 @@ class MqttTransport:
         self._attention = attention
         self._remembered_s = remembered_s
         self._now = now
-        self._gone: PeerGone | None = None
         self._changed = asyncio.Event()
         self._shown: State | None = None
         # What comes up.
@@ -121,7 +120,7 @@ class MqttTransport:
 
     @property
     def is_over(self) -> bool:
-        return self._gone is not None
+        return self._up.gone is not None
 
     @property
     def making(self) -> frozenset[str]:
@@ -158,10 +157,8 @@ class MqttTransport:
 
     def leave(self, gone: PeerGone) -> None:
         """The device is gone, or is to go; the first word counts."""
-        if self._gone is None:
-            self._gone = gone
+        if self._up.end(gone):
             self.ended = (gone.code, gone.reason)
-            self._up.something.set()
             self._changed.set()
 
     def _start(self, start: Start, n_bytes: int) -> None:
@@ -209,12 +206,7 @@ class MqttTransport:
     # For the runner -----------------------------------------------------------------------
 
     async def receive(self) -> wire.AnyClientEvent | InvalidEvent:
-        while self._up.is_empty or self._gone is not None:
-            if self._gone is not None:
-                raise self._gone
-            self._up.something.clear()
-            await self._up.something.wait()
-        event, self.received_bytes = self._up.take()
+        event, self.received_bytes = await self._up.receive()
         return event
 
     def send(self, event: wire.ServerEvent) -> None:
@@ -320,7 +312,7 @@ class MqttTransport:
             message = await self._outbox.take()
             await self._publish(Letter(self._event_topic, message.text))
             self._n_carried += 1
-            if self._gone is None and message.event_id:
+            if self._up.gone is None and message.event_id:
                 self.last_event_id = message.event_id
             if self._begins_after:
                 self._audio_changed.set()
@@ -350,8 +342,8 @@ class MqttTransport:
         """Show what goes on, and let the device sleep when nothing does."""
         while True:
             self._changed.clear()
-            if self._gone is not None:
-                raise self._gone
+            if self._up.gone is not None:
+                raise self._up.gone
             now = self._now()
             match self._attention.wake(now):
                 case "asleep":
