@@ -187,6 +187,8 @@ class Attendance:
             self._served.perform(self._session.open())
             return
         token = await self._keeper.issue(self._served, connection.resumed_by)
+        if connection.played is not None:
+            self._served.heard(connection.played)
         self._transport = connection.transport
         # From here on without a pause: nothing may come between what was missed and what is new.
         replay = self._served.replay
@@ -209,10 +211,16 @@ class Attendance:
         elif self._server_plays or connection.transport.paces_playback:
             # Of sound, the client had what it heard, whichever event it had last.
             unheard = self._unheard(playing)
+            again = {play.item_id for play in unheard if isinstance(play, do.Play)}
             replay.forget_sound()
             for told in missed:
-                if not isinstance(told.event, do.Play):
-                    connection.transport.send(told.event)
+                match told.event:
+                    case do.Play():
+                        pass
+                    case OutputAudioDone(item_id=item_id) if item_id in again:
+                        pass  # told after the sound
+                    case event:
+                        connection.transport.send(event)
             self._served.perform(unheard)
         else:
             for told in missed:

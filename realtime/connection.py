@@ -18,8 +18,8 @@ class Connection:
 
     resumed_by: the token that its client has shown; "" for one that begins a session. last_event_id: the
     last event that this client has of the session; None: it knows nothing of it. history: whether such a
-    client is told the earlier items too. lost: the connection before it is dead. input_silent_ms: as in
-    Resumed. handed_on: set when it left to serve another session.
+    client is told the earlier items too. lost: the connection before it is dead. played: what its client has
+    heard by now. input_silent_ms: as in Resumed. handed_on: set when it left to serve another session.
     """
 
     transport: Transport
@@ -27,6 +27,7 @@ class Connection:
     last_event_id: str | None = None
     history: bool = True
     lost: bool = False
+    played: PlaybackReport | None = None
     input_silent_ms: int | None = None
     has_spoken: bool = False
     leave: asyncio.Event = field(default_factory=asyncio.Event)

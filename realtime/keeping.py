@@ -116,21 +116,13 @@ class SessionKeeper:
 
     async def find(self, token: str, owner: str) -> Resumable:
         """The session of a token, on this server or out of the store. Raises ClientError."""
-        claims = claims_of(RESUME_TOKEN, token)
-        session_id = claims.get("session") if claims else None
-        if not isinstance(session_id, str) or not session_id.isascii():  # no store takes half a surrogate
-            raise ClientError("invalid_resume_token", "That is no resume token.", "token")
+        session_id = _session_of(token)
         try:
             stored = await self._store.claim(session_id, hash_of(token), owner, self._holder, self._wall())
         except StoreError as error:
-            raise ClientError("resume_unavailable", f"The session cannot be looked up: {error}") from error
+            raise _no_answer(error) from error
         if stored is None:
-            raise ClientError(
-                "invalid_resume_token",
-                "This token does not resume a session: it was used already, its time is over, "
-                "or it was given to somebody else.",
-                "token",
-            )
+            raise _worthless()
         here = self._kept.get(session_id)
         if here is not None:
             here.tokens.pop(hash_of(token), None)
@@ -141,6 +133,15 @@ class SessionKeeper:
         if snapshot is None:
             raise ClientError("resume_unavailable", "What is stored of the session cannot be read here.")
         return self._revive(snapshot, owner)
+
+    async def check(self, token: str, owner: str) -> None:
+        """Whether `find` would find a session now; the token is not used up. Raises ClientError."""
+        try:
+            is_good = await self._store.has(_session_of(token), hash_of(token), owner, self._wall())
+        except StoreError as error:
+            raise _no_answer(error) from error
+        if not is_good:
+            raise _worthless()
 
     def changed(self, session: Resumable) -> None:
         kept = self._kept.get(session.session_id)
@@ -192,3 +193,25 @@ class SessionKeeper:
     def _sign(self, kept: _Kept, expires_at: float) -> str:
         claims = {"session": kept.session.session_id, "owner": kept.owner}
         return self._signer.sign(RESUME_TOKEN, claims, expires_at)
+
+
+def _session_of(token: str) -> str:
+    """The id of the session that a token says to be of. Raises ClientError."""
+    claims = claims_of(RESUME_TOKEN, token)
+    session_id = claims.get("session") if claims else None
+    if not isinstance(session_id, str) or not session_id.isascii():  # no store takes half a surrogate
+        raise ClientError("invalid_resume_token", "That is no resume token.", "token")
+    return session_id
+
+
+def _no_answer(error: StoreError) -> ClientError:
+    return ClientError("resume_unavailable", f"The session cannot be looked up: {error}")
+
+
+def _worthless() -> ClientError:
+    return ClientError(
+        "invalid_resume_token",
+        "This token does not resume a session: it was used already, its time is over, "
+        "or it was given to somebody else.",
+        "token",
+    )

@@ -11,10 +11,12 @@ OUTBOX_BYTES_MAX = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One message. response_id: of audio that may be dropped when that response is cut off."""
+    """One message. response_id: of audio that may be dropped when that response is cut off. event_id: of an
+    event, for those who count what has left."""
 
     text: str
     response_id: str | None = None
+    event_id: str = ""
 
 
 class Outbox:

@@ -40,6 +40,7 @@ from realtime.protocol.events import (
     ParlourHeard,
     ParlourTurn,
     PlaybackReport,
+    PlayedOf,
     ResponseDone,
     Resume,
     ResumeToken,
@@ -290,6 +291,7 @@ class Runner:
             last_event_id=event.last_event_id,
             history=event.history,
             lost=event.lost or event.last_event_id is not None,
+            played=_report_of(event.played) if event.played is not None else None,
         )
         raise HandedOn(found, again)
 
@@ -427,3 +429,7 @@ class _Mark(NamedTuple):
     audio_ms: int
     client_event: str | None
     heard_at: float | None
+
+
+def _report_of(played: PlayedOf) -> PlaybackReport:
+    return PlaybackReport(item_id=played.item_id, played_ms=played.played_ms)

@@ -144,6 +144,10 @@ class Sessions:
                 return
             session, connection = elsewhere.session, elsewhere.connection
 
+    async def check_token(self, token: str, owner: str) -> None:
+        """Whether a session would be resumed with it now. It is not used up by that. Raises ClientError."""
+        await self._keeper.check(token, owner)
+
     async def stop(self) -> None:
         """Let answers be heard to their end, as long as `drain_s` allows; then store what can be resumed.
 

@@ -89,6 +89,7 @@ class Speaker:
     _client: Client | None = None
     _server: str = ""
     _token: str = ""  # with which the conversation can be resumed
+    _last_event_id: str | None = None
     _is_resuming: bool = False  # what was played is told under numbers of the lost connection
     _was_resumed: bool = False  # since this connection began
     _owed: set[str] = field(default_factory=set)  # items of which the rest is yet to come
@@ -114,6 +115,10 @@ class Speaker:
         finally:
             if playing is not None:
                 playing.cancel()
+
+    @property
+    def _latency_ms(self) -> int:
+        return self.devices.latency_ms if self.devices is not None else 0
 
     async def _run(self) -> int:
         backoff, tries = Backoff(), 0
@@ -177,10 +182,10 @@ class Speaker:
         await publish(client, topics.up(name, "format"), formats, qos=1, retain=True)
         self.shows = ""  # what came by now is old
         self._is_resuming = bool(self._token)
-        await publish(client, topics.up(name, "status"), "online", qos=1, retain=True)
         if self._token:
-            # A server that was not restarted knows already; it takes no notice of this.
-            await self._send("parlour.resume", token=self._token)
+            played = {"played": found} if (found := self._loudspeaker.heard(self._latency_ms)) else {}
+            await self._send("parlour.resume", token=self._token, last_event_id=self._last_event_id, **played)
+        await publish(client, topics.up(name, "status"), "online", qos=1, retain=True)
         await self._until(lambda: bool(self.shows) and not self._is_resuming)
         if self._was_resumed and not self.options.push_to_talk:
             await self._until(lambda: self.shows != "idle")  # that was of the time before
@@ -215,7 +220,7 @@ class Speaker:
             await self._say(silence)
         else:
             raise _TurnFailed("the server heard no end of a turn in the file.")
-        # That an answer is done is not told again after an interruption.
+        # A server that was restarted does not tell again that an answer is done.
         await self._until(lambda: turn.is_done or (turn.is_answered and self._was_resumed))
         await self._until(
             lambda: self.shows in ("idle", "listening") and self.playback.is_empty and not self._owed
@@ -294,6 +299,9 @@ class Speaker:
 
     def _take_event(self, event: object) -> None:
         match event:
+            case {"type": str(kind), "event_id": str(event_id)} if event_id and kind != "parlour.resumed":
+                self._last_event_id = event_id
+        match event:
             case {"type": "session.created"} if not self._is_resuming:
                 self._loudspeaker.reset()
             case {"type": "parlour.resume_token", "token": str(token)}:
@@ -301,7 +309,7 @@ class Speaker:
             case {"type": "parlour.resumed", "token": str(token), "playing": list(playing)}:
                 self._token, self._is_resuming, self._was_resumed = token, False, True
                 self._owed = {one["item_id"] for one in playing}
-                self._loudspeaker.resumed({one["item_id"]: one["heard_ms"] for one in playing})
+                self._loudspeaker.resumed()
             case {"type": "parlour.closed", "code": int(code)} if code not in INTERRUPTED:
                 self._token, self._is_resuming = "", False
                 self._owed.clear()
@@ -311,9 +319,15 @@ class Speaker:
                 print("parlour: the conversation goes on elsewhere", file=sys.stderr)
             case {"type": "parlour.hand_over_token", "token": str(token)}:
                 print(f"{self.options.page}#resume={token}" if self.options.page else token, flush=True)
-            case {"type": "parlour.answer", "answer": int(answer), "item_id": str(item_id), "format": coding}:
+            case {
+                "type": "parlour.answer",
+                "answer": int(answer),
+                "item_id": str(item_id),
+                "start_ms": int(start_ms),
+                "format": coding,
+            }:
                 self._owed.discard(item_id)
-                self._loudspeaker.begins(answer, item_id, "opus" if coding == "opus" else "pcm")
+                self._loudspeaker.begins(answer, item_id, start_ms, "opus" if coding == "opus" else "pcm")
             case {"type": "output_audio_buffer.cleared", "answer": int(answer)}:
                 self._owed.clear()
                 self._loudspeaker.clear(answer)
@@ -333,14 +347,13 @@ class Speaker:
             self._failure = ""
 
     async def _acknowledge(self) -> None:
-        latency_ms = self.devices.latency_ms if self.devices is not None else 0
         told = (0, 0)
         while True:
             self._acknowledge_now.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(PLAYED_EVERY_S):
                     await self._acknowledge_now.wait()
-            position = self._loudspeaker.position(latency_ms)
+            position = self._loudspeaker.position(self._latency_ms)
             if position[0] and position != told and not self._is_resuming:
                 told = position
                 await self._send("parlour.played", answer=position[0], played_ms=position[1])

@@ -1,6 +1,6 @@
 """The sound of `parlour speaker`: what goes up and comes down, as docs/mqtt.md says, and what was heard."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -56,12 +56,10 @@ class Loudspeaker:
         self._playback = playback
         self._answers: dict[int, _Answer] = {}
         self._cleared = 0
-        self._starts_ms: Mapping[str, int] = {}
-        self._heard_ms: dict[str, int] = {}
+        self._heard_ms: dict[str, int] = {}  # of the answer that a lost connection cut off
 
-    def begins(self, number: int, item_id: str, coding: Coding) -> None:
+    def begins(self, number: int, item_id: str, starts_ms: int, coding: Coding) -> None:
         """parlour.answer"""
-        starts_ms = self._starts_ms.get(item_id, 0)
         skip_bytes = 2 * HZ * max(0, self._heard_ms.get(item_id, 0) - starts_ms) // 1000
         decoder = OpusStream(DOWN_HZ, HZ) if coding == "opus" else None
         for old in [known for known in self._answers if known < number - 4]:
@@ -85,19 +83,19 @@ class Loudspeaker:
         self._cleared = max(self._cleared, number)
         self._playback.stop()
 
-    def resumed(self, playing: Mapping[str, int]) -> None:
-        """playing: item -> from which millisecond on its sound follows. Answers are numbered anew."""
-        number, played_ms = self._playback.position()
-        answer = self._answers.get(int(number)) if number else None
-        self._heard_ms = {}
-        if answer is not None:
-            self._heard_ms = {answer.item_id: answer.starts_ms + played_ms + _ms(answer.skip_bytes)}
-        self._starts_ms = playing
+    def heard(self, latency_ms: int = 0) -> dict[str, object] | None:
+        """`played` of parlour.resume: the item that was played last, and how much of it was heard."""
+        self._note(latency_ms)
+        return next(({"item_id": one, "played_ms": ms} for one, ms in self._heard_ms.items()), None)
+
+    def resumed(self) -> None:
+        """Answers are numbered anew. What was played since `heard` is not to come again."""
+        self._note()
         self._begin_anew()
 
     def reset(self) -> None:
         """Another conversation."""
-        self._starts_ms, self._heard_ms = {}, {}
+        self._heard_ms = {}
         self._begin_anew()
 
     def position(self, latency_ms: int = 0) -> tuple[int, int]:
@@ -105,6 +103,12 @@ class Loudspeaker:
         number, played_ms = self._playback.position(latency_ms)
         answer = self._answers.get(int(number)) if number else None
         return (answer.number, played_ms + _ms(answer.skip_bytes)) if answer is not None else (0, 0)
+
+    def _note(self, latency_ms: int = 0) -> None:
+        number, played_ms = self.position(latency_ms)
+        answer = self._answers.get(number)
+        if answer is not None:
+            self._heard_ms = {answer.item_id: answer.starts_ms + played_ms}
 
     def _begin_anew(self) -> None:
         self._answers.clear()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import get_args
 
 from realtime.access import Bearer
-from realtime.errors import InvalidEvent
+from realtime.errors import ClientError, InvalidEvent
 from realtime.flood import Bucket, EventBudget
 from realtime.metrics import Metrics
 from realtime.mqtt_link import Link, run_session
@@ -49,6 +49,14 @@ INTERRUPTED = frozenset({1006, 1012})
 logger = logging.getLogger("parlour.mqtt")
 
 
+@dataclass(frozen=True, slots=True)
+class _Interrupted:
+    """A conversation to go on with. making: the answers that it was making by the device's last event."""
+
+    resume: wire.Resume
+    making: frozenset[str] = frozenset()
+
+
 @dataclass(slots=True)
 class _Device:
     name: str
@@ -60,7 +68,10 @@ class _Device:
     deaf_until: float = 0.0
     session: MqttTransport | None = None
     task: asyncio.Task[None] | None = None
-    next_start: Start | None = None  # came while a session was ending
+    next_start: Start | None = None  # came while a session was ending, or a token was looked up
+    comes_back: wire.Resume | None = None  # what it said of its own session before that was known to be lost
+    is_expected: bool = False  # it has just resumed, and says next that it is online
+    looking_up: asyncio.Task[None] | None = None  # another conversation's token
 
 
 class Speakers:
@@ -77,7 +88,7 @@ class Speakers:
         self._metrics = metrics
         self._now = time.monotonic
         self._devices: dict[str, _Device] = {}
-        self._tokens: dict[str, str] = {}  # of the devices whose session was interrupted
+        self._interrupted: dict[str, _Interrupted] = {}  # by device
         self._link: Link | None = None
 
     @property
@@ -162,15 +173,19 @@ class Speakers:
     def _event(
         self, link: Link, device: _Device, event: OwnEvent | wire.AnyClientEvent, n_bytes: int
     ) -> None:
+        device.is_expected = False
         match event:
-            case Start() if device.session is None:
+            case Start() if device.session is None and device.looking_up is None:
                 self._begin(link, device, event)
-            case wire.Resume(token=token) if device.session is None:
-                self._remember(device, token)
+            case wire.Resume() if device.session is None:
+                known = self._interrupted.get(device.name)
+                is_own = known is not None and self._is_same(known.resume.token, event.token)
+                self._remember(device, event, known.making if known is not None and is_own else frozenset())
+                device.is_expected = True
                 self._begin(link, device, None)
-            case wire.Resume(token=token, event_id=event_id):
-                self._take_over(device, token, event_id)
-            case Start() if device.session is not None and device.session.is_over:
+            case wire.Resume():
+                self._take_over(link, device, event)
+            case Start() if device.looking_up is not None or (device.session and device.session.is_over):
                 device.next_start = event
             case _ if device.session is not None:
                 device.session.told(event, n_bytes)
@@ -181,27 +196,55 @@ class Speakers:
                     "no_session", "There is no session: send parlour.start first.", None, event.event_id
                 )
 
-    def _take_over(self, device: _Device, token: str, event_id: str | None) -> None:
-        """Another conversation in place of the device's own. Raises InvalidEvent."""
-        transport, wanted = device.session, self._bearer(token).session_id
+    def _take_over(self, link: Link, device: _Device, event: wire.Resume) -> None:
+        """Another conversation in place of the device's own, once it is known to be there. Raises
+        InvalidEvent."""
+        transport = device.session
         assert transport is not None
-        if not wanted:
-            raise InvalidEvent("invalid_resume_token", "That is no resume token.", "token", event_id)
-        if wanted in (self._bearer(known).session_id for known in (transport.token, transport.resumed_by)):
+        if not self._bearer(event.token).session_id:
+            raise InvalidEvent("invalid_resume_token", "That is no resume token.", "token", event.event_id)
+        if event.token == transport.token:
+            device.comes_back = event  # its connection was lost, and this server does not know it yet
+        if any(self._is_same(event.token, known) for known in (transport.token, transport.resumed_by)):
             return  # it goes on by itself
-        self._remember(device, token)
+        if device.looking_up is not None:
+            device.looking_up.cancel()  # the last word counts
         device.next_start = None
-        transport.leave(PeerGone(1000, "the device takes another conversation over"))
+        looking_up = self._leave_for(link, device, event)
+        device.looking_up = link.tasks.create_task(looking_up, name=f"token of {device.name}")
+
+    async def _leave_for(self, link: Link, device: _Device, event: wire.Resume) -> None:
+        """The device's own conversation ends if the other one is there, and else goes on."""
+        try:
+            await self._sessions.check_token(event.token, self._bearer(event.token).owner)
+        except ClientError as error:
+            told = InvalidEvent(error.code, error.message, error.param, event.event_id)
+            self._complain(link, device, told, self._now())
+        else:
+            self._remember(device, event)
+            if device.session is not None:
+                device.session.leave(PeerGone(1000, "the device takes another conversation over"))
+            elif link.is_open and device.is_online and device.next_start is None:
+                self._begin(link, device, None)
+        device.looking_up = None
+        start, device.next_start = device.next_start, None
+        if start is not None and link.is_open:
+            self._event(link, device, start, 0)
 
     def _status(self, link: Link, device: _Device, is_online: bool) -> None:
         self._metrics.devices_online.inc(is_online - device.is_online)
         device.is_online = is_online
+        is_expected, device.is_expected = device.is_expected, False
+        if not is_online:
+            device.comes_back = None
+        if is_online and is_expected:
+            return
         if device.session is not None:
             # It says so when it connects: whatever it was in before is over for it.
             why = "the device connected anew" if is_online else "the device is offline"
             device.next_start = None
             device.session.leave(PeerGone(1006, why))
-        elif is_online and device.name in self._tokens:
+        elif is_online and device.name in self._interrupted:
             self._begin(link, device, None)
         elif is_online:
             link.notice(self._idle_letter(device), lambda: device.session is None)
@@ -238,19 +281,25 @@ class Speakers:
         self._devices[name] = device
         return device
 
+    def _is_same(self, one: str, other: str) -> bool:
+        """Whether two tokens are of one session."""
+        session_id = self._bearer(one).session_id
+        return session_id != "" and session_id == self._bearer(other).session_id
+
     # A session ----------------------------------------------------------------------------
 
-    def _remember(self, device: _Device, token: str) -> None:
+    def _remember(self, device: _Device, resume: wire.Resume, making: frozenset[str] = frozenset()) -> None:
         """Go on with that session when the device is there again, or when it says so."""
-        if len(self._tokens) >= DEVICES_MAX:
-            del self._tokens[next(iter(self._tokens))]
-        self._tokens[device.name] = token
+        if len(self._interrupted) >= DEVICES_MAX:
+            del self._interrupted[next(iter(self._interrupted))]
+        self._interrupted[device.name] = _Interrupted(resume, making)
 
     def _begin(self, link: Link, device: _Device, start: Start | None) -> None:
         """A session; the one that was interrupted, if there is one. start: None for that one or none."""
         ids, settings = new_ids(), self._settings
         attention = Attention(settings.mqtt_follow_up_s, settings.mqtt_remembered_s, self._now())
         attention.is_muted = device.is_muted
+        interrupted = self._interrupted.pop(device.name, None)
         device.session = transport = MqttTransport(
             device.name,
             self._topics,
@@ -258,7 +307,8 @@ class Speakers:
             attention,
             settings.mqtt_remembered_s,
             settings.mqtt_lead_ms / 1000.0,
-            resume=self._tokens.pop(device.name, ""),
+            resume=interrupted.resume if interrupted is not None else None,
+            making=interrupted.making if interrupted is not None else frozenset(),
             on_damaged=self._metrics.mqtt_dropped.labels("damaged packet").inc,
         )
         transport.use(device.formats)
@@ -279,15 +329,18 @@ class Speakers:
         finally:
             # Said before another session may begin, whose own words come after these.
             code, reason = transport.ended
+            said, device.comes_back = device.comes_back, None
             if transport.token and code in INTERRUPTED:
-                self._remember(device, transport.token)
+                kept = wire.Resume(token=transport.token, last_event_id=transport.last_event_id)
+                is_own = said is not None and said.token == transport.token
+                self._remember(device, said if said is not None and is_own else kept, transport.making)
             await link.post_last(
                 self._event_letter(device, Closed(code=code, reason=reason)),
                 self._idle_letter(device),
             )
             device.session = device.task = None
         start, device.next_start = device.next_start, None
-        if link.is_open and (start is not None or (device.is_online and device.name in self._tokens)):
+        if link.is_open and (start is not None or (device.is_online and device.name in self._interrupted)):
             self._begin(link, device, start)
 
     def _idle_letter(self, device: _Device) -> Letter:

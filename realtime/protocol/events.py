@@ -78,18 +78,27 @@ class PlaybackReport(ClientEvent, frozen=True, kw_only=True, tag="parlour.playba
     underruns: WireInt = 0
 
 
+class PlayedOf(Struct, frozen=True):
+    """How much of an item was played, as in a PlaybackReport."""
+
+    item_id: str
+    played_ms: WireInt
+
+
 class Resume(ClientEvent, frozen=True, kw_only=True, tag="parlour.resume"):
     """Go on with an earlier session on this connection.
 
     last_event_id: the last event that this client has of it, to be told what came after; without it
     the conversation is told anew, as to a device that knows nothing of it. history: whether its
     earlier items are told too. lost: the connection that serves it is dead, and nobody there is told.
+    played: what came out of its loudspeaker last, for sound that begins anew to begin there.
     """
 
     token: str
     last_event_id: str | None = None
     history: bool = True
     lost: bool = False
+    played: PlayedOf | None = None
 
 
 class HandOver(ClientEvent, frozen=True, kw_only=True, tag="parlour.hand_over"):

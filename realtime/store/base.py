@@ -39,6 +39,10 @@ class Store(Protocol):
         """
         ...
 
+    async def has(self, session_id: str, token: str, owner: str, now: float) -> bool:
+        """Whether a claim would succeed now. Nothing is used up, and the holder stays."""
+        ...
+
     async def forget(self, session_id: str, holder: str) -> None:
         """The session has ended; nothing happens where another holder has it now."""
         ...

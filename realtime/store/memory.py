@@ -19,15 +19,16 @@ class MemoryStore:
         return True
 
     async def claim(self, session_id: str, token: str, owner: str, holder: str, now: float) -> Stored | None:
-        _, stored = self._kept.get(session_id, ("", None))
-        if stored is None or stored.owner != owner or stored.expires_at <= now:
-            return None
-        if stored.tokens.get(token, 0.0) <= now:
+        stored = self._find(session_id, token, owner, now)
+        if stored is None:
             return None
         left = {known: until for known, until in stored.tokens.items() if known != token}
         stored = replace(stored, tokens=left)
         self._kept[session_id] = holder, stored
         return stored
+
+    async def has(self, session_id: str, token: str, owner: str, now: float) -> bool:
+        return self._find(session_id, token, owner, now) is not None
 
     async def forget(self, session_id: str, holder: str) -> None:
         held_by, _ = self._kept.get(session_id, ("", None))
@@ -41,3 +42,9 @@ class MemoryStore:
 
     async def aclose(self) -> None:
         self._kept.clear()
+
+    def _find(self, session_id: str, token: str, owner: str, now: float) -> Stored | None:
+        _, stored = self._kept.get(session_id, ("", None))
+        if stored is None or stored.owner != owner or stored.expires_at <= now:
+            return None
+        return stored if stored.tokens.get(token, 0.0) > now else None

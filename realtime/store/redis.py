@@ -29,6 +29,12 @@ local left = next(tokens) and cjson.encode(tokens) or '{}'
 redis.call('HSET', KEYS[1], 'tokens', left, 'holder', ARGV[3])
 return {left, found[3], found[4]}
 """
+_HAS = """
+local found = redis.call('HMGET', KEYS[1], 'owner', 'tokens', 'expires_at')
+if not found[1] or found[1] ~= ARGV[2] or tonumber(found[3]) <= tonumber(ARGV[3]) then return 0 end
+local good_until = cjson.decode(found[2])[ARGV[1]]
+return good_until and good_until > tonumber(ARGV[3]) and 1 or 0
+"""
 _FORGET = """
 if redis.call('HGET', KEYS[1], 'holder') == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0
@@ -55,6 +61,7 @@ class RedisStore:
         self._errors: type[Exception] = import_module("redis.exceptions").RedisError
         self._save = self._redis.register_script(_SAVE)
         self._claim = self._redis.register_script(_CLAIM)
+        self._has = self._redis.register_script(_HAS)
         self._forget = self._redis.register_script(_FORGET)
 
     async def check(self) -> None:
@@ -74,6 +81,9 @@ class RedisStore:
         if found is None:
             return None
         return Stored(session_id, owner, json.loads(found[0]), float(found[1]), found[2])
+
+    async def has(self, session_id: str, token: str, owner: str, now: float) -> bool:
+        return bool(await self._run(self._has, session_id, [token, owner, repr(now)]) == 1)
 
     async def forget(self, session_id: str, holder: str) -> None:
         await self._run(self._forget, session_id, [holder])

@@ -83,6 +83,16 @@ class SqliteStore:
 
         return await self._run(take)
 
+    async def has(self, session_id: str, token: str, owner: str, now: float) -> bool:
+        def look(connection: sqlite3.Connection) -> bool:
+            row = connection.execute(
+                "SELECT tokens FROM sessions WHERE session_id = ? AND owner = ? AND expires_at > ?",
+                (session_id, owner, now),
+            ).fetchone()
+            return row is not None and json.loads(row[0]).get(token, 0.0) > now
+
+        return await self._run(look)
+
     async def forget(self, session_id: str, holder: str) -> None:
         statement = "DELETE FROM sessions WHERE session_id = ? AND holder = ?"
         await self._run(lambda connection: connection.execute(statement, (session_id, holder)))

@@ -25,8 +25,9 @@ class OwnIds:
     Each is that of the session's event before it, and a number: so it says how far its reader has come.
     """
 
-    def __init__(self) -> None:
-        self._before = "event"
+    def __init__(self, before: str = "event") -> None:
+        """before: the last event of a reader who had some."""
+        self._before = before
         self._count = 0
 
     def played(self, play: Play) -> None:
@@ -46,8 +47,8 @@ class Transport(Protocol):
     """One peer's connection. `send`, `play` and `stop_playback` queue and return at once.
 
     A connection may be handed from one session to another: `run` is cancelled and called again then.
-    received_bytes: the size of the event that `receive` returned last. paces_playback: it plays by itself, so
-    that of what it was given, the peer has no more than it has heard.
+    received_bytes: the size of the event that `receive` returned last. paces_playback: it gives its peer the
+    sound in its time, so that what was not heard by the loss of the connection is to be sent anew.
     """
 
     received_bytes: int

@@ -50,7 +50,6 @@ class HermesTransport:
         self._publish = publish
         self._attention = attention
         self._now = now
-        self._gone: PeerGone | None = None
         self._changed = asyncio.Event()
         self._up = Uplink(now(), lambda: None)
         self._up.put(wire.SessionUpdate(session=SETTINGS))
@@ -70,7 +69,7 @@ class HermesTransport:
 
     @property
     def is_over(self) -> bool:
-        return self._gone is not None
+        return self._up.gone is not None
 
     @property
     def session(self) -> str:
@@ -113,20 +112,13 @@ class HermesTransport:
 
     def leave(self, gone: PeerGone) -> None:
         """The site is to go; the first word counts."""
-        if self._gone is None:
-            self._gone = gone
-            self._up.something.set()
+        if self._up.end(gone):
             self._changed.set()
 
     # For the runner -----------------------------------------------------------------------
 
     async def receive(self) -> wire.AnyClientEvent | InvalidEvent:
-        while self._up.is_empty or self._gone is not None:
-            if self._gone is not None:
-                raise self._gone
-            self._up.something.clear()
-            await self._up.something.wait()
-        event, self.received_bytes = self._up.take()
+        event, self.received_bytes = await self._up.receive()
         return event
 
     def send(self, event: wire.ServerEvent) -> None:
@@ -186,7 +178,7 @@ class HermesTransport:
     def last_letters(self) -> list[Letter]:
         """What is to be posted when it is over."""
         if self._is_open:
-            code = self._gone.code if self._gone is not None else 1000
+            code = self._up.gone.code if self._up.gone is not None else 1000
             self._end("nominal" if code == 1000 else "siteUnavailable" if code == 1006 else "error")
         letters = []
         while not self._letters.empty():
@@ -239,8 +231,8 @@ class HermesTransport:
         """Send each piece in its time, show what goes on, and end the Hermes session when nothing does."""
         while True:
             self._changed.clear()
-            if self._gone is not None:
-                raise self._gone
+            if self._up.gone is not None:
+                raise self._up.gone
             now = self._now()
             await self._play_on(now)
             match self._attention.wake(now):

@@ -7,6 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec.structs import replace
+
 from realtime.errors import InvalidEvent
 from realtime.outbox import Outbox, Outgoing
 from realtime.protocol import events as wire
@@ -67,25 +69,27 @@ class MqttTransport:
         remembered_s: float,
         lead_s: float,
         now: Callable[[], float] = time.monotonic,
-        resume: str = "",
+        resume: wire.Resume | None = None,
+        making: frozenset[str] = frozenset(),
         on_damaged: Callable[[], None] = lambda: None,
     ) -> None:
-        """resume: the token of an earlier session, to go on with if it is still there. on_damaged: called
-        for each packet of the device's sound that cannot be decoded."""
+        """resume: of an earlier session, to go on with if it is still there. making: the answers that it was
+        making by the device's last event. on_damaged: called for each packet of the device's sound that
+        cannot be decoded."""
         self.received_bytes = 0
-        self.paces_playback = False
-        self.token = resume  # with which this session can be resumed
-        self.resumed_by = resume
+        self.paces_playback = True
+        self.resumed_by = resume.token if resume is not None else ""
+        self.token = self.resumed_by  # with which this session can be resumed
+        self.last_event_id = resume.last_event_id if resume is not None else None  # that the broker has
         self.ended = (1000, "")  # code and reason, once it is over
         self._event_topic = topics.down(device, "event")
         self._audio_topic = topics.down(device, "audio")
         self._state_topic = topics.down(device, "state")
         self._publish = publish
-        self._own_ids = OwnIds()
+        self._own_ids = OwnIds(self.last_event_id or "event")
         self._attention = attention
         self._remembered_s = remembered_s
         self._now = now
-        self._gone: PeerGone | None = None
         self._changed = asyncio.Event()
         self._shown: State | None = None
         # What comes up.
@@ -93,9 +97,11 @@ class MqttTransport:
         self._mode: str | None = None
         self._pressed_at_bytes = 0
         self._has_started = False
-        self._is_resuming = bool(resume)
-        if resume:
-            self._take(wire.Resume(event_id=RESUME_EVENT, token=resume, history=False))
+        self._is_resuming = resume is not None
+        self._making = making
+        self._unsaid: wire.SessionCreated | None = None
+        if resume is not None:
+            self._take(replace(resume, event_id=RESUME_EVENT, history=False))
         # What goes down.
         self._outbox = Outbox(UNSENT_EVENTS_BYTES_MAX)
         self._n_put = self._n_carried = 0  # of its events
@@ -114,7 +120,12 @@ class MqttTransport:
 
     @property
     def is_over(self) -> bool:
-        return self._gone is not None
+        return self._up.gone is not None
+
+    @property
+    def making(self) -> frozenset[str]:
+        """The answers that are being made, by the last event that was sent to the device."""
+        return self._making if self._is_resuming else self._attention.responses
 
     def heard(self, payload: bytes) -> bool:
         """A piece of the device's sound. False when it was more than is taken. Raises InvalidEvent."""
@@ -146,10 +157,8 @@ class MqttTransport:
 
     def leave(self, gone: PeerGone) -> None:
         """The device is gone, or is to go; the first word counts."""
-        if self._gone is None:
-            self._gone = gone
+        if self._up.end(gone):
             self.ended = (gone.code, gone.reason)
-            self._up.something.set()
             self._changed.set()
 
     def _start(self, start: Start, n_bytes: int) -> None:
@@ -197,21 +206,21 @@ class MqttTransport:
     # For the runner -----------------------------------------------------------------------
 
     async def receive(self) -> wire.AnyClientEvent | InvalidEvent:
-        while self._up.is_empty or self._gone is not None:
-            if self._gone is not None:
-                raise self._gone
-            self._up.something.clear()
-            await self._up.something.wait()
-        event, self.received_bytes = self._up.take()
+        event, self.received_bytes = await self._up.receive()
         return event
 
     def send(self, event: wire.ServerEvent) -> None:
         match event:
             case wire.ResumeToken(token=token):
                 self.token = token
-            case wire.Resumed(token=token, session=session):
+            case wire.SessionCreated() if self._is_resuming:
+                self._unsaid = event  # of a session that ends when the other one is there
+                return
+            case wire.Resumed(token=token, session=session, replayed=replayed):
                 self.token = token
                 self._is_resuming = False
+                if replayed:
+                    self._attention.goes_on(self._making)
                 self._up.speak(session.audio.input.format)
                 if session.audio.input.turn_detection is not None and not self._attention.is_held:
                     self._attention.start(self._now())
@@ -221,17 +230,23 @@ class MqttTransport:
                 self._is_resuming, self.token = False, ""
                 if not self._has_started:
                     self.leave(PeerGone(1000, "there is no session to go on with"))
+                elif self._unsaid is not None:
+                    self.send(self._unsaid)
                 return
             case wire.OutputAudioDone(item_id=item_id):
                 self._down.finish(item_id)
                 self._audio_changed.set()
-        self._own_ids.give(event)
-        self._outbox.put(Outgoing(encode(event)))
+        event_id = ""  # of parlour.resumed, which stands outside the order
+        if not isinstance(event, wire.Resumed):
+            self._own_ids.give(event)
+            event_id = event.event_id
+        self._outbox.put(Outgoing(encode(event), event_id=event_id))
         self._n_put += 1
         self._attention.observe(event, self._now())
         self._changed.set()
 
     def play(self, play: Play) -> None:
+        self._own_ids.played(play)
         answer, is_new = self._down.answer_of(play)
         if is_new:
             self.send(
@@ -239,6 +254,7 @@ class MqttTransport:
                     answer=answer.number,
                     item_id=play.item_id,
                     response_id=play.response_id,
+                    start_ms=round(answer.start_ms),
                     format=answer.format,
                 )
             )
@@ -296,6 +312,8 @@ class MqttTransport:
             message = await self._outbox.take()
             await self._publish(Letter(self._event_topic, message.text))
             self._n_carried += 1
+            if self._up.gone is None and message.event_id:
+                self.last_event_id = message.event_id
             if self._begins_after:
                 self._audio_changed.set()
 
@@ -324,8 +342,8 @@ class MqttTransport:
         """Show what goes on, and let the device sleep when nothing does."""
         while True:
             self._changed.clear()
-            if self._gone is not None:
-                raise self._gone
+            if self._up.gone is not None:
+                raise self._up.gone
             now = self._now()
             match self._attention.wake(now):
                 case "asleep":

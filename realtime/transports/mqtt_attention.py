@@ -49,6 +49,15 @@ class Attention:
         """Whether an answer is being made."""
         return bool(self._responses)
 
+    @property
+    def responses(self) -> frozenset[str]:
+        """The answers that are being made."""
+        return frozenset(self._responses)
+
+    def goes_on(self, responses: frozenset[str]) -> None:
+        """These were being made when the device was lost; what became of them, the session tells."""
+        self._responses |= responses
+
     def is_speaking(self, now: float) -> bool:
         return now < self._plays_until
 

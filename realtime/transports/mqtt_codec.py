@@ -307,11 +307,12 @@ def _one_of(payload: bytes, what: str, *known: str) -> str:
 
 
 class AnswerBegins(ServerEvent, kw_only=True, tag="parlour.answer"):
-    """The frames that carry this number are this item's sound."""
+    """The frames that carry this number are this item's sound, from start_ms on."""
 
     answer: int
     item_id: str
     response_id: str
+    start_ms: int
     format: Literal["pcm", "opus"] = "pcm"
 
 

@@ -13,6 +13,7 @@ from realtime.errors import InvalidEvent
 from realtime.flood import Bucket
 from realtime.protocol.config import AudioFormat, PcmFormat
 from realtime.protocol.events import AnyClientEvent, InputAudioBufferAppend
+from realtime.transports.base import PeerGone
 from realtime.transports.mqtt_codec import DOWN_HZ, UP_HZ, Formats, read_audio, read_packet
 
 UNREAD_AUDIO_BYTES_MAX = 10 * 2 * UP_HZ
@@ -37,14 +38,15 @@ class _Told:
 
 
 class Uplink:
-    """Never waits, and holds no more than the sizes above. All sound is counted as PCM at UP_HZ.
+    """Holds no more than the sizes above, and only `receive` waits. All sound is counted as PCM at UP_HZ.
 
-    something: set when there is something to take. heard_bytes: of all sound that was let in.
+    gone: why nothing more is received. heard_bytes: of all sound that was let in.
     """
 
     def __init__(self, now: float, on_damaged: Callable[[], None]) -> None:
         """on_damaged: called for each packet of Opus that cannot be decoded."""
-        self.something = asyncio.Event()
+        self.gone: PeerGone | None = None
+        self._news = asyncio.Event()
         self.heard_bytes = 0
         self._unread: deque[_Heard | _Told] = deque()
         self._unread_audio_bytes = 0
@@ -84,8 +86,25 @@ class Uplink:
             return False
         self._unread_events += 1
         self._unread.append(_Told(event, n_bytes))
-        self.something.set()
+        self._news.set()
         return True
+
+    def end(self, gone: PeerGone) -> bool:
+        """What was not received by now is lost. False when it had ended already: the first word counts."""
+        if self.gone is not None:
+            return False
+        self.gone = gone
+        self._news.set()
+        return True
+
+    async def receive(self) -> tuple[AnyClientEvent | InvalidEvent, int]:
+        """The oldest, and its size. Raises PeerGone."""
+        while self.gone is None and self.is_empty:
+            self._news.clear()
+            await self._news.wait()
+        if self.gone is not None:
+            raise self.gone
+        return self.take()
 
     def take(self) -> tuple[AnyClientEvent | InvalidEvent, int]:
         """The oldest, and its size; there must be one."""
@@ -106,7 +125,7 @@ class Uplink:
         self.heard_bytes += n_bytes
         self._unread_audio_bytes += n_bytes
         self._unread.append(_Heard(pcm, n_bytes))
-        self.something.set()
+        self._news.set()
         return True
 
     def _decode(self, stream: OpusStream, payload: bytes, now: float) -> bool:

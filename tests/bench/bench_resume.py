@@ -168,8 +168,7 @@ class Turn:
 
     async def _settled(self) -> None:
         """Wait until nothing more is heard."""
-        if self._peer.is_lossless:
-            await self._peer.until("response.done")
+        await self._peer.until("response.done")
         await self._heard(LOST_MS)
         heard_ms = 0.0
         while heard_ms < self._position_ms:
@@ -181,16 +180,13 @@ class Turn:
         peer = self._peer
         if abs(self._over_ms) > LOST_MS:
             return f"{self._over_ms:+.0f} ms of sound"
-        # Of a text that was finished while a device was away, it is told nothing; it can ask.
-        words = peer.words(self._item_id) if peer.is_lossless else await peer.history(self._item_id)
-        if words != recital(N_SENTENCES):
+        if peer.words(self._item_id) != recital(N_SENTENCES):
             return "words"
         if len(peer.answers()) != 1:
             return f"{len(peer.answers())} answers"
-        if peer.is_lossless:
-            for kind in ("input_audio_buffer.committed", "response.created", "response.done"):
-                if len(peer.of(kind)) != 1:
-                    return f"{len(peer.of(kind))} times {kind}"
+        for kind in ("input_audio_buffer.committed", "response.created", "response.done"):
+            if len(peer.of(kind)) != 1:
+                return f"{len(peer.of(kind))} times {kind}"
         return ""
 
     async def _heard(self, ms: float) -> None:

@@ -91,6 +91,19 @@ async def test_nothing_else_does(store: Store, session_id: str, token: str, owne
     assert await store.claim("sess_1", "t1", "me", "b", NOW) is not None  # and it costs nothing
 
 
+async def test_a_look_uses_nothing_up(store: Store) -> None:
+    await store.save(session(tokens={"t1": 4e9, "t2": NOW}), "a")
+    assert await store.has("sess_1", "t1", "me", NOW)
+    assert not await store.has("sess_1", "t2", "me", NOW)  # past its time
+    assert not await store.has("sess_1", "t1", "you", NOW)
+    assert not await store.has("sess_1", "t3", "me", NOW)
+    assert not await store.has("sess_2", "t1", "me", NOW)
+    assert not await store.has("sess_1", "t1", "me", 4e9)
+    assert await store.save(session(), "a")  # and it is still a's
+    assert await store.claim("sess_1", "t1", "me", "b", NOW) is not None
+    assert not await store.has("sess_1", "t1", "me", NOW)
+
+
 async def test_a_token_or_a_session_past_its_time_is_none(store: Store) -> None:
     await store.save(session(tokens={"t1": NOW, "t2": 4e9}), "a")
     assert await store.claim("sess_1", "t1", "me", "b", NOW) is None

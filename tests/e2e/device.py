@@ -160,10 +160,11 @@ async def device(
     name: str = "kitchen",
     plays: bool = True,
     on_begin: Callable[[Device], None] = lambda _: None,
+    resume: dict[str, Any] | None = None,
     **options: Any,
 ) -> AsyncIterator[Device]:
-    """Connected, and known to the server. on_begin: called before anything comes. options: of the client
-    library."""
+    """Connected, and known to the server. on_begin: called before anything comes. resume: what it says in
+    parlour.resume, before it is online. options: of the client library."""
     parts = urlsplit(url)
     client = aiomqtt.Client(
         parts.hostname or "",
@@ -185,6 +186,8 @@ async def device(
         try:
             await client.subscribe([(f"{PREFIX}/{name}/down/+", 1), (f"{PREFIX}/server", 1)])
             await one.until(lambda: one.server and one.server[-1] == "online")
+            if resume is not None:
+                await one.say("parlour.resume", **resume)
             await client.publish(one.up("status"), "online", qos=1, retain=True)
             await one.until(lambda: one.states)  # idle, or what goes on where it was interrupted
             yield one

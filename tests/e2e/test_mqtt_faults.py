@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 
 from agent.api import GenerationFailed
 from agent.scripted import ScriptedAgent
+from realtime.protocol.assistant import Generating
 from realtime.store.sqlite import SqliteStore
 from realtime.transports.mqtt_uplink import UNREAD_AUDIO_BYTES_MAX
 from tests.conftest import Server, running_server
 from tests.e2e.device import PREFIX, Device, device
 from tests.e2e.mosquitto import passwords, running_broker
 from tests.e2e.serving import started
+from tests.peers.recital import recital, sentences
 from tests.speech import utterances
 
 SPEECH = utterances()[1].pcm16k
@@ -100,6 +102,98 @@ async def test_the_answer_goes_on_where_it_was_heard_when_the_device_is_back(tmp
             assert speaker.played[1] == left_ms
             await speaker.say("parlour.stop")
             await speaker.until(lambda: 1000 in [event["code"] for event in speaker.of("parlour.closed")])
+
+
+async def made(server: Server) -> None:
+    """The answer of the one session is made to its end."""
+    async with asyncio.timeout(30):
+        while any(isinstance(runner._session.assistant, Generating) for runner in server.sessions._running):
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("says", ["its last event", "nothing"])
+async def test_what_was_told_while_a_device_was_away_is_told_once_and_in_order(
+    tmp_path: Path, says: str
+) -> None:
+    async with (
+        running_broker(tmp_path) as broker,
+        running_server(mqtt_url=broker.url, playback_lead_s=0.5) as server,
+    ):
+        async with device(broker.url) as speaker:
+            await speaker.say("parlour.start", push_to_talk=True, session=sentences(3))
+            await speaker.sound(SPEECH)
+            await speaker.say("parlour.release")
+            await speaker.until(lambda: speaker.played.get(1, 0) > 500)
+            speaker.crash()
+            await no_sessions(server)
+            before = speaker.events
+        assert not [event for event in before if event["type"] == "response.done"]
+        await made(server)
+        token = [event["token"] for event in before if event["type"] == "parlour.resume_token"][-1]
+        resume = {"token": token, "last_event_id": before[-1]["event_id"]} if says != "nothing" else None
+        async with device(broker.url, resume=resume) as speaker:
+            resumed = await speaker.event("parlour.resumed")
+            assert resumed["replayed"]
+            await speaker.event("response.output_audio.done")  # after its sound
+            told = [event for event in speaker.events if event["type"] != "parlour.resumed"]
+            [done] = speaker.of("response.output_audio_transcript.done")
+            assert done["transcript"] == recital(3)
+            deltas = [
+                event["delta"]
+                for event in before + told
+                if event["type"] == "response.output_audio_transcript.delta"
+            ]
+            assert "".join(deltas) == recital(3)
+            for kind in ("response.created", "response.output_audio.done", "response.done"):
+                assert len([event for event in before + told if event["type"] == kind]) == 1
+            assert not speaker.of("session.created")
+            assert not speaker.of("parlour.closed")
+            ids = [event["event_id"] for event in before + told]
+            assert len(set(ids)) == len(ids)
+
+
+async def test_the_answer_goes_on_where_the_device_says_that_it_played_to(tmp_path: Path) -> None:
+    async with running_broker(tmp_path) as broker, running_server(mqtt_url=broker.url) as server:
+        async with device(broker.url) as speaker:
+            await speaker.say("parlour.start", push_to_talk=True, session=sentences(3))
+            await speaker.sound(SPEECH)
+            await speaker.say("parlour.release")
+            await speaker.until(lambda: speaker.played.get(1, 0) > 500)
+            speaker.crash()
+            await no_sessions(server)
+        answer = speaker.of("parlour.answer")[0]
+        assert answer["start_ms"] == 0
+        resume = {
+            "token": speaker.of("parlour.resume_token")[-1]["token"],
+            "last_event_id": speaker.events[-1]["event_id"],
+            "played": {"item_id": answer["item_id"], "played_ms": 1234},  # from its buffer, while it was away
+        }
+        async with device(broker.url, resume=resume) as speaker:
+            [playing] = (await speaker.event("parlour.resumed"))["playing"]
+            assert playing["heard_ms"] == 1234
+            assert (await speaker.event("parlour.answer"))["start_ms"] == 1234
+            await speaker.until(lambda: speaker.played.get(1, 0) >= 3_000 - 1234)
+            assert speaker.played[1] == 3_000 - 1234
+
+
+async def test_a_wake_word_stops_an_answer_that_was_begun_before_the_device_was_lost(tmp_path: Path) -> None:
+    async with (
+        running_broker(tmp_path) as broker,
+        running_server(mqtt_url=broker.url, playback_lead_s=0.5) as server,
+    ):
+        async with device(broker.url) as speaker:
+            await speaker.say("parlour.start", push_to_talk=True)
+            await speaker.sound(SPEECH)
+            await speaker.say("parlour.release")
+            await speaker.until(lambda: speaker.played.get(1, 0) > 500)
+            speaker.crash()
+            await no_sessions(server)
+        async with device(broker.url) as speaker:
+            await speaker.until(lambda: speaker.played.get(1, 0) > 100)
+            await speaker.say("parlour.start")
+            done = await speaker.event("response.done")
+            assert done["response"]["status"] == "cancelled"
+            await speaker.state("listening")
 
 
 @pytest.mark.parametrize("who", ["the broker", "the server"])

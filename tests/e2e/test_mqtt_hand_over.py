@@ -100,6 +100,54 @@ async def test_a_speaker_with_a_conversation_of_its_own_takes_another_one_over(t
         assert server.sessions.running_count == 1
 
 
+async def test_a_token_that_was_used_already_costs_a_speaker_nothing(tmp_path: Path) -> None:
+    async with (
+        running_broker(tmp_path) as broker,
+        running_server(mqtt_url=broker.url) as server,
+        device(broker.url, "kitchen") as kitchen,
+        device(broker.url, "bath") as bath,
+    ):
+        await kitchen.say("parlour.start")
+        await kitchen.say("parlour.hand_over")
+        token = (await kitchen.event("parlour.hand_over_token"))["token"]
+        async with page(server) as socket:
+            there = Page(socket)
+            await there.until("session.created")
+            await there.say(type="parlour.resume", token=token)
+            await there.until("parlour.resumed")
+            await there.say(type="input_audio_buffer.clear")  # with its first word, the token is used up
+            await there.until("input_audio_buffer.cleared")
+            await heard_of_an_answer(bath)
+            await bath.say("parlour.resume", token=token, event_id="mine")
+            error = (await bath.event("error"))["error"]
+            assert (error["code"], error["event_id"]) == ("invalid_resume_token", "mine")
+            played_ms = bath.played[1]
+            await bath.until(lambda: bath.played[1] > played_ms + 500)  # the own answer goes on
+            assert not bath.of("parlour.closed")
+
+
+async def test_a_wake_word_while_a_token_is_looked_up_is_of_the_conversation_that_follows(
+    tmp_path: Path,
+) -> None:
+    async with (
+        running_broker(tmp_path) as broker,
+        running_server(mqtt_url=broker.url),
+        device(broker.url, "kitchen") as kitchen,
+        device(broker.url, "bath") as bath,
+    ):
+        await heard_of_an_answer(kitchen)
+        await bath.say("parlour.start")
+        await bath.state("listening")
+        await kitchen.say("parlour.hand_over")
+        token = (await kitchen.event("parlour.hand_over_token"))["token"]
+        for message in ("parlour.resume", "parlour.start"):
+            await bath.say(message, **({"token": token} if message == "parlour.resume" else {}))
+        resumed = await bath.event("parlour.resumed")
+        assert resumed["session"]["id"] == kitchen.of("session.created")[0]["session"]["id"]
+        await bath.state("listening")  # the answer was stopped by it
+        assert not bath.played
+
+
 async def test_a_token_that_is_none_ends_nothing(tmp_path: Path) -> None:
     async with (
         running_broker(tmp_path) as broker,

@@ -27,12 +27,10 @@ class Peer(ABC):
 
     events: what it was told, each connection's after those of the one before. heard_ms: of each item of
     the assistant, how much came out of its loudspeaker: its own record; heard_before_ms: as it was when the
-    session was resumed last. token: to resume with. is_lossless:
-    whether events that were missed come again, so that each is in `events` once. is_played_for: whether the
-    server plays, so that it goes on where that was heard; else the peer has sound of its own to go on with.
+    session was resumed last. token: to resume with. is_played_for: whether sound begins where the server
+    says when it is back; else the peer has sound of its own to go on with.
     """
 
-    is_lossless = True
     is_played_for = False
 
     def __init__(self) -> None:

@@ -10,16 +10,24 @@ from tests.speech import HZ, Utterance
 
 
 class MqttPeer(Peer):
-    is_lossless = False  # events that were missed are not told again, but what stands now is
+    """When its network is lost, it plays on what it has; when it is back, it falls silent and says how far it
+    came."""
+
+    is_played_for = True  # by the server's word: sound that came before is dropped
 
     def __init__(self, broker_url: str, name: str) -> None:
         super().__init__()
         self._url, self._name = broker_url, name
         self._device: Device | None = None
         self._connection = AsyncExitStack()
-        self._items: dict[int, str] = {}  # the item of each answer of this connection
+        self._items: dict[
+            int, tuple[str, float]
+        ] = {}  # of each answer of this connection: item, its start in ms
         self._counted: dict[int, float] = {}  # of each answer, what `heard_ms` holds of it
         self._n_taken = self._n_sent = 0
+        self._last_event_id: str | None = None
+        self._played: dict[str, Any] | None = None  # the item that was played last, and how far
+        self._playing_on: asyncio.Task[None] | None = None
         self._is_listened_to = False
         self._sounding: asyncio.Task[None] | None = None  # the piece of sound that is on its way
 
@@ -77,15 +85,39 @@ class MqttPeer(Peer):
         if self._sounding is not None:
             self._sounding.cancel()  # the library would wait for ever to hear that it has left
         await self._connection.aclose()
+        left = [(self._items[number], pcm) for number, pcm in crashed._waiting if number in self._items]
+        self._playing_on = asyncio.create_task(self._play_on(left), name="loudspeaker")
+
+    async def _play_on(self, left: list[tuple[tuple[str, float], bytes]]) -> None:
+        for (item_id, _), pcm in left:
+            await asyncio.sleep(len(pcm) / 48_000)
+            before_ms = (
+                self._played["played_ms"] if self._played and self._played["item_id"] == item_id else 0
+            )
+            self._heard(item_id, len(pcm) / 48, before_ms + len(pcm) / 48)
 
     async def resume(self) -> Event:
         n_told = len(self.of("parlour.resumed"))
-        await self._connect()
+        await self._connect(self._where_it_was())
         return await self._resumed(n_told + 1)
 
     async def knock(self) -> None:
-        await self._connect()
+        await self._connect(self._where_it_was())
         await self.kill()
+
+    def _where_it_was(self) -> dict[str, Any]:
+        self._fall_silent()
+        played = self._played and {**self._played, "played_ms": round(self._played["played_ms"])}
+        return {"token": self.token, "last_event_id": self._last_event_id, "played": played}
+
+    def _fall_silent(self) -> None:
+        if self._playing_on is not None:
+            self._playing_on.cancel()
+
+    def _heard(self, item_id: str, more_ms: float, position_ms: float) -> None:
+        self.heard_ms[item_id] += more_ms
+        self._played = {"item_id": item_id, "played_ms": position_ms}
+        self._news.set()
 
     async def take_over(self, token: str) -> Event:
         await self._connect()
@@ -93,6 +125,7 @@ class MqttPeer(Peer):
         return await self._resumed(1)
 
     async def close(self) -> None:
+        self._fall_silent()
         if self._device is None:
             return
         await self.send("parlour.stop")
@@ -107,10 +140,10 @@ class MqttPeer(Peer):
         self._news.set()
         return resumed
 
-    async def _connect(self) -> None:
+    async def _connect(self, resume: dict[str, Any] | None = None) -> None:
         self._items, self._counted, self._n_taken = {}, {}, 0
         connection = AsyncExitStack()
-        opened = device(self._url, self._name, on_begin=self._listen_to)
+        opened = device(self._url, self._name, on_begin=self._listen_to, resume=resume)
         connected = await connection.enter_async_context(opened)
         self._device, self._connection = connected, connection
         self._news.set()
@@ -122,13 +155,16 @@ class MqttPeer(Peer):
         for event in connected.events[self._n_taken :]:
             self._n_taken += 1
             if event["type"] == "parlour.answer":
-                self._items[event["answer"]] = event["item_id"]
+                self._items[event["answer"]] = event["item_id"], event["start_ms"]
             elif event["type"] == "parlour.moved":
                 connected.silence()
+            if event.get("event_id") and event["type"] != "parlour.resumed":
+                self._last_event_id = event["event_id"]
             self._took(event)
         for number, ms in connected.played.items():
-            if number not in self._items:
-                continue
-            self.heard_ms[self._items[number]] += ms - self._counted.get(number, 0.0)
-            self._counted[number] = ms
+            more_ms = ms - self._counted.get(number, 0.0)
+            if number in self._items and more_ms:
+                item_id, start_ms = self._items[number]
+                self._heard(item_id, more_ms, start_ms + ms)
+                self._counted[number] = ms
         self._news.set()
