@@ -93,7 +93,7 @@ class PlayoutTrack:
                 return None
             sent = self._sent.popleft()
             self._told.append(sent)
-            while self._told[0].at_s < alive_at - UNTOLD_MS_MAX / 1000:
+            while self._told and self._told[0].at_s < alive_at - UNTOLD_MS_MAX / 1000:
                 self._told.popleft()
             position = sent.position
             if sent.is_all:

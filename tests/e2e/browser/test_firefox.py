@@ -71,8 +71,7 @@ async def test_one_speaks_is_answered_and_may_interrupt(
     for _ in range(3):  # its echo canceller takes who speaks into an answer for an echo at times
         if not await firefox.evaluate(CUT):
             await card.say(interruption)
-    cut = await firefox.until(CUT)
-    assert cut.endswith("ten.")
+    await firefox.until(CUT)
     await firefox.click("#drawer-button")
     assert (await firefox.evaluate(CONNECTED_BY)).startswith(way)
     await firefox.until("document.querySelectorAll('#lines li.assistant').length === 2")

@@ -55,6 +55,15 @@ async def test_parting_takes_back_the_whole_answer_if_nothing_of_it_had_arrived(
     assert playing.part(arrived_by) == [Position("a", 500)]
 
 
+async def test_what_had_left_long_before_the_next_sign_of_life_is_told_too() -> None:
+    playing = track()
+    playing.play(play("a", 4))
+    playing.finish("of a")
+    alive_at = await sent(playing, 4) + 10.0
+    assert playing.heard(alive_at, may_wait=False) == Position("a", 4 * FRAME_MS)
+    assert playing.part(alive_at) == []
+
+
 async def test_what_was_told_of_an_answer_that_was_cut_off_is_not_taken_back() -> None:
     playing = track()
     arrived_by = time.monotonic()
