@@ -1,6 +1,6 @@
 """Firefox as Debian has it, driven over WebDriver BiDi, with PulseAudio for a sound card.
 
-What its microphone hears is played into one null sink; what its loudspeaker plays is recorded from another.
+What its microphone hears comes out of a pipe; what its loudspeaker plays is recorded from a null sink.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import re
 import shutil
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,10 @@ import numpy.typing as npt
 from websockets.asyncio.client import ClientConnection, connect
 
 from tests.e2e.browser.chromium import WAIT_S
+from tests.speech import HZ
 
 FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox")
-SOUND = [shutil.which(name) for name in ("pulseaudio", "paplay", "parec")]
+SOUND = [shutil.which(name) for name in ("pulseaudio", "parec", "pactl")]
 PREFERENCES = {
     "media.navigator.permission.disabled": True,  # who may hear is asked of nobody
     "media.peerconnection.ice.loopback": True,
@@ -32,6 +33,8 @@ PREFERENCES = {
     "browser.shell.checkDefaultBrowser": False,
 }
 RECORDED_HZ = 24_000
+_PIECE_S = 0.02
+_PIECE_BYTES = int(2 * HZ * _PIECE_S)
 _LISTENS = re.compile(rb"WebDriver BiDi listening on (ws://\S+)")
 
 
@@ -41,45 +44,51 @@ class SoundCard:
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
         self._socket = folder / "socket"
+        self._mouth = folder / "mouth"
         self.environment = {
             **os.environ,
             "HOME": str(folder),
             "XDG_RUNTIME_DIR": str(folder),
             "PULSE_SERVER": f"unix:{self._socket}",
-            "PULSE_SOURCE": "microphone",
-            "PULSE_SINK": "loudspeaker",
         }
         self._processes: list[Process] = []
         self._recorded = bytearray()
-        self._recording: asyncio.Task[None] | None = None
+        self._unsaid = bytearray()
+        self._is_said = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        sinks = [f"module-null-sink sink_name={name}" for name in ("said", "loudspeaker")]
-        source = "module-remap-source master=said.monitor source_name=microphone"
+        # A null sink's monitor would be two seconds late.
+        source = f"module-pipe-source source_name=microphone file={self._mouth} rate={HZ} channels=1"
+        sink = "module-null-sink sink_name=loudspeaker"
         protocol = f"module-native-protocol-unix socket={self._socket} auth-anonymous=1"
-        loads = itertools.chain.from_iterable(("-L", module) for module in (*sinks, source, protocol))
+        loads = itertools.chain.from_iterable(("-L", module) for module in (source, sink, protocol))
         await self._run("pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", *loads)
         async with asyncio.timeout(WAIT_S):
             while not self._socket.exists():
                 await asyncio.sleep(0.05)
-        recorder = await self._run(
-            "parec", "--device=loudspeaker.monitor", "--format=s16le", f"--rate={RECORDED_HZ}", "--channels=1"
-        )
-        self._recording = asyncio.create_task(self._record(recorder), name="recorder")
+        await (await self._run("pactl", "set-default-source", "microphone")).wait()
+        mono = ("--raw", "--format=s16le", "--channels=1", "--latency-msec=20")
+        recorder = await self._run("parec", "--device=loudspeaker.monitor", f"--rate={RECORDED_HZ}", *mono)
+        self._tasks.append(asyncio.create_task(self._record(recorder), name="recorder"))
+        self._tasks.append(asyncio.create_task(self._speak(), name="mouth"))
 
-    async def say(self, wav: Path) -> None:
-        """Into the microphone; returns when it is said."""
-        await (await self._run("paplay", "--device=said", str(wav))).wait()
+    async def say(self, pcm: bytes) -> None:
+        """Into the microphone; returns when it is said. pcm: s16le mono at speech.HZ."""
+        self._is_said.clear()
+        self._unsaid += pcm
+        await self._is_said.wait()
 
     def heard(self) -> npt.NDArray[np.int16]:
         """All that the loudspeaker has played, at RECORDED_HZ."""
         return np.frombuffer(bytes(self._recorded[: len(self._recorded) // 2 * 2]), "<i2")
 
     async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         for process in reversed(self._processes):
             await _end(process)
-        if self._recording is not None:
-            await self._recording
 
     async def _run(self, *command: str) -> Process:
         process = await asyncio.create_subprocess_exec(
@@ -92,6 +101,23 @@ class SoundCard:
         assert recorder.stdout is not None
         while piece := await recorder.stdout.read(4096):
             self._recorded += piece
+
+    async def _speak(self) -> None:
+        """As a microphone does: silence too, and 20 ms every 20 ms."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        mouth = os.open(self._mouth, os.O_WRONLY | os.O_NONBLOCK)
+        try:
+            for number in itertools.count(1):
+                piece = bytes(self._unsaid[:_PIECE_BYTES]).ljust(_PIECE_BYTES, b"\0")
+                del self._unsaid[:_PIECE_BYTES]
+                if not self._unsaid:
+                    self._is_said.set()
+                with suppress(BlockingIOError):  # nobody has listened for two seconds
+                    os.write(mouth, piece)
+                await asyncio.sleep(began + number * _PIECE_S - loop.time())
+        finally:
+            os.close(mouth)
 
 
 class Firefox:
