@@ -300,9 +300,11 @@ class Speaker:
     def _take_event(self, event: object) -> None:
         match event:
             case {"type": str(kind), "event_id": str(event_id)} if event_id and kind != "parlour.resumed":
+                if self._is_resuming:
+                    return  # of the time before: it comes again
                 self._last_event_id = event_id
         match event:
-            case {"type": "session.created"} if not self._is_resuming:
+            case {"type": "session.created"}:
                 self._loudspeaker.reset()
             case {"type": "parlour.resume_token", "token": str(token)}:
                 self._token = token

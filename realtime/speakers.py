@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import get_args
 
+from msgspec.structs import replace
+
 from realtime.access import Bearer
 from realtime.errors import ClientError, InvalidEvent
 from realtime.flood import Bucket, EventBudget
@@ -69,7 +71,7 @@ class _Device:
     session: MqttTransport | None = None
     task: asyncio.Task[None] | None = None
     next_start: Start | None = None  # came while a session was ending, or a token was looked up
-    comes_back: wire.Resume | None = None  # what it said of its own session before that was known to be lost
+    comes_back: wire.Resume | None = None  # said before its session has left; it says next that it is online
     is_expected: bool = False  # it has just resumed, and says next that it is online
     looking_up: asyncio.Task[None] | None = None  # another conversation's token
 
@@ -173,14 +175,17 @@ class Speakers:
     def _event(
         self, link: Link, device: _Device, event: OwnEvent | wire.AnyClientEvent, n_bytes: int
     ) -> None:
-        device.is_expected = False
+        device.is_expected, device.comes_back = False, None
         match event:
             case Start() if device.session is None and device.looking_up is None:
                 self._begin(link, device, event)
             case wire.Resume() if device.session is None:
                 known = self._interrupted.get(device.name)
-                is_own = known is not None and self._is_same(known.resume.token, event.token)
-                self._remember(device, event, known.making if known is not None and is_own else frozenset())
+                if known is not None and self._is_same(known.resume.token, event.token):
+                    # It may not have got the latest token.
+                    self._remember(device, replace(event, token=known.resume.token), known.making)
+                else:
+                    self._remember(device, event)
                 device.is_expected = True
                 self._begin(link, device, None)
             case wire.Resume():
@@ -203,10 +208,9 @@ class Speakers:
         assert transport is not None
         if not self._bearer(event.token).session_id:
             raise InvalidEvent("invalid_resume_token", "That is no resume token.", "token", event.event_id)
-        if event.token == transport.token:
-            device.comes_back = event  # its connection was lost, and this server does not know it yet
         if any(self._is_same(event.token, known) for known in (transport.token, transport.resumed_by)):
-            return  # it goes on by itself
+            device.comes_back = event
+            return  # it goes on by itself, at once or when it says that it is online
         if device.looking_up is not None:
             device.looking_up.cancel()  # the last word counts
         device.next_start = None
@@ -332,8 +336,9 @@ class Speakers:
             said, device.comes_back = device.comes_back, None
             if transport.token and code in INTERRUPTED:
                 kept = wire.Resume(token=transport.token, last_event_id=transport.last_event_id)
-                is_own = said is not None and said.token == transport.token
-                self._remember(device, said if said is not None and is_own else kept, transport.making)
+                if said is not None and self._is_same(said.token, transport.token):
+                    kept = replace(said, token=transport.token)
+                self._remember(device, kept, transport.making)
             await link.post_last(
                 self._event_letter(device, Closed(code=code, reason=reason)),
                 self._idle_letter(device),

@@ -28,6 +28,7 @@ class MqttPeer(Peer):
         self._last_event_id: str | None = None
         self._played: dict[str, Any] | None = None  # the item that was played last, and how far
         self._playing_on: asyncio.Task[None] | None = None
+        self._is_back = True  # else what comes is of the time before
         self._is_listened_to = False
         self._sounding: asyncio.Task[None] | None = None  # the piece of sound that is on its way
 
@@ -142,6 +143,7 @@ class MqttPeer(Peer):
 
     async def _connect(self, resume: dict[str, Any] | None = None) -> None:
         self._items, self._counted, self._n_taken = {}, {}, 0
+        self._is_back = resume is None
         connection = AsyncExitStack()
         opened = device(self._url, self._name, on_begin=self._listen_to, resume=resume)
         connected = await connection.enter_async_context(opened)
@@ -154,6 +156,9 @@ class MqttPeer(Peer):
     def _look(self, connected: Device) -> None:
         for event in connected.events[self._n_taken :]:
             self._n_taken += 1
+            self._is_back = self._is_back or event["type"] == "parlour.resumed"
+            if not self._is_back:
+                continue
             if event["type"] == "parlour.answer":
                 self._items[event["answer"]] = event["item_id"], event["start_ms"]
             elif event["type"] == "parlour.moved":
