@@ -121,10 +121,9 @@ async def test_the_state_changes_within_one_frame_of_its_event(page: Page, gatew
     await write(page)
     await state_is(page, "speaking")
     frames = {frame["type"]: frame for frame in await page.evaluate("window.seen.frames")}
-    assert (frames["response.created"]["state"], frames["response.created"]["word"]) == (
-        "thinking",
-        "Thinking",
-    )
+    created = frames["response.created"]
+    # Sound may have come within the same frame.
+    assert (created["state"], created["word"]) in (("thinking", "Thinking"), ("speaking", "Speaking"))
     assert frames["session.created"]["state"] != "connecting"
 
 
