@@ -12,6 +12,7 @@ from itertools import pairwise
 
 from aiortc import RTCDtlsTransport, RTCSctpTransport
 from aiortc.rtcsctptransport import WEBRTC_BINARY, WEBRTC_STRING
+from OpenSSL import SSL
 
 TSNS_AHEAD_MAX = 16_384
 """Numbers of packets that came before the one that is missing; a peer that loses more is not heard beyond."""
@@ -36,8 +37,20 @@ class CheckedDtls(RTCDtlsTransport):
     async def _handle_rtcp_data(self, data: bytes) -> None:
         pass
 
+    async def _send_data(self, data: bytes) -> None:
+        """Raises ConnectionError, also where only OpenSSL knows yet that the peer has said goodbye."""
+        try:
+            await super()._send_data(data)
+        except SSL.Error as error:
+            raise ConnectionError("the peer has ended DTLS") from error
+
 
 class CheckedSctp(RTCSctpTransport):
+    async def _transmit(self) -> None:
+        """Runs in a task of its own, of which nobody takes an error; that the way is gone, DTLS tells."""
+        with suppress(ConnectionError):
+            await super()._transmit()
+
     async def _handle_data(self, data: bytes) -> None:
         with suppress(*MALFORMED):
             if all(self._is_sound(kind, body) for kind, body in _chunks(data)):

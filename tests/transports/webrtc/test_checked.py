@@ -5,8 +5,19 @@ import struct
 from typing import Any
 
 import pytest
+from aiortc import RTCCertificate, RTCDtlsTransport, RTCIceTransport
+from aiortc.rtcsctptransport import ForwardTsnChunk
+from OpenSSL import SSL
 
-from realtime.transports.webrtc.ice import UNREAD_DATAGRAMS_MAX, IceSettings, PeerPath, Port, _candidate
+from realtime.transports.webrtc.checked import CheckedDtls, CheckedSctp
+from realtime.transports.webrtc.ice import (
+    UNREAD_DATAGRAMS_MAX,
+    IceSettings,
+    PeerPath,
+    Port,
+    _candidate,
+    gatherer,
+)
 from tests.fuzz.keyed_peer import KeyedPeer
 from tests.fuzz.targets.data_channel import _chunk, _data, packet
 
@@ -47,6 +58,24 @@ async def test_what_comes_before_anybody_reads_it_is_bounded() -> None:
     for _ in range(2 * UNREAD_DATAGRAMS_MAX):
         port.datagram_received(AN_RTP_PACKET, PEER)
     assert path._queue.qsize() == UNREAD_DATAGRAMS_MAX
+
+
+async def test_what_is_sent_after_the_peers_goodbye_is_no_error_of_ours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def shut_down(self: object, data: bytes) -> None:
+        raise SSL.Error([("SSL routines", "", "protocol is shutdown")])
+
+    monkeypatch.setattr(RTCDtlsTransport, "_send_data", shut_down)
+    ice = RTCIceTransport(gatherer(IceSettings("", None, ()))[0])
+    dtls = CheckedDtls(ice, [RTCCertificate.generateCertificate()])
+    with pytest.raises(ConnectionError):
+        await dtls._send_data(b"data")
+    sctp = CheckedSctp(dtls)
+    sctp._remote_port = 5000
+    sctp._forward_tsn_chunk = ForwardTsnChunk(body=struct.pack("!L", 1))
+    await sctp._transmit()
+    assert sctp._forward_tsn_chunk is not None, "it was tried"
 
 
 @pytest.mark.parametrize(
