@@ -70,7 +70,7 @@ kokoro: $(INSTALLED)
 	mkdir -p "$$voices" && \
 	tar -xzf "$$fetched/kokoro-js-1.2.1.tgz" -C "$$voices" --strip-components=2 \
 		package/voices/af_heart.bin package/voices/am_michael.bin
-	@$(BIN)/python -c 'from agent.models import catalogue, files; files.all_verified(catalogue.KOKORO)'
+	@$(BIN)/python -c 'from agent.models import files, manifest; files.all_verified(manifest.KOKORO)'
 	@echo "Kokoro is installed. It speaks by itself where there are four cores; elsewhere: make run ARGS='--voice kokoro'"
 
 format: $(TESTED_WITH)

@@ -30,7 +30,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from agent import wire
 from agent.api import Agent, AgentError, AgentRequest, GenerationFailed, TranscribeRequest
-from agent.catalog import build_agent
+from agent.builder import build_agent
 from agent.settings import AgentSettings
 from agent.worker import LLM_KEY_VARIABLE
 

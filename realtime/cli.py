@@ -34,17 +34,17 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="run the server", allow_abbrev=False)
     _add_settings(serve)
     serve.set_defaults(run=_serve)
-    from realtime.talk import add_arguments
+    from realtime.commands.talk import add_arguments
 
     talk = commands.add_parser("talk", help="talk to a server from the terminal", allow_abbrev=False)
     add_arguments(talk)
     talk.set_defaults(run=_talk)
-    from realtime.speaker_options import add_arguments as add_speaker_arguments
+    from realtime.commands.speaker_options import add_arguments as add_speaker_arguments
 
     device = commands.add_parser("speaker", help="be a smart speaker over MQTT", allow_abbrev=False)
     add_speaker_arguments(device)
     device.set_defaults(run=_speaker)
-    from realtime.doctor import add_arguments as add_doctor_arguments
+    from realtime.commands.doctor import add_arguments as add_doctor_arguments
 
     doctor = commands.add_parser(
         "doctor", help="find out why a server cannot be talked to", allow_abbrev=False
@@ -109,7 +109,7 @@ def _serve(options: argparse.Namespace) -> int:
     flags = {name: getattr(options, name) for name in Settings.__annotations__}
     settings = load_settings(flags, os.environ)
     set_up_logging(settings.log_level)
-    from realtime.app import serve  # late: `parlour --help` needs no server
+    from realtime.server.app import serve  # late: `parlour --help` needs no server
 
     runner = asyncio.run
     try:
@@ -123,20 +123,20 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _talk(options: argparse.Namespace) -> int:
-    from realtime.talk import TalkOptions, talk
+    from realtime.commands.talk import TalkOptions, talk
 
     return asyncio.run(talk(TalkOptions.from_arguments(options)))
 
 
 def _speaker(options: argparse.Namespace) -> int:
-    from realtime.speaker import speaker
-    from realtime.speaker_options import SpeakerOptions
+    from realtime.commands.speaker import speaker
+    from realtime.commands.speaker_options import SpeakerOptions
 
     return asyncio.run(speaker(SpeakerOptions.from_arguments(options)))
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from realtime.doctor import DoctorOptions, diagnose
+    from realtime.commands.doctor import DoctorOptions, diagnose
 
     return asyncio.run(diagnose(DoctorOptions.from_arguments(options), _report))
 

@@ -13,11 +13,11 @@ import pytest
 import uvicorn
 
 from agent.api import Agent
-from agent.models.catalogue import SMOLLM2, WHISPER_TINY_EN
 from agent.models.files import present
-from agent.scripted import ScriptedAgent
-from realtime.app import create_app, listen, uvicorn_config
-from realtime.sessions import Sessions
+from agent.models.manifest import SMOLLM2, WHISPER_TINY_EN
+from agent.scripted.agent import ScriptedAgent
+from realtime.server.app import create_app, listen, uvicorn_config
+from realtime.session.registry import Sessions
 from realtime.settings import Settings
 from realtime.store.base import Store
 

@@ -18,7 +18,8 @@ from agent.engine.base import Engine
 from agent.engine.chat_server import ChatServer
 from agent.hearing.base import LANGUAGES, Recogniser
 from agent.hearing.queue import QueuedRecogniser
-from agent.models.catalogue import (
+from agent.models.files import all_verified, present, verified
+from agent.models.manifest import (
     KOKORO,
     KOKORO_PARTS,
     KOKORO_VOICES,
@@ -29,7 +30,6 @@ from agent.models.catalogue import (
     WHISPER_BASE,
     WHISPER_TINY_EN,
 )
-from agent.models.files import all_verified, present, verified
 from agent.responder import Responder
 from agent.settings import AgentSettings
 from agent.tts.base import ClauseVoice, Synthesiser
@@ -150,9 +150,9 @@ async def ears_and_voice(
 
 
 def _speakers(plan: Plan) -> Mapping[str, ClauseVoice]:
+    from agent.speech_text.pronunciation import Lexicon
     from agent.tts.kokoro import kokoro_voices
     from agent.tts.piper import PiperVoice
-    from agent.tts.pronunciation import Lexicon
 
     lexicon = Lexicon(all_verified(LEXICON))
     if plan.voice == "kokoro":

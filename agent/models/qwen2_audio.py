@@ -26,8 +26,8 @@ from agent.engine.model_runner import ModelRunner
 from agent.engine.sampling import Choosing
 from agent.engine.speech_lm import SpeechLM
 from agent.models import embedded
-from agent.models.catalogue import KOKORO
 from agent.models.files import present
+from agent.models.manifest import KOKORO
 from agent.models.qwen2_audio_files import Checkpoint, find
 from agent.models.qwen2_audio_hearing import Encoder, Features
 from agent.models.qwen2_audio_prompt import ControlTokens, Qwen2AudioPrompts

@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers.pre_tokenizers import ByteLevel
 
-from agent.models.catalogue import SMOLLM2, WHISPER_TINY_EN
 from agent.models.ct2_weights import Ct2Weights, read_ct2
 from agent.models.files import verified
+from agent.models.manifest import SMOLLM2, WHISPER_TINY_EN
 from agent.models.qwen2_audio_checkpoint import (
     AUDIO_TOKENS,
     SPECIAL_TOKENS,

@@ -6,7 +6,7 @@ A clause ends only where a character that follows proves it: "3.5", "Dr. Smith" 
 
 import re
 
-from agent.tts.speakable import ABBREVIATIONS
+from agent.speech_text.speakable import ABBREVIATIONS
 
 FIRST_LEAST = 12
 """Characters: shorter first clauses ("Well,") sound chopped, and leave no time to compute the next one."""

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from agent.api import SPEAKING_HZ
 from agent.onnx import onnxruntime, session_options
+from agent.speech_text.pronunciation import Lexicon
+from agent.speech_text.speakable import Piece, pieces
 from agent.tts.base import Mark, Samples, SpokenClause
-from agent.tts.joints import QUIET, shaped
-from agent.tts.pronunciation import Lexicon
-from agent.tts.speakable import Piece, pieces
+from agent.tts.pauses import QUIET, shaped
 
 assert SPEAKING_HZ == 24_000, "Kokoro's own rate: nothing is resampled here"
 

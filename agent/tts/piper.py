@@ -14,10 +14,10 @@ import soxr
 
 from agent.api import SPEAKING_HZ
 from agent.onnx import onnxruntime, session_options
+from agent.speech_text.pronunciation import Lexicon
+from agent.speech_text.speakable import Piece, pieces
 from agent.tts.base import Mark, Samples, SpokenClause
-from agent.tts.joints import shaped
-from agent.tts.pronunciation import Lexicon
-from agent.tts.speakable import Piece, pieces
+from agent.tts.pauses import shaped
 
 # The lexicon's notation -> espeak-ng's for American English.
 _ESPEAK = {

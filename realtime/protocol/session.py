@@ -1,7 +1,7 @@
 """The session: what happened goes in, what to do comes out. All turn-taking is decided here.
 
 No sockets, no clock, no randomness: `now` (monotonic seconds) and ids are arguments. One task
-owns a session; see realtime/runner.py.
+owns a session; see realtime/session/runner.py.
 """
 
 import math

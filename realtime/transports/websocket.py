@@ -8,7 +8,6 @@ from starlette.types import Receive, Send
 
 from realtime.audio.wire_format import OutputEncoder
 from realtime.errors import InvalidEvent
-from realtime.outbox import Outbox, Outgoing
 from realtime.protocol.codec import decode, encode
 from realtime.protocol.effects import Play
 from realtime.protocol.events import (
@@ -18,7 +17,8 @@ from realtime.protocol.events import (
     ResponseDone,
     ServerEvent,
 )
-from realtime.transports.base import PeerGone
+from realtime.session.outbox import Outbox, Outgoing
+from realtime.session.transport import PeerGone
 
 CLOSE_REASON_BYTES_MAX = 123  # RFC 6455 5.5: a control frame holds 125 bytes, two are the code
 CLOSE_WITHIN_S = 2.0

@@ -37,7 +37,9 @@ from agent.api import (
 from agent.engine.base import EngineDone, EngineRequest
 from agent.engine.llama_cpp import LlamaCpp
 from agent.hearing.whisper import Whisper
-from agent.models.catalogue import (
+from agent.models.embedded import build_embedded
+from agent.models.files import all_verified, verified
+from agent.models.manifest import (
     LEXICON,
     PIPER_JOE,
     PIPER_JOE_CONFIG,
@@ -45,12 +47,10 @@ from agent.models.catalogue import (
     WHISPER_BASE,
     WHISPER_TINY_EN,
 )
-from agent.models.embedded import build_embedded
-from agent.models.files import all_verified, verified
 from agent.settings import AgentSettings
+from agent.speech_text.pronunciation import Lexicon
+from agent.speech_text.speakable import speakable
 from agent.tts.piper import PiperVoice
-from agent.tts.pronunciation import Lexicon
-from agent.tts.speakable import speakable
 from tests.bench.questions import QUESTIONS, SENTENCES
 from tests.speech import Utterance, utterances
 

@@ -25,8 +25,8 @@ import uvloop
 from aiomqtt import Client, Message, Will
 
 from realtime.audio.resample import Resampler
-from realtime.broker import connection, parse_broker, publish, subscribe
-from realtime.speaker_sound import FRAME_MS, Coding, UpSound
+from realtime.commands.speaker_sound import FRAME_MS, Coding, UpSound
+from realtime.transports.mqtt.broker import connection, parse_broker, publish, subscribe
 from tests.bench import machine, report
 from tests.bench.gateway import GATEWAY_CORE, OTHERS_CORE, running_gateway, warm_up
 from tests.bench.stats import Percentiles, slope

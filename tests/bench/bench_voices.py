@@ -18,7 +18,8 @@ import soxr
 
 from agent.api import LISTENING_HZ, SPEAKING_HZ
 from agent.hearing.whisper import Whisper
-from agent.models.catalogue import (
+from agent.models.files import all_verified, verified
+from agent.models.manifest import (
     KOKORO_PARTS,
     KOKORO_VOICES,
     LEXICON,
@@ -26,12 +27,11 @@ from agent.models.catalogue import (
     PIPER_JOE_CONFIG,
     WHISPER_BASE,
 )
-from agent.models.files import all_verified, verified
+from agent.speech_text.pronunciation import Lexicon
 from agent.tts.base import ClauseVoice, Samples
 from agent.tts.clauses import ClauseCutter
 from agent.tts.kokoro import kokoro_voices
 from agent.tts.piper import PiperVoice
-from agent.tts.pronunciation import Lexicon
 from tests.bench.bench_agent import _distance, _machine, _peak_mib, _quantiles, _words
 from tests.bench.questions import SENTENCES
 

@@ -32,7 +32,7 @@ from agent.api import (
     UserMessage,
 )
 from agent.client import RemoteAgent
-from agent.scripted import ScriptedAgent
+from agent.scripted.agent import ScriptedAgent
 from agent.settings import AgentSettings
 from agent.supervisor import SupervisedAgent
 from tests.agent.agents import served

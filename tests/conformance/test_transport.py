@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from agent.api import AssistantMessage
-from agent.scripted import RECITAL
+from agent.scripted.agent import RECITAL
 from realtime.transports.webrtc import peer as webrtc_peer
 from tests.conftest import Server
 from tests.peers.base import Refused

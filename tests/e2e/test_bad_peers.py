@@ -14,10 +14,10 @@ import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from realtime.app import uvicorn_config
 from realtime.audio.wire_format import InputDecoder
 from realtime.protocol.config import PcmFormat, ServerVad
 from realtime.protocol.inputs import SpeechStarted, SpeechStopped
+from realtime.server.app import uvicorn_config
 from realtime.turns.choose import Detectors
 from tests.bench.frames import client_frame, upgrade_request
 from tests.bench.tracks import tracks

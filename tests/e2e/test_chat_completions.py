@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from realtime.transports import chat_completions
-from realtime.transports.chat_request import ChatRequest, parse_chat
+from realtime.transports.chat import completions as chat_completions
+from realtime.transports.chat.request import ChatRequest, parse_chat
 from tests.conftest import Server, running_server
 
 PATH = "/v1/chat/completions"

@@ -9,7 +9,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from realtime.client_secrets import ClientSecrets
+from realtime.access.client_secrets import ClientSecrets
 from tests.conftest import Server, running_server
 from tests.e2e.webrtc_client import Caller, calling, post
 

@@ -13,12 +13,12 @@ import pytest
 import uvicorn
 from websockets.asyncio.client import connect
 
-from agent.scripted import ScriptedAgent
-from realtime import doctor
-from realtime.app import create_app, uvicorn_config
+from agent.scripted.agent import ScriptedAgent
 from realtime.cli import main
-from realtime.doctor import DoctorOptions, diagnose
+from realtime.commands import doctor
+from realtime.commands.doctor import DoctorOptions, diagnose
 from realtime.errors import SettingsError
+from realtime.server.app import create_app, uvicorn_config
 from realtime.settings import Settings
 from realtime.transports.webrtc import ice, peer
 from realtime.transports.webrtc.offer import Offer, Ours, answer_to

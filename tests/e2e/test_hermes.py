@@ -212,8 +212,8 @@ async def test_a_broker_that_restarts_ends_the_session_and_the_next_wake_word_be
 
 @pytest.mark.parametrize("setting", ["", "a/b", ","])
 def test_the_setting_names_sites_or_any(setting: str) -> None:
-    from realtime.devices import check_mqtt
     from realtime.errors import SettingsError
+    from realtime.transports.mqtt.devices import check_mqtt
 
     settings = Settings(mqtt_url="mqtt://127.0.0.1", mqtt_hermes=setting)
     if not setting:

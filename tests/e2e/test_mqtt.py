@@ -154,7 +154,7 @@ async def test_sound_comes_no_further_ahead_than_a_device_holds(tmp_path: Path) 
             n = len(speaker.frames)
             await speaker.until(lambda n=n: len(speaker.frames) > n)
             ahead_ms.append(len(speaker.spoken(1)) / 48 - speaker.played.get(1, 0))
-        # How exactly 300 ms are kept is told with a fake clock (transports/test_mqtt_paced.py); unpaced, the
+        # How exactly 300 ms are kept is told with a fake clock (transports/mqtt/test_paced.py); unpaced, the
         # answer's ten seconds come as fast as they are made.
         assert max(ahead_ms) < 1500
         sizes = [len(pcm) // 2 for _, _, pcm in speaker.frames]

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.api import GenerationFailed
-from agent.scripted import ScriptedAgent
+from agent.scripted.agent import ScriptedAgent
 from realtime.protocol.assistant import Generating
 from realtime.store.sqlite import SqliteStore
-from realtime.transports.mqtt_uplink import UNREAD_AUDIO_BYTES_MAX
+from realtime.transports.mqtt.uplink import UNREAD_AUDIO_BYTES_MAX
 from tests.conftest import Server, running_server
 from tests.e2e.device import PREFIX, Device, device
 from tests.e2e.mosquitto import passwords, running_broker

@@ -19,8 +19,8 @@ import soundfile
 import soxr
 from openai import AsyncOpenAI
 
-from agent.models.catalogue import PIPER_JOE
 from agent.models.files import present
+from agent.models.manifest import PIPER_JOE
 from agent.settings import AgentSettings
 from tests import speech
 from tests.conftest import Server, running_server

@@ -9,7 +9,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from realtime.tokens import RESUME_TOKEN, Signer
+from realtime.access.tokens import RESUME_TOKEN, Signer
 from tests.conftest import running_server
 from tests.e2e.webrtc_client import post
 from tests.transports.webrtc.test_offer import OFFER
@@ -34,7 +34,7 @@ def calls_made(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         made.append(arguments)
         raise AssertionError("a call was begun")
 
-    monkeypatch.setattr("realtime.calls.WebRtcTransport", make)
+    monkeypatch.setattr("realtime.transports.webrtc.calls.WebRtcTransport", make)
     return made
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from agent.scripted import RECITAL
-from realtime.keeping import SAVE_EVERY_S
+from agent.scripted.agent import RECITAL
+from realtime.session.resumption import SAVE_EVERY_S
 from tests.conftest import running_server
 from tests.e2e.resuming import ResumingClient
 from tests.e2e.serving import address_of, started

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from realtime.audio.resample import Resampler
-from realtime.broker import parse_broker
-from realtime.microphone import HZ, Devices, Playback
-from realtime.speaker import Speaker
-from realtime.speaker_options import SpeakerOptions
+from realtime.audio.wav import read_wav
+from realtime.commands.microphone import HZ, Devices, Playback
+from realtime.commands.speaker import Speaker
+from realtime.commands.speaker_options import SpeakerOptions
 from realtime.store.sqlite import SqliteStore
-from realtime.wav import read_wav
+from realtime.transports.mqtt.broker import parse_broker
 from tests.conftest import Server, running_server
 from tests.e2e.browser.tunnel import Tunnel
 from tests.e2e.device import PREFIX, device

@@ -6,10 +6,10 @@ import re
 import httpx
 import pytest
 
-from agent.scripted import RECITAL
+from agent.scripted.agent import RECITAL
 from realtime.protocol.events import ItemDeleted, ResponseCancel
-from realtime.sessions import Sessions
-from realtime.transports.base import Transport
+from realtime.session.registry import Sessions
+from realtime.session.transport import Transport
 from realtime.transports.webrtc import peer
 from tests.conftest import Server, running_server
 from tests.e2e.webrtc_client import Caller, calling, post

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from aioice.ice import get_host_addresses
 
-from agent.scripted import RECITAL
+from agent.scripted.agent import RECITAL
 from realtime.transports.webrtc import peer
 from tests.conftest import Server, running_server
 from tests.e2e.lossy import lossy_network

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.api import AgentEvent, AgentRequest, TranscribeRequest, Transcript
-from agent.scripted import ScriptedAgent
+from agent.scripted.agent import ScriptedAgent
 from tests.conftest import Server, running_server
 from tests.e2e.mosquitto import running_broker
 from tests.peers.base import Peer

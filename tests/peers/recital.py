@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from agent.scripted import LAST_WORD_MS, RECITAL, WORD_MS
+from agent.scripted.agent import LAST_WORD_MS, RECITAL, WORD_MS
 
 WORDS = RECITAL.split()
 SENTENCE_WORDS = 6

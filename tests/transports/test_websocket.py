@@ -6,7 +6,7 @@ import pytest
 from starlette.types import Message
 
 from realtime.protocol.events import Cleared
-from realtime.transports.base import PeerGone
+from realtime.session.transport import PeerGone
 from realtime.transports.websocket import UNNOTICED_S, WebSocketTransport
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from aiortc.rtp import AnyRtcpPacket, RtcpRrPacket, RtcpSenderInfo, RtcpSrPacket
 
-from realtime.transports.base import UNTOLD_MS_MAX
+from realtime.session.transport import UNTOLD_MS_MAX
 from realtime.transports.webrtc.reorder import RTP_HZ
 from realtime.transports.webrtc.rtp import RtpPacket
 from realtime.transports.webrtc.track import PlayoutTrack

@@ -18,7 +18,7 @@ from aiortc import (
 from aiortc.rtp import RtcpPacket, RtcpRrPacket, RtcpSdesPacket, RtcpSourceInfo, RtcpSrPacket
 from pylibsrtp import Error as SrtpError
 
-from realtime.transports.base import PeerGone
+from realtime.session.transport import PeerGone
 from realtime.transports.webrtc.checked import MALFORMED, CheckedDtls, CheckedSctp
 from realtime.transports.webrtc.downlink import Downlink
 from realtime.transports.webrtc.ice import IceSettings, gatherer

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from realtime.audio.opus import FRAME_BYTES, FRAME_MS, OpusEncoder
 from realtime.protocol.effects import Play
-from realtime.transports.base import UNTOLD_MS_MAX
+from realtime.session.transport import UNTOLD_MS_MAX
 from realtime.transports.webrtc.playout import Frame, Playout, Position
 from realtime.transports.webrtc.reorder import RTP_HZ
 

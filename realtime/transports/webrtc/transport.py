@@ -12,7 +12,6 @@ from realtime.audio.opus import OpusDecoder
 from realtime.audio.resample import Resampler
 from realtime.audio.wire_format import PCM_HZ, OutputEncoder
 from realtime.errors import InvalidEvent
-from realtime.outbox import Outbox, Outgoing
 from realtime.protocol.codec import decode, encode
 from realtime.protocol.config import PcmFormat, SessionConfig
 from realtime.protocol.effects import Play
@@ -30,7 +29,8 @@ from realtime.protocol.events import (
     SessionCreated,
     SessionUpdated,
 )
-from realtime.transports.base import UNTOLD_MS_MAX, OwnIds, PeerGone
+from realtime.session.outbox import Outbox, Outgoing
+from realtime.session.transport import UNTOLD_MS_MAX, OwnIds, PeerGone
 from realtime.transports.webrtc.events import OutputBufferCleared, OutputBufferStarted, OutputBufferStopped
 from realtime.transports.webrtc.ice import IceSettings
 from realtime.transports.webrtc.offer import Offer
@@ -87,7 +87,7 @@ class WebRtcTransport:
     def hang_up(self) -> None:
         self._peer.leave(PeerGone(1000, "hung up"))
 
-    # realtime.transports.base.Transport ---------------------------------------------------
+    # realtime.session.transport.Transport ---------------------------------------------------
 
     async def receive(self) -> AnyClientEvent | InvalidEvent:
         while True:

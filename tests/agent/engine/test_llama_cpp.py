@@ -13,8 +13,8 @@ import pytest
 from agent.api import AgentError, AssistantMessage, Sampling, TextDelta, TextPart, UserMessage
 from agent.engine.base import EngineDelta, EngineDone, EngineRequest
 from agent.engine.chat_server import ChatServer
-from agent.models.catalogue import SMOLLM2
 from agent.models.files import present, verified
+from agent.models.manifest import SMOLLM2
 
 pytestmark = [
     pytest.mark.models,

@@ -7,8 +7,8 @@ import pytest
 
 from agent.api import LISTENING_HZ
 from agent.hearing.queue import QueuedRecogniser
-from agent.models.catalogue import WHISPER_BASE, WHISPER_TINY_EN
 from agent.models.files import present
+from agent.models.manifest import WHISPER_BASE, WHISPER_TINY_EN
 from tests.speech import (
     clicks,
     hum,

@@ -23,8 +23,8 @@ from agent.api import (
     TranscribeRequest,
     UserMessage,
 )
-from agent.models.catalogue import LEXICON, PIPER_JOE, SMOLLM2, WHISPER_TINY_EN
 from agent.models.files import present
+from agent.models.manifest import LEXICON, PIPER_JOE, SMOLLM2, WHISPER_TINY_EN
 from agent.settings import AgentSettings
 from tests.speech import utterance, white_noise
 

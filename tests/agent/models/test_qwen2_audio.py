@@ -24,7 +24,7 @@ transformers = pytest.importorskip("transformers")
 
 from safetensors.numpy import load_file, save_file  # noqa: E402
 
-from agent import catalog  # noqa: E402
+from agent import builder  # noqa: E402
 from agent.api import (  # noqa: E402
     AgentError,
     AssistantMessage,
@@ -301,14 +301,14 @@ async def test_auto_takes_qwen2_audio_only_from_the_disk_and_for_a_gpu_that_hold
     monkeypatch.setattr(qwen2_audio, "build_qwen2_audio", build_qwen2_audio)
     monkeypatch.setattr(embedded, "build_embedded", build_embedded)
     agents: list[Any] = [
-        await catalog.build_agent(AgentSettings(model), unread) for model in ("auto", "embedded")
+        await builder.build_agent(AgentSettings(model), unread) for model in ("auto", "embedded")
     ]
     assert agents == [built, "embedded"]
 
 
 async def test_a_folder_that_is_not_there_is_told_by_whoever_is_asked_for_an_agent() -> None:
     with pytest.raises(AgentError, match="neither a folder nor a hub's OWNER/NAME"):
-        await catalog.build_agent(AgentSettings(model="./missing"), unread)
+        await builder.build_agent(AgentSettings(model="./missing"), unread)
 
 
 def test_without_a_gpu_it_does_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -320,10 +320,10 @@ def test_torch_is_not_loaded_where_nothing_needs_it(tmp_path: Path) -> None:
     """It takes seconds and half a gigabyte."""
     program = """
 import asyncio, sys
-import realtime.app, agent.catalog
+import realtime.server.app, agent.builder
 from agent.settings import AgentSettings
-asyncio.run(agent.catalog.build_agent(AgentSettings(model="scripted"), print))
-assert agent.catalog._qwen2_audio_that_fits() is None
+asyncio.run(agent.builder.build_agent(AgentSettings(model="scripted"), print))
+assert agent.builder._qwen2_audio_that_fits() is None
 assert not {"torch", "transformers"} & set(sys.modules)
 """
     environment = {"HF_HOME": str(tmp_path), "PATH": "", "PYTHONPATH": str(ROOT)}

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agent.models.catalogue import WHISPER_TINY_EN
 from agent.models.files import verified
+from agent.models.manifest import WHISPER_TINY_EN
 from tests.speech import utterance, utterances
 
 torch = pytest.importorskip("torch")

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from agent.api import LISTENING_HZ, SPEAKING_HZ
 from agent.models import files
-from agent.models.catalogue import KOKORO, KOKORO_PARTS, KOKORO_VOICES, LEXICON, WHISPER_BASE
 from agent.models.embedded import build_embedded
 from agent.models.files import ModelFileError, all_verified, present, verified
+from agent.models.manifest import KOKORO, KOKORO_PARTS, KOKORO_VOICES, LEXICON, WHISPER_BASE
 from agent.settings import AgentSettings
+from agent.speech_text.letter_sounds import sounded
+from agent.speech_text.pronunciation import Lexicon
 from agent.tts.base import Samples
 from agent.tts.kokoro import MOST_TOKENS, STYLE_DIMENSIONS, KokoroVoice, kokoro_voices, tokens_of
-from agent.tts.letter_sounds import sounded
-from agent.tts.pronunciation import Lexicon
 
 LEAD, LOUD, TAIL = 7200, 240, 12000
 """Samples: silence, what one token lasts, silence."""

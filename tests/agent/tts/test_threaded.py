@@ -11,7 +11,7 @@ from agent.api import SPEAKING_HZ, AgentError
 from agent.tts import threaded
 from agent.tts.base import Mark, SpokenClause
 from agent.tts.fake import fake_synthesiser
-from agent.tts.joints import shaped
+from agent.tts.pauses import shaped
 from agent.tts.threaded import ThreadedSynthesiser, pieces_of
 
 

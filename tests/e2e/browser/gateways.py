@@ -14,8 +14,8 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from agent.api import Health, TranscribeRequest, Transcript
-from agent.scripted import ScriptedAgent
-from realtime.app import create_app, uvicorn_config
+from agent.scripted.agent import ScriptedAgent
+from realtime.server.app import create_app, uvicorn_config
 from realtime.settings import Settings
 from tests.e2e.browser.fake_gateway import HEARD_AS, Behaviour, make_app
 

@@ -13,7 +13,7 @@ TAPPED_HZ = 16_000
 PIECE_SAMPLES = 128
 LISTENER = (Path(__file__).parent / "listener.js").read_text()
 N_NOTES = 14
-"""After so many words the recital's notes begin anew (agent/scripted.py)."""
+"""After so many words the recital's notes begin anew (agent/scripted/agent.py)."""
 _NOTES_HZ = 220 * 2 ** (np.array([*(0, 2, 4, 5, 7, 9, 11), *(12, 14, 16, 17, 19, 21, 23)]) / 12)
 _WINDOW = 640  # 40 ms: tells neighbouring notes apart, and is a quarter of a word
 _STEP = 160

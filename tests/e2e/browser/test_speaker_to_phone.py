@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from agent import scripted
-from agent.scripted import RECITAL
+from agent.scripted.agent import RECITAL
+from agent.scripted.agent import agent as scripted
 from tests.e2e.browser.chromium import WAIT_S, state_is
 from tests.e2e.browser.gateways import REAL, Gateway, running
 from tests.e2e.browser.tapped import LISTENER, N_NOTES, TAPPED_HZ, notes_of, tapped

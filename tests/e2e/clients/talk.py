@@ -10,7 +10,7 @@ from openai import AsyncOpenAI
 from openai.resources.realtime.realtime import AsyncRealtimeConnection
 
 from agent.api import Agent, AgentEvent, AgentRequest
-from agent.scripted import ScriptedAgent
+from agent.scripted.agent import ScriptedAgent
 from tests import speech
 from tests.conftest import running_server
 from tests.e2e.clients.tap import Tap, tapped

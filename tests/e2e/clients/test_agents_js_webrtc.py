@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from agent.scripted import RECITAL
+from agent.scripted.agent import RECITAL
 from tests.conftest import running_server
 from tests.e2e.browser.chromium import chromium_path, open_browser, write_wav
 from tests.e2e.clients.test_other_clients import TOOL_ANSWER, is_cut_short, javascript

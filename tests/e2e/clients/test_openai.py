@@ -7,7 +7,7 @@ from openai import AsyncOpenAI
 from websockets.exceptions import InvalidStatus
 
 from agent.api import AgentRequest, AssistantMessage, AudioPart, UserMessage
-from agent.scripted import RECITAL
+from agent.scripted.agent import RECITAL
 from realtime.audio.g711 import encode_alaw, encode_mulaw
 from tests import speech
 from tests.conftest import running_server

@@ -10,7 +10,7 @@ from agents.realtime import RealtimeAgent, RealtimePlaybackTracker, RealtimeRunn
 from agents.realtime.model_inputs import RealtimeModelSendInterrupt
 
 from agent.api import AssistantMessage
-from agent.scripted import RECITAL
+from agent.scripted.agent import RECITAL
 from tests import speech
 from tests.conftest import running_server
 from tests.e2e.clients.talk import CHUNK_BYTES, END_SILENCE, TEN_SECONDS_BYTES, Attentive

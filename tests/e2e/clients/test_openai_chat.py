@@ -29,7 +29,7 @@ from agent.api import (
     Usage,
     UserMessage,
 )
-from agent.scripted import RECITAL
+from agent.scripted.agent import RECITAL
 from tests import speech
 from tests.agent.agents import EndlessAgent, SteeredAgent
 from tests.conftest import Server, running_server

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agent.scripted import RECITAL
+from agent.scripted.agent import RECITAL
 from tests import speech
 from tests.e2e.clients.talk import END_SILENCE, Talk, talking
 from tests.e2e.clients.test_openai_turns import NEVER_AHEAD, start_reciting, words_of

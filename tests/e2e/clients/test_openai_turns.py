@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from agent.api import AssistantMessage, TextPart, UserMessage
-from agent.scripted import RECITAL
+from agent.scripted.agent import RECITAL
 from tests.e2e.clients.talk import WEATHER, Attentive, Talk, audio_of, talking
 
 NEVER_AHEAD = 0.3

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from agent.scripted import RECITAL
+from agent.scripted.agent import RECITAL
 from tests.e2e.clients.oracle import Oracle, Side
 from tests.e2e.clients.shape import FRAME_BYTES_MAX, Event
 from tests.e2e.clients.talk import WEATHER, talking

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from agent.scripted import RECITAL
+from agent.scripted.agent import RECITAL
 from tests import speech
 from tests.conftest import running_server
 from tests.e2e.clients.talk import TEN_SECONDS_BYTES

@@ -29,7 +29,7 @@ from agent.api import (
     UserMessage,
 )
 from realtime.protocol.inputs import FromAgent, Transcribed
-from realtime.turn_trace import TurnTrace
+from realtime.session.turn_trace import TurnTrace
 from tests.fuzz.mutate import bytes_changed, in_parts, tree_changed
 from tests.fuzz.target import Pure, packed, parts_of
 from tests.protocol.driver import Driver

@@ -5,8 +5,8 @@ from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 
-from realtime.calls import _form, _json_object, _seconds, session_patch
 from realtime.errors import ClientError
+from realtime.transports.webrtc.calls import _form, _json_object, _seconds, session_patch
 from realtime.transports.webrtc.offer import parse_offer
 from tests.fuzz.target import Pure
 from tests.transports.webrtc.test_offer import OFFER

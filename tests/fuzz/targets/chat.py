@@ -5,7 +5,7 @@ import json
 from agent import wire
 from agent.api import AgentError
 from realtime.errors import ClientError
-from realtime.transports.chat_request import parse_chat
+from realtime.transports.chat.request import parse_chat
 from tests.fuzz.mutate import json_changed
 from tests.fuzz.target import Pure
 

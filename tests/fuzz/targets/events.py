@@ -14,7 +14,7 @@ from realtime.protocol.codec import decode
 from realtime.protocol.events import AnyClientEvent, HandOver, InputAudioBufferAppend, PlaybackReport, Resume
 from realtime.protocol.inputs import AudioReceived, PeerAway, PeerBack
 from realtime.protocol.snapshot import Snapshot
-from realtime.turn_trace import TurnTrace
+from realtime.session.turn_trace import TurnTrace
 from tests.fuzz.mutate import in_lines, json_changed
 from tests.fuzz.target import Pure, Unkept
 from tests.protocol.driver import Driver

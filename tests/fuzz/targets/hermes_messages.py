@@ -7,7 +7,7 @@ import wave
 from aiomqtt import Topic
 
 from realtime.errors import InvalidEvent
-from realtime.transports import hermes_codec as hermes
+from realtime.transports.hermes import codec as hermes
 from tests.fuzz.mutate import bytes_changed, json_changed
 from tests.fuzz.target import Pure, Unkept
 

@@ -8,7 +8,7 @@ from realtime.audio.opus import FRAME_BYTES, OpusEncoder
 from realtime.errors import InvalidEvent
 from realtime.protocol.codec import encode
 from realtime.protocol.events import Error, ErrorObject
-from realtime.transports.mqtt_codec import (
+from realtime.transports.mqtt.codec import (
     Formats,
     Topics,
     read_event,
@@ -18,7 +18,7 @@ from realtime.transports.mqtt_codec import (
     read_status,
     read_volume,
 )
-from realtime.transports.mqtt_uplink import Uplink
+from realtime.transports.mqtt.uplink import Uplink
 from tests.fuzz.mutate import bytes_changed, json_changed
 from tests.fuzz.target import Pure, Unkept
 

@@ -7,7 +7,7 @@ import struct
 import numpy as np
 import soundfile
 
-from realtime.recordings import KINDS, decode_recording
+from realtime.transports.chat.recordings import KINDS, decode_recording
 from tests.fuzz.target import Pure, Unkept
 
 S_MAX = 20.0

@@ -9,12 +9,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from realtime.access.tokens import RESUME_TOKEN, Signer, _encode, hash_of
 from realtime.errors import ClientError
-from realtime.keeping import SessionKeeper
+from realtime.session.resumption import SessionKeeper
 from realtime.store.base import Store, Stored
 from realtime.store.memory import MemoryStore
 from realtime.store.sqlite import SqliteStore
-from realtime.tokens import RESUME_TOKEN, Signer, _encode, hash_of
 from tests.fuzz.mutate import bytes_changed, json_changed
 from tests.fuzz.target import Pure, Unkept
 

@@ -11,7 +11,7 @@ from realtime.protocol.codec import encode
 from realtime.protocol.effects import Effect, Send
 from realtime.protocol.session import Session
 from realtime.protocol.snapshot import Snapshot, plays_of
-from realtime.replay import Replay
+from realtime.session.replay import Replay
 from tests.fuzz.mutate import bytes_changed, tree_changed
 from tests.fuzz.target import Pure
 from tests.protocol.driver import AGENT, Driver

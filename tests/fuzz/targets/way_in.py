@@ -7,10 +7,10 @@ import zlib
 
 from starlette.datastructures import Headers
 
-from realtime.access import KEY_PROTOCOL, Access
-from realtime.client_secrets import PREFIX, ClientSecrets, _bytes, _text
+from realtime.access.authorization import KEY_PROTOCOL, Access
+from realtime.access.client_secrets import PREFIX, ClientSecrets, _bytes, _text
+from realtime.access.tokens import RESUME_TOKEN, Signer
 from realtime.settings import Settings
-from realtime.tokens import RESUME_TOKEN, Signer
 from tests.fuzz.mutate import bytes_changed, in_lines
 from tests.fuzz.target import Pure, Unkept
 

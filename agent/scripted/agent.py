@@ -1,0 +1,115 @@
+"""The scripted agent: no model, always the same answer. For integrators, load tests and demos.
+
+It recites ten numbered sentences, a tone for each word, one second a sentence. Where tools are
+offered it calls one, and then says what the tool gave back. It cannot hear, and says so.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from functools import cache
+
+import numpy as np
+
+from agent.about import SCRIPTED
+from agent.api import (
+    LISTENING_HZ,
+    SPEAKING_HZ,
+    AgentEvent,
+    AgentRequest,
+    AudioDelta,
+    GenerationDone,
+    Health,
+    TextDelta,
+    Tool,
+    ToolCall,
+    ToolResultMessage,
+    TranscribeRequest,
+    Transcript,
+    Usage,
+)
+from agent.scripted.fit_schema import fit
+
+_NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+RECITAL = " ".join(f"This is sentence {number} of ten." for number in _NUMBERS)
+WORD_MS = 160
+LAST_WORD_MS = 200
+"""The last word of a sentence is longer: five words and this one are one second."""
+MAX_TOOL_OUTPUT_CHARACTERS = 500
+
+
+class ScriptedAgent:
+    """Implements `agent.api.Agent` without a model and without waiting."""
+
+    async def respond(self, request: AgentRequest) -> AsyncGenerator[AgentEvent, None]:
+        # Each event is preceded by a turn of the event loop: that is where closing takes effect,
+        # and what lets other sessions in.
+        tool = _tool_to_call(request)
+        if tool is not None:
+            await asyncio.sleep(0)
+            yield ToolCall(f"call_{request.response_id}", tool.name, _arguments(tool))
+            await asyncio.sleep(0)
+            yield GenerationDone()
+            return
+        words = _answer(request).split()
+        spoken = words[: request.max_output_tokens]  # a word is a token here
+        text_end = 0
+        for at, word in enumerate(spoken):
+            piece = f" {word}" if at else word
+            text_end += len(piece)
+            await asyncio.sleep(0)
+            yield TextDelta(piece)
+            if request.modality == "audio":
+                await asyncio.sleep(0)
+                yield AudioDelta(tone(at, LAST_WORD_MS if word.endswith(".") else WORD_MS), text_end)
+        await asyncio.sleep(0)
+        usage = Usage(output_text_tokens=len(spoken))
+        yield GenerationDone("stop" if len(spoken) == len(words) else "max_tokens", usage)
+
+    async def transcribe(self, request: TranscribeRequest) -> Transcript:
+        duration_s = len(request.pcm) / 2 / LISTENING_HZ
+        return Transcript(f"(scripted: {duration_s:.1f} seconds of speech)", duration_s)
+
+    async def warm(self, request: AgentRequest) -> None:
+        """There is nothing to warm."""
+
+    async def health(self) -> Health:
+        return Health("ready", "scripted", "recites, does not listen", transcribes=True, facts=SCRIPTED)
+
+    async def aclose(self) -> None:
+        """There is nothing to release."""
+
+
+def _tool_to_call(request: AgentRequest) -> Tool | None:
+    """The named tool, or else the first; none once a tool has given something back."""
+    if request.tool_choice == "none" or not request.tools:
+        return None
+    if request.messages and isinstance(request.messages[-1], ToolResultMessage):
+        return None
+    return next((tool for tool in request.tools if tool.name == request.tool_choice), request.tools[0])
+
+
+def _arguments(tool: Tool) -> str:
+    fitting = fit({"type": "object", **tool.parameters})
+    return json.dumps(fitting if isinstance(fitting, dict) else {})
+
+
+def _answer(request: AgentRequest) -> str:
+    if request.messages and isinstance(request.messages[-1], ToolResultMessage):
+        output = request.messages[-1].output[:MAX_TOOL_OUTPUT_CHARACTERS]
+        return f"The tool gave back: {output}"
+    return RECITAL
+
+
+@cache  # of 14 notes and 2 lengths: made once, shared by all sessions
+def _note(step: int, duration_ms: int) -> bytes:
+    hz = 220 * 2 ** (step / 12)
+    at_s = np.arange(SPEAKING_HZ * duration_ms // 1000) / SPEAKING_HZ
+    # 10 ms of fade at both ends, or the tone clicks.
+    loudness = np.minimum(1, np.minimum(at_s, at_s[::-1]) / 0.01)
+    return (6000 * loudness * np.sin(2 * np.pi * hz * at_s)).astype("<i2").tobytes()
+
+
+def tone(word: int, duration_ms: int) -> bytes:
+    """The tone for the answer's word of that number, s16le mono at SPEAKING_HZ."""
+    return _note((0, 2, 4, 5, 7, 9, 11)[word % 7] + 12 * (word // 7 % 2), duration_ms)

@@ -1,0 +1,140 @@
+"""A connection that serves a session, and how it comes to serve another one."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from realtime.errors import InvalidEvent
+from realtime.protocol.effects import Play
+from realtime.protocol.events import AnyClientEvent, PlaybackReport, ServerEvent
+from realtime.protocol.snapshot import Snapshot
+from realtime.session.replay import Replay
+from realtime.session.transport import PeerGone, Transport
+
+
+@dataclass(eq=False, slots=True)
+class Connection:
+    """Serves a session from when it is attached until it has `left`.
+
+    resumed_by: the token that its client has shown; "" for one that begins a session. last_event_id: the
+    last event that this client has of the session; None: it knows nothing of it. history: whether such a
+    client is told the earlier items too. lost: the connection before it is dead. played: what its client has
+    heard by now. input_silent_ms: as in Resumed. handed_on: set when it left to serve another session.
+    """
+
+    transport: Transport
+    resumed_by: str = ""
+    last_event_id: str | None = None
+    history: bool = True
+    lost: bool = False
+    played: PlaybackReport | None = None
+    input_silent_ms: int | None = None
+    has_spoken: bool = False
+    leave: asyncio.Event = field(default_factory=asyncio.Event)
+    left: asyncio.Event = field(default_factory=asyncio.Event)
+    handed_on: "HandedOn | None" = None
+
+
+class HandedOn(Exception):
+    """The connection is to serve another session, which its client has named."""
+
+    def __init__(self, session: "Resumable", connection: Connection) -> None:
+        super().__init__()
+        self.session = session
+        self.connection = connection
+
+
+class Resumable(Protocol):
+    """A session, as far as resuming it goes. expires_at: seconds since the epoch."""
+
+    @property
+    def session_id(self) -> str: ...
+
+    @property
+    def expires_at(self) -> int: ...
+
+    @property
+    def is_over(self) -> bool: ...
+
+    @property
+    def is_served(self) -> bool: ...
+
+    async def attach(self, connection: Connection) -> HandedOn | None: ...
+
+    def snapshot(self) -> Snapshot: ...
+
+    def give_up(self) -> None: ...
+
+
+class Keeper(Protocol):
+    """Who looks after the sessions that may be resumed."""
+
+    async def issue(self, session: "Resumable", used: str = "") -> str:
+        """The token with which this session can be resumed from now on.
+
+        It replaces the ones before it, but for `used`: that stays good until `confirm`, since the
+        answer to it may be lost on the way.
+        """
+        ...
+
+    async def issue_for_another(self, session: "Resumable") -> tuple[str, int]:
+        """A token beside the others, for a hand-over, and when it ends (seconds since the epoch)."""
+        ...
+
+    async def issue_way_back(self, session: "Resumable") -> tuple[str, int]:
+        """The same for the device that the session leaves, and good until it moves again or ends."""
+        ...
+
+    async def confirm(self, session: "Resumable") -> None:
+        """The client has the latest token: the used one is used up."""
+        ...
+
+    async def find(self, token: str, owner: str) -> "Resumable":
+        """The session of a token, if it is the owner's. Raises ClientError."""
+        ...
+
+    def changed(self, session: "Resumable") -> None:
+        """There is something new to be stored, soon."""
+        ...
+
+
+class Nobody:
+    """Stands in for a transport while nobody is connected: what is told, the replay keeps."""
+
+    received_bytes = 0
+    paces_playback = False
+
+    def __init__(self, replay: Replay, attached: asyncio.Event) -> None:
+        self._replay = replay
+        self._attached = attached
+
+    async def receive(self) -> AnyClientEvent | InvalidEvent:
+        raise PeerGone(1006)
+
+    def send(self, event: ServerEvent) -> None:
+        pass
+
+    def play(self, play: Play) -> None:
+        pass
+
+    def stop_playback(self, response_id: str) -> None:
+        pass
+
+    async def room(self) -> None:
+        if self._replay.is_full:
+            await self._attached.wait()
+
+    def lives(self, since: float) -> bool:
+        return True
+
+    async def run(self) -> None:
+        pass
+
+    def part(self, is_lost: bool) -> list[PlaybackReport]:
+        return []
+
+    def abandon(self) -> None:
+        pass
+
+    async def close(self, code: int, reason: str) -> None:
+        pass

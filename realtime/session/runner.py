@@ -1,0 +1,435 @@
+"""One live session: the only place where the core meets asyncio.
+
+The peer's reader, the agent's answers and the timer are tasks that feed the core. Feeding it and
+performing what it says is one synchronous step, so steps never interleave and no lock or queue
+stands between: the event loop is the one owner. What a step may leave full, the outbox, is waited
+for by whoever made it, so that a slow peer slows its own sources and nobody else.
+
+A session serves one connection after another. One that may be resumed waits for the next, and what
+it would have told its client is kept (connections.py, replay.py).
+"""
+
+import asyncio
+import itertools
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple, assert_never
+
+from agent.api import Agent
+from realtime.audio.wire_format import InputDecoder
+from realtime.clock import Clock
+from realtime.errors import ClientError
+from realtime.protocol import effects as do
+from realtime.protocol.config import TurnDetection
+from realtime.protocol.effects import Effect
+from realtime.protocol.events import (
+    Committed,
+    HandOver,
+    HandOverToken,
+    InputAudioBufferAppend,
+    ItemAdded,
+    ItemDeleted,
+    ItemDone,
+    ItemTruncated,
+    ParlourHeard,
+    ParlourTurn,
+    PlaybackReport,
+    PlayedOf,
+    ResponseDone,
+    Resume,
+    ResumeToken,
+    ServerEvent,
+    SessionUpdated,
+    TranscriptionCompleted,
+)
+from realtime.protocol.inputs import AudioReceived
+from realtime.protocol.session import Input, Session
+from realtime.protocol.snapshot import Snapshot, plays_of
+from realtime.session.agent_calls import AgentCalls
+from realtime.session.connection import Connection, HandedOn, Keeper
+from realtime.session.connections import MOVED, Attendance, SessionOver, first_of
+from realtime.session.flood import TINY_APPEND_BYTES, EventBudget
+from realtime.session.replay import Replay
+from realtime.session.transport import UNTOLD_MS_MAX, PeerGone
+from realtime.session.turn_trace import TurnRecord, TurnTrace
+from realtime.turns.base import TurnDetector
+
+PIECE_MS = 200
+"""A longer append is taken in pieces, other sessions having their turn between them."""
+
+PIECES_BEFORE_YIELD = 4
+EVENTS_BEFORE_YIELD = 16
+LOOKS_EVERY_S = 0.1
+MARK_EVERY_MS = 500
+LEFT_WITH_SOUND_S = 0.2  # what else comes within so long of the last sound may have left with it
+NUMBERS_SKIPPED = 1_000_000
+
+_WORTH_STORING = (
+    Committed
+    | ItemAdded
+    | ItemDone
+    | ItemDeleted
+    | ItemTruncated
+    | ParlourHeard
+    | ResponseDone
+    | SessionUpdated
+    | TranscriptionCompleted
+)
+
+logger = logging.getLogger("parlour.session")
+
+
+MakeDetector = Callable[[TurnDetection, int], TurnDetector]
+"""(the session's turn detection, position of the next sample in ms) -> a fresh detector."""
+
+
+class Runner:
+    """Runs one session until its client leaves, its time is up, or something breaks."""
+
+    def __init__(
+        self,
+        session: Session,
+        agent: Agent,
+        make_detector: MakeDetector,
+        clock: Clock,
+        playback_lead_s: float,
+        on_turn: Callable[[TurnRecord], None],
+        keeper: Keeper,
+        owner: str,
+        grace_s: float,
+    ) -> None:
+        """playback_lead_s: how far ahead of its being heard an answer's audio is made. owner: whose session
+        it is; no one else can resume it. grace_s: how long one that may be resumed waits for its client."""
+        self.replay = Replay(session.config.id)
+        self._session = session
+        self._make_detector = make_detector
+        self._clock = clock
+        self._on_turn = on_turn
+        self._keeper = keeper
+        self._owner = owner
+        self._grace_s = grace_s
+        self._attendance = Attendance(self, session, keeper, clock, grace_s)
+        self._calls = AgentCalls(
+            agent, clock, playback_lead_s, session.config.id, self.feed, self._attendance.room
+        )
+        self._stopped = asyncio.Event()
+        self._stopped_by: SessionOver | None = None
+        self.last_client_event: str | None = None
+        self._heard_at: float | None = None  # when input audio came last
+        self._marks: deque[_Mark] = deque()
+        self._budget = EventBudget(clock.now())
+        self._trace = TurnTrace()
+        self._detector: TurnDetector | None = None
+        self._decoder: InputDecoder
+        self._hear_afresh()
+
+    @property
+    def session_id(self) -> str:
+        return self._session.config.id
+
+    @property
+    def expires_at(self) -> int:
+        """Seconds since the epoch."""
+        return self._session.config.expires_at
+
+    @property
+    def is_over(self) -> bool:
+        return self._attendance.is_over
+
+    @property
+    def is_served(self) -> bool:
+        return self._attendance.is_served
+
+    @property
+    def is_answering(self) -> bool:
+        """An answer is being made, or is not heard to its end."""
+        return self._calls.is_answering or bool(self._session.playing(self._clock.now()))
+
+    async def finish_answers(self) -> None:
+        """Wait until all answers are heard to their end, or the session is over."""
+        while self.is_answering and not self.is_over:
+            await self._clock.sleep(LOOKS_EVERY_S)
+
+    async def attach(self, connection: Connection) -> HandedOn | None:
+        """Let a connection serve this session until it leaves, in place of the one that does now.
+
+        Returns where it is to go from here, if its client named another session.
+        """
+        return await self._attendance.attach(connection)
+
+    async def run(self) -> PeerGone | SessionOver | HandedOn | Exception:
+        """Returns why the session ended; a bug is returned too, its traceback logged."""
+        ended: PeerGone | SessionOver | HandedOn | Exception = PeerGone(1006)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                self._calls.begin(tasks)
+                tasks.create_task(self._attendance.run(tasks), name="connections")
+                tasks.create_task(self._keep_time(), name="timer")
+                tasks.create_task(self._until_stopped(), name="stop")
+        except* PeerGone as gone:
+            ended = first_of(gone)
+        except* HandedOn as elsewhere:
+            ended = first_of(elsewhere)
+        except* SessionOver as over:
+            ended = first_of(over)
+        except* Exception as bugs:
+            ended = first_of(bugs)
+            logger.exception("internal error", extra={"session_id": self.session_id})
+        finally:
+            await self._attendance.part(ended)
+        return ended
+
+    def makes(self, response_id: str) -> bool:
+        """More of this answer comes from the agent."""
+        return self._calls.makes(response_id)
+
+    @property
+    def input_silent_ms(self) -> int | None:
+        """How long no input audio has come; None: there never was any."""
+        return None if self._heard_at is None else round((self._clock.now() - self._heard_at) * 1000)
+
+    def snapshot(self) -> Snapshot:
+        """The session as it stands, for another process to go on from."""
+        now = self._clock.now()
+        taken = self._session.snapshot(now, self.replay.sound_of, self.replay.last)
+        usable = [mark for mark in self._marks if mark.audio_ms <= taken.audio_ms]
+        mark = usable[-1] if usable else self._mark_now()
+        taken.audio_ms, taken.resend_after = mark.audio_ms, mark.client_event
+        if mark.heard_at is not None:
+            taken.input_until = time.time() - (now - mark.heard_at)
+        return taken
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on from what another process has stored; to be called before `run`."""
+        self._session.restore(snapshot, self._clock.now())
+        # What that process told after it had stored this cannot be known: its numbers are not used again.
+        self.replay = Replay(self.session_id, told_before=snapshot.n_told + NUMBERS_SKIPPED)
+        self.replay.keeps = True
+        for playout in snapshot.playouts:
+            for play in plays_of(playout):
+                self.replay.note(play)
+        self._attendance.begin_anew()
+        self.last_client_event = snapshot.resend_after
+        if snapshot.input_until is not None:
+            self._heard_at = self._clock.now() - max(0.0, time.time() - snapshot.input_until)
+        self._hear_afresh()
+
+    def give_up(self) -> None:
+        """Another server has taken the session over."""
+        self._stop(SessionOver(MOVED, "the session goes on on another server"))
+
+    def stop(self) -> None:
+        """The server ends: whoever is connected is told to come back."""
+        self._stop(SessionOver(1012, "the server is restarting"))
+
+    def _stop(self, over: SessionOver) -> None:
+        self._stopped_by = self._stopped_by or over
+        self._stopped.set()
+
+    async def _until_stopped(self) -> None:
+        await self._stopped.wait()
+        assert self._stopped_by is not None
+        raise self._stopped_by
+
+    def tell(self, event: ServerEvent) -> None:
+        """Send an event that is not of the core."""
+        self.perform([do.Send(event)])
+
+    # The tasks ------------------------------------------------------------------------
+
+    async def read(self, connection: Connection) -> None:
+        transport = connection.transport
+        for count in itertools.count(1):
+            event = await transport.receive()
+            if count % EVENTS_BEFORE_YIELD == 0:
+                await asyncio.sleep(0)  # what came all at once is read without waiting: let others in
+            if connection.resumed_by and not connection.has_spoken:
+                connection.has_spoken = True
+                await self._keeper.confirm(self)
+            costs = True
+            match event:
+                case InputAudioBufferAppend():
+                    was_taken = await self._hear(event)
+                    costs = not was_taken or len(event.audio) < TINY_APPEND_BYTES
+                case Resume():
+                    await self._resume(event, connection)
+                case HandOver():
+                    await self._hand_over(event)
+                case PlaybackReport():
+                    self.heard(event)
+                case _:
+                    self.feed(event)
+            if not isinstance(event, ClientError) and event.event_id is not None:
+                self.last_client_event = event.event_id
+            if costs and not self._budget.spend(self._clock.now(), transport.received_bytes):
+                raise SessionOver(1008, "too many events: audio apart, at most 100 a second of 16 KiB")
+            await self._attendance.room()
+            await self._calls.caught_up()
+
+    def heard(self, report: PlaybackReport) -> None:
+        self.feed(report)
+        if self.replay.keeps:
+            # The last of it is kept: when the connection is lost, it may turn out that it was not heard.
+            self.replay.heard(report.item_id, report.played_ms - UNTOLD_MS_MAX)
+
+    async def _resume(self, event: Resume, connection: Connection) -> None:
+        """Raises HandedOn when there is such a session, and it is not this one."""
+        try:
+            found = await self._keeper.find(event.token, self._owner)
+            if found is self:
+                raise ClientError("already_resumed", "This connection serves that session.", "token")
+        except ClientError as error:
+            error.event_id = event.event_id
+            self.feed(error)
+            return
+        again = Connection(
+            connection.transport,
+            resumed_by=event.token,
+            last_event_id=event.last_event_id,
+            history=event.history,
+            lost=event.lost or event.last_event_id is not None,
+            played=_report_of(event.played) if event.played is not None else None,
+        )
+        raise HandedOn(found, again)
+
+    async def _hand_over(self, event: HandOver) -> None:
+        if not self.replay.keeps:
+            refusal = "This session cannot be resumed: set session.parlour.resume first."
+            self.feed(ClientError("not_resumable", refusal, None, event.event_id))
+            return
+        token, expires_at = await self._keeper.issue_for_another(self)
+        self.tell(HandOverToken(token=token, expires_at=expires_at))
+
+    async def _keep(self) -> None:
+        token = await self._keeper.issue(self)
+        self.tell(ResumeToken(token=token, grace_s=self._grace_s))
+
+    async def _keep_time(self) -> None:
+        """Wake the core at its deadlines. They mostly move away, so the timer sleeps to the one it
+        knows and looks again; a deadline that comes nearer is seen within a second."""
+        while True:
+            now = self._clock.now()
+            wait_s = self._session.deadline - now
+            if wait_s <= 0:
+                self._react(None, self._session.wake(now), now)
+            else:
+                await self._clock.sleep(min(wait_s, 1.0))
+
+    # One step ---------------------------------------------------------------------------
+
+    async def _hear(self, event: InputAudioBufferAppend) -> bool:
+        """Decode, let the core keep it, and ask the turn detector, piece by piece.
+
+        False when it was refused; the error is told once, and what came before it is kept.
+        """
+        if self.replay.keeps:
+            self._mark()
+        audio, step = event.audio, self._decoder.bytes_for(PIECE_MS)
+        for count, start in enumerate(range(0, len(audio), step), 1):
+            piece = audio[start : start + step]
+            try:
+                pcm = self._decoder.push(piece)
+            except ClientError as error:
+                error.event_id = event.event_id
+                self.feed(error)
+                return False
+            # Nothing is answered to audio but an error, and no turn depends on it by itself.
+            heard = AudioReceived(pcm, self._decoder.duration_ms(len(piece)), event.event_id)
+            refusal = self._session.feed(heard, self._clock.now())
+            if refusal:
+                self.perform(refusal)
+                return False
+            if self._detector is not None:
+                for signal in self._detector.push(pcm):
+                    self.feed(signal)
+            self._heard_at = self._clock.now()
+            if count % PIECES_BEFORE_YIELD == 0:
+                await asyncio.sleep(0)
+        return True
+
+    def _peer_lives(self) -> bool:
+        """It is the user who is silent, and not a network that has died and may be replaced by another."""
+        if not self.replay.keeps:
+            return True
+        last_sound_at = self._clock.now() if self._heard_at is None else self._heard_at
+        return self._attendance.transport.lives(last_sound_at + LEFT_WITH_SOUND_S)
+
+    def _mark(self) -> None:
+        """Note where in the input audio the client's next event begins, for a later `restore`."""
+        if not self._marks or self._session.audio_ms >= self._marks[-1].audio_ms + MARK_EVERY_MS:
+            self._marks.append(self._mark_now())
+            while len(self._marks) > 1 and self._marks[1].audio_ms <= self._session.open_audio_ms:
+                self._marks.popleft()
+
+    def _mark_now(self) -> "_Mark":
+        return _Mark(self._session.audio_ms, self.last_client_event, self._heard_at)
+
+    def feed(self, event: Input) -> None:
+        now = self._clock.now()
+        self._react(event, self._session.feed(event, now), now)
+
+    def _react(self, event: Input | None, effects: list[Effect], now: float) -> None:
+        for record in self._trace.observe(event, effects, now, self._session.audio_ms):
+            self._on_turn(record)
+            if self._session.config.extensions.trace:
+                effects.append(do.Send(ParlourTurn(turn=record.shown())))
+        self.perform(effects)
+
+    def perform(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case do.Send(event=event):
+                    self.replay.note(event)
+                    self._attendance.transport.send(event)
+                    if self.replay.keeps and isinstance(event, _WORTH_STORING):
+                        self._keeper.changed(self)
+                case do.Play():
+                    self.replay.note(effect)
+                    self._attendance.transport.play(effect)
+                    if self.replay.keeps:
+                        self._keeper.changed(self)
+                case do.StopPlayback(response_id=response_id):
+                    self._attendance.transport.stop_playback(response_id)
+                    self.replay.silence(response_id)
+                case do.Keep():
+                    self.replay.keeps = True
+                    self._tasks.create_task(self._keep(), name="token")
+                case do.Generate(request=request):
+                    self._calls.answer(request)
+                case do.StopGenerating(response_id=response_id):
+                    self._calls.stop(response_id)
+                case do.Warm(request=request):
+                    self._calls.warm(request)
+                case do.Transcribe():
+                    self._calls.transcribe(effect)
+                case do.ResetTurns():
+                    self._hear_afresh()
+                case do.HushTurns():
+                    if self._detector is not None and self._peer_lives():
+                        for signal in self._detector.hush():
+                            self.feed(signal)
+                case do.Close(code=code, reason=reason):
+                    raise SessionOver(code, reason)
+                case _:
+                    assert_never(effect)
+
+    def _hear_afresh(self) -> None:
+        audio_input = self._session.config.audio.input
+        self._decoder = InputDecoder(audio_input.format)
+        detection = audio_input.turn_detection
+        self._detector = self._make_detector(detection, self._session.audio_ms) if detection else None
+
+
+class _Mark(NamedTuple):
+    """A place in the input audio: the last event of the client by then, and when its sound came."""
+
+    audio_ms: int
+    client_event: str | None
+    heard_at: float | None
+
+
+def _report_of(played: PlayedOf) -> PlaybackReport:
+    return PlaybackReport(item_id=played.item_id, played_ms=played.played_ms)

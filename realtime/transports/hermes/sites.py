@@ -1,0 +1,200 @@
+"""Rhasspy's satellites: which sites there are, and a session for each that is woken."""
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+
+from realtime.errors import InvalidEvent, SettingsError
+from realtime.metrics import Metrics
+from realtime.session.flood import Bucket, EventBudget
+from realtime.session.registry import Ids, Sessions, new_ids
+from realtime.session.transport import PeerGone
+from realtime.settings import Settings
+from realtime.transports.hermes import codec as hermes
+from realtime.transports.hermes.transport import HermesTransport
+from realtime.transports.mqtt.attention import Attention
+from realtime.transports.mqtt.link import Link, run_session
+from realtime.transports.mqtt.transport import Letter
+
+SITES_MAX = 1_000
+"""Known at a time; beyond, one without a session is forgotten for the next."""
+MESSAGES_PER_S, MESSAGES_BURST = 20.0, 100.0
+"""Of one site, sound apart; what comes beyond is not read."""
+ERRORS_PER_S, ERRORS_BURST = 0.5, 5.0
+ANY = "any"
+
+logger = logging.getLogger("parlour.mqtt")
+
+
+@dataclass(slots=True)
+class _Site:
+    name: str
+    messages: EventBudget
+    errors: Bucket
+    is_muted: bool = False
+    session: HermesTransport | None = None
+    task: asyncio.Task[None] | None = None
+    was_woken: bool = False  # while a session was ending
+
+
+def sites_of(setting: str) -> frozenset[str] | None:
+    """None for all. Raises SettingsError."""
+    if setting == ANY:
+        return None
+    names = frozenset(name.strip() for name in setting.split(",") if name.strip())
+    if not names or not all(hermes.is_site(name) for name in names):
+        raise SettingsError(
+            f"mqtt_hermes is '{setting[:80]}': expected '{ANY}' or the sites' ids, with commas between."
+        )
+    return names
+
+
+class HermesSites:
+    """A dialect (realtime/transports/mqtt/link.py)."""
+
+    def __init__(self, settings: Settings, sessions: Sessions, metrics: Metrics) -> None:
+        """Raises SettingsError."""
+        self._settings = settings
+        self._served = sites_of(settings.mqtt_hermes)
+        self._sessions = sessions
+        self._metrics = metrics
+        self._now = time.monotonic
+        self._sites: dict[str, _Site] = {}
+        self._link: Link | None = None
+
+    @property
+    def filters(self) -> tuple[str, ...]:
+        return hermes.FILTERS
+
+    def begin(self, link: Link) -> None:
+        self._link, self._sites = link, {}
+
+    def part(self, gone: PeerGone) -> list[asyncio.Task[None]]:
+        ending = []
+        for site in self._sites.values():
+            if site.session is not None and site.task is not None:
+                site.session.leave(gone)
+                ending.append(site.task)
+        return ending
+
+    def take(self, topic: str, payload: bytes, is_retained: bool) -> None:
+        link = self._link
+        if link is None or not link.is_open or is_retained or not topic.startswith("hermes/"):
+            return
+        try:
+            message = hermes.read(topic, payload)
+            if message is not None:
+                self._deal_with(link, message)
+        except InvalidEvent as error:
+            self._complain(link, topic, error)
+        except Exception:
+            # A bug of ours, met by one message: the others go on.
+            logger.exception("internal error", extra={"device": "hermes"})
+
+    def _deal_with(self, link: Link, message: hermes.Message | hermes.AudioFrame) -> None:
+        site = self._site_of(message)
+        if site is None:
+            return
+        if isinstance(message, hermes.AudioFrame):
+            if site.session is not None and not site.session.heard(message.pcm):
+                self._metrics.mqtt_dropped.labels("audio").inc()
+            return
+        if not site.messages.spend(self._now()):
+            self._metrics.mqtt_dropped.labels("event").inc()
+            return
+        match message:
+            case hermes.Detected():
+                self._wake(link, site, None)
+            case hermes.StartSession(init=init, custom=custom):
+                if init.type == "action":
+                    self._wake(link, site, custom)
+                if init.text:
+                    self._refuse_text(link, site)
+            case hermes.ContinueSession(text=text):
+                if site.session is not None:
+                    site.session.wake()
+                if text:
+                    self._refuse_text(link, site)
+            case hermes.EndSession():
+                if site.session is not None:
+                    site.session.leave(PeerGone(1000, "the session was ended"))
+            case hermes.ToggleOn() | hermes.ToggleOff():
+                site.is_muted = isinstance(message, hermes.ToggleOff)
+                if site.session is not None:
+                    site.session.mute(site.is_muted)
+            case hermes.PlayFinished(piece=piece):
+                if site.session is not None:
+                    site.session.finished(piece)
+
+    def _site_of(self, message: hermes.Message | hermes.AudioFrame) -> _Site | None:
+        """None for one that is not served; for a session's message, where that session is."""
+        if isinstance(message, hermes.ContinueSession | hermes.EndSession):
+            for site in self._sites.values():
+                if site.session is not None and site.session.session == message.session:
+                    return site
+            return None
+        name = message.site
+        if self._served is not None and name not in self._served:
+            return None
+        known = self._sites.get(name)
+        if known is None and isinstance(message, hermes.AudioFrame):
+            return None  # some satellites send all the time
+        return known or self._new_site(name)
+
+    def _new_site(self, name: str) -> _Site | None:
+        if len(self._sites) >= SITES_MAX:
+            spare = next((one for one in self._sites.values() if one.session is None), None)
+            if spare is None:
+                return None
+            del self._sites[spare.name]
+        now = self._now()
+        messages = EventBudget(now, MESSAGES_PER_S, MESSAGES_BURST)
+        site = _Site(name, messages, Bucket(now, ERRORS_PER_S, ERRORS_BURST))
+        self._sites[name] = site
+        return site
+
+    def _refuse_text(self, link: Link, site: _Site) -> None:
+        why = "Parlour speaks what its model answers, and no text that it is given."
+        session = site.session.session if site.session is not None else ""
+        link.notice(Letter(*hermes.error("dialogueManager", site.name, session, why)))
+
+    def _complain(self, link: Link, topic: str, error: InvalidEvent) -> None:
+        """To the site that the topic names; what names none cannot be answered."""
+        match topic.split("/"):
+            case ["hermes", "audioServer", name, _]:
+                site = self._sites.get(name)
+                if site is not None and site.session is not None and site.errors.spend(self._now(), 1.0):
+                    site.session.complain(error)
+            case _:
+                self._metrics.mqtt_dropped.labels("error").inc()
+
+    # A session ----------------------------------------------------------------------------
+
+    def _wake(self, link: Link, site: _Site, custom: str | None) -> None:
+        if site.session is not None and site.session.is_over:
+            site.was_woken = True
+            return
+        if site.session is None:
+            ids, settings, now = new_ids(), self._settings, self._now()
+            attention = Attention(settings.mqtt_follow_up_s, settings.mqtt_remembered_s, now)
+            attention.is_muted = site.is_muted
+            site.session = HermesTransport(site.name, ids.session_id, link.post, attention)
+            site.task = link.tasks.create_task(
+                self._converse(link, site, site.session, ids), name=f"site {site.name}"
+            )
+        site.session.wake(custom)
+
+    async def _converse(self, link: Link, site: _Site, transport: HermesTransport, ids: Ids) -> None:
+        try:
+            peer = f"hermes:{site.name}"
+            owner = peer if self._settings.key_set else ""
+            full = await run_session(self._sessions, transport, ids, peer, owner)
+            if full is not None:
+                await link.post_last(Letter(*hermes.error("dialogueManager", site.name, "", full)))
+        finally:
+            await link.post_last(*transport.last_letters())
+            site.session = site.task = None
+        if site.was_woken and link.is_open:
+            site.was_woken = False
+            self._wake(link, site, None)

@@ -1,0 +1,266 @@
+"""The Hermes transport: one site's session in the words of Rhasspy's satellites.
+
+A site cannot tell its own voice from its listener's, so it is deaf while it speaks, and the wake word
+interrupts. What was heard: its `playFinished` says so of each piece; between two, the clock.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+from realtime.errors import InvalidEvent
+from realtime.protocol import events as wire
+from realtime.protocol.effects import Play
+from realtime.session.transport import PeerGone
+from realtime.transports.hermes import codec as hermes
+from realtime.transports.hermes.pieces import Heard, Pieces
+from realtime.transports.mqtt.attention import Attention
+from realtime.transports.mqtt.codec import DOWN_HZ
+from realtime.transports.mqtt.transport import QUIET_EVENT, Letter, Publish, changed_or
+from realtime.transports.mqtt.uplink import Uplink
+
+UNSENT_AUDIO_BYTES_MAX = 15 * 2 * DOWN_HZ
+"""Fifteen seconds of an answer that wait for the piece before them; with more, the agent waits."""
+LETTERS_MAX = 100
+"""Messages that wait for the broker: a handful a turn. With more it is too slow, and the session ends."""
+REPORT_EVERY_S = 0.2
+SETTINGS: dict[str, Any] = {
+    "parlour": {"playback_ack": True},
+    "audio": {"input": {"turn_detection": {"type": "server_vad"}, "transcription": {"model": "default"}}},
+}
+
+
+class HermesTransport:
+    """A conversation with one site. It has a Hermes session from each wake word until it sleeps."""
+
+    def __init__(
+        self,
+        site: str,
+        session_id: str,
+        publish: Publish,
+        attention: Attention,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """session_id: what the ids of its Hermes sessions begin with."""
+        self.received_bytes = 0
+        self.paces_playback = False
+        self._site = site
+        self._session_id = session_id
+        self._publish = publish
+        self._attention = attention
+        self._now = now
+        self._changed = asyncio.Event()
+        self._up = Uplink(now(), lambda: None)
+        self._up.put(wire.SessionUpdate(session=SETTINGS))
+        self._letters: asyncio.Queue[Letter] = asyncio.Queue(LETTERS_MAX)
+        self._n_sessions = 0
+        self._is_open = False  # a Hermes session
+        self._custom: str | None = None
+        self._is_listening = False
+        self._pieces = Pieces()
+        self._numbers: dict[str, int] = {}  # item -> number, for the attention
+        self._room = asyncio.Event()
+        self._room.set()
+        self._reported_at = 0.0
+        self._speech_ended_at = now()
+
+    # From the site: called as messages come, and never waiting ---------------------------
+
+    @property
+    def is_over(self) -> bool:
+        return self._up.gone is not None
+
+    @property
+    def session(self) -> str:
+        """The id of the Hermes session, or of the last one."""
+        return f"{self._session_id}-{self._n_sessions}"
+
+    def heard(self, pcm: bytes) -> bool:
+        """s16le mono at hermes.UP_HZ. False when it was more than is taken. Raises InvalidEvent."""
+        if not pcm or not self._attention.hears or self._is_speaking:
+            return True
+        return self._up.hear(pcm, self._now())
+
+    def wake(self, custom: str | None = None) -> None:
+        """Listen; an answer that is made or heard ends with the piece that plays."""
+        now, attention = self._now(), self._attention
+        if attention.answers or self._is_speaking:
+            self._report(self._pieces.clear())
+            self._take(wire.ResponseCancel(event_id=QUIET_EVENT))
+            self._take(wire.OutputAudioBufferClear())
+        if not self._is_open:
+            self._n_sessions += 1
+            self._is_open, self._custom = True, custom
+            self._tell(hermes.session_started(self._site, self.session, custom))
+        attention.start(now)
+        self._changed.set()
+
+    def mute(self, is_muted: bool) -> None:
+        self._attention.is_muted = is_muted
+        self._changed.set()
+
+    def finished(self, piece: str) -> None:
+        """The site has played a piece; of others, there is nothing to be learnt."""
+        _, _, number = piece.rpartition("-")
+        if piece == self._piece_id(number):
+            self._report(self._pieces.finished(int(number)) if number.isdecimal() else None)
+            self._changed.set()
+
+    def complain(self, error: InvalidEvent) -> None:
+        self._tell(hermes.error("asr", self._site, self.session, error.message))
+
+    def leave(self, gone: PeerGone) -> None:
+        """The site is to go; the first word counts."""
+        if self._up.end(gone):
+            self._changed.set()
+
+    # For the runner -----------------------------------------------------------------------
+
+    async def receive(self) -> wire.AnyClientEvent | InvalidEvent:
+        event, self.received_bytes = await self._up.receive()
+        return event
+
+    def send(self, event: wire.ServerEvent) -> None:
+        match event:
+            case wire.InputSpeechStopped():
+                self._speech_ended_at = self._now()
+            case wire.TranscriptionCompleted(transcript=text):
+                seconds = round(self._now() - self._speech_ended_at, 3)
+                self._tell(hermes.text_captured(self._site, self.session, text, seconds))
+            case wire.OutputAudioDone(item_id=item_id):
+                self._pieces.finish(item_id)
+            case wire.Error(error=error) if error.event_id != QUIET_EVENT:
+                self._tell(hermes.error("dialogueManager", self._site, self.session, error.message))
+            case wire.ResponseDone(response=response) if response.status == "failed":
+                why = "The answer failed."
+                self._tell(hermes.error("dialogueManager", self._site, self.session, why))
+        self._attention.observe(event, self._now())
+        self._changed.set()
+
+    def play(self, play: Play) -> None:
+        number = self._numbers.setdefault(play.item_id, len(self._numbers) + 1)
+        self._pieces.put(play.item_id, play.start_ms, play.pcm)
+        self._attention.sent(number, len(play.pcm) * 1000 / (2 * DOWN_HZ), self._now())
+        self._changed.set()
+        if self._pieces.waiting_bytes >= UNSENT_AUDIO_BYTES_MAX:
+            self._room.clear()
+
+    def stop_playback(self, response_id: str) -> None:
+        """All sound stops but the piece that plays."""
+        self._pieces.clear()
+        self._room.set()
+        self._attention.silenced(self._now())
+        self._changed.set()
+
+    async def room(self) -> None:
+        await self._room.wait()
+
+    def lives(self, since: float) -> bool:
+        return True
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._carry(), name="messages")
+            tasks.create_task(self._attend(), name="attention")
+
+    def part(self, is_lost: bool) -> list[wire.PlaybackReport]:
+        heard = self._pieces.heard(self._now())
+        return [_report_of(heard)] if heard is not None else []
+
+    def abandon(self) -> None:
+        self._pieces.clear()
+        self._room.set()
+
+    async def close(self, code: int, reason: str) -> None:
+        self.leave(PeerGone(code, reason))
+
+    def last_letters(self) -> list[Letter]:
+        """What is to be posted when it is over."""
+        if self._is_open:
+            code = self._up.gone.code if self._up.gone is not None else 1000
+            self._end("nominal" if code == 1000 else "siteUnavailable" if code == 1006 else "error")
+        letters = []
+        while not self._letters.empty():
+            letters.append(self._letters.get_nowait())
+        return letters
+
+    # Within -------------------------------------------------------------------------------
+
+    @property
+    def _is_speaking(self) -> bool:
+        return self._pieces.is_playing or self._attention.is_speaking(self._now())
+
+    def _piece_id(self, number: object) -> str:
+        return f"{self._session_id}-{number}"
+
+    def _take(self, event: wire.AnyClientEvent) -> None:
+        if not self._up.put(event):
+            self.leave(PeerGone(1008, "too many events at once"))
+
+    def _tell(self, message: tuple[str, bytes]) -> None:
+        try:
+            self._letters.put_nowait(Letter(*message))
+        except asyncio.QueueFull:
+            self.leave(PeerGone(1008, "the broker is too slow"))
+
+    def _end(self, reason: hermes.Reason) -> None:
+        self._show_listening(False)
+        self._is_open = False
+        self._tell(hermes.session_ended(self._site, self.session, self._custom, reason))
+
+    def _show_listening(self, is_on: bool) -> None:
+        if is_on != self._is_listening:
+            self._is_listening = is_on
+            self._tell(hermes.listening(self._site, self.session, is_on))
+
+    def _report(self, heard: Heard | None) -> None:
+        if heard is None:
+            return
+        self._reported_at = now = self._now()
+        number = self._numbers.get(heard.item_id)
+        if number is not None:
+            self._attention.played(number, float(heard.ms), now)
+        self._take(_report_of(heard))
+
+    async def _carry(self) -> None:
+        while True:
+            await self._publish(await self._letters.get())
+
+    async def _attend(self) -> None:
+        """Send each piece in its time, show what goes on, and end the Hermes session when nothing does."""
+        while True:
+            self._changed.clear()
+            if self._up.gone is not None:
+                raise self._up.gone
+            now = self._now()
+            await self._play_on(now)
+            match self._attention.wake(now):
+                case "asleep":
+                    self._end("nominal")
+                case "forgotten":
+                    self.leave(PeerGone(1000, "nobody has spoken for a while"))
+                    continue
+            shown = self._attention.state(now)
+            self._show_listening(
+                self._is_open and shown in ("listening", "hearing") and not self._is_speaking
+            )
+            again_at = self._attention.looks_again_at(now)
+            if self._pieces.is_playing:
+                again_at = min(again_at, now + REPORT_EVERY_S)
+            await changed_or(self._changed, None if again_at == float("inf") else again_at - now)
+
+    async def _play_on(self, now: float) -> None:
+        self._report(self._pieces.give_up(now))
+        if now - self._reported_at >= REPORT_EVERY_S:
+            self._report(self._pieces.heard(now))
+        piece = self._pieces.next(now)
+        if piece is not None:
+            topic, payload = hermes.play_bytes(self._site, self._piece_id(piece.number), piece.pcm)
+            await self._publish(Letter(topic, payload))
+            if self._pieces.waiting_bytes < UNSENT_AUDIO_BYTES_MAX:
+                self._room.set()
+
+
+def _report_of(heard: Heard) -> wire.PlaybackReport:
+    return wire.PlaybackReport(item_id=heard.item_id, played_ms=heard.ms)

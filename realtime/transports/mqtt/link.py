@@ -1,0 +1,118 @@
+"""What the dialects of MQTT share: one connection to the broker, and how a session is run over it."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from aiomqtt import Client, MqttError
+
+from realtime.errors import AdmissionRefused
+from realtime.metrics import Metrics
+from realtime.session.registry import Ids, Sessions
+from realtime.session.transport import PeerGone, Transport
+from realtime.transports.mqtt.broker import publish
+from realtime.transports.mqtt.transport import Letter
+
+NOTICES_MAX = 1_000
+"""To devices without a session: errors, and the state of their lights. What does not fit is dropped."""
+LAST_WORDS_WITHIN_S = 2.0
+
+logger = logging.getLogger("parlour.mqtt")
+
+
+class Dialect(Protocol):
+    """Who understands some of a broker's topics."""
+
+    @property
+    def filters(self) -> tuple[str, ...]:
+        """The topics to be subscribed."""
+        ...
+
+    def begin(self, link: "Link") -> None:
+        """A connection is there, and nothing is known of anybody."""
+        ...
+
+    def take(self, topic: str, payload: bytes, is_retained: bool) -> None:
+        """Called in the middle of reading from the broker: never waits, never raises."""
+        ...
+
+    def part(self, gone: PeerGone) -> list[asyncio.Task[None]]:
+        """The connection ends: let all sessions go. Returns the tasks to be waited for."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Notice:
+    letter: Letter
+    is_wanted: Callable[[], bool]
+
+
+class Link:
+    """Lives as long as a connection to the broker. tasks: of the sessions that it carries.
+
+    is_open: what comes may begin something; no longer while it is being parted from.
+    """
+
+    def __init__(self, client: Client, tasks: asyncio.TaskGroup, metrics: Metrics) -> None:
+        self.tasks = tasks
+        self.is_open = True
+        self._client = client
+        self._metrics = metrics
+        self._notices: asyncio.Queue[_Notice] = asyncio.Queue(NOTICES_MAX)
+
+    async def post(self, letter: Letter) -> None:
+        """Raises PeerGone."""
+        try:
+            await publish(self._client, letter.topic, letter.payload, letter.qos, letter.retain)
+        except MqttError:
+            raise PeerGone(1006, "the connection to the broker was lost") from None
+
+    async def post_last(self, *letters: Letter) -> None:
+        """As far as that can still be done."""
+        with suppress(PeerGone, TimeoutError):
+            async with asyncio.timeout(LAST_WORDS_WITHIN_S):
+                for letter in letters:
+                    await self.post(letter)
+
+    def notice(self, letter: Letter, is_wanted: Callable[[], bool] = lambda: True) -> None:
+        """Post it soon. is_wanted: asked when its turn comes."""
+        try:
+            self._notices.put_nowait(_Notice(letter, is_wanted))
+        except asyncio.QueueFull:
+            self._metrics.mqtt_dropped.labels("notice").inc()
+
+    async def carry_notices(self) -> None:
+        """Until cancelled. Raises MqttError."""
+        while True:
+            notice = await self._notices.get()
+            if notice.is_wanted():
+                letter = notice.letter
+                await publish(self._client, letter.topic, letter.payload, letter.qos, letter.retain)
+
+    async def say_goodbye(self, *last: Letter) -> None:
+        left = []
+        while not self._notices.empty():
+            left.append(self._notices.get_nowait().letter)
+        await self.post_last(*left, *last)  # what does not get through, the last will says
+
+
+class Leaving(Transport, Protocol):
+    def leave(self, gone: PeerGone) -> None: ...
+
+
+async def run_session(sessions: Sessions, transport: Leaving, ids: Ids, peer: str, owner: str) -> str | None:
+    """Until it is over, and why, its transport knows. Returns why it was refused a place, if it was."""
+    try:
+        with sessions.admitted(peer):
+            await sessions.run(transport, ids, "", owner)
+    except AdmissionRefused as full:
+        transport.leave(PeerGone(1013, full.reason))  # IANA: "Try Again Later"
+        return full.reason
+    except Exception:
+        # A bug of ours: it ends this session and no other.
+        logger.exception("internal error", extra={"device": peer})
+        transport.leave(PeerGone(1011, "internal error"))
+    return None

@@ -1,0 +1,360 @@
+"""The devices of docs/mqtt.md: who is there, and a session for each that starts one."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import get_args
+
+from msgspec.structs import replace
+
+from realtime.access.authorization import Bearer
+from realtime.errors import ClientError, InvalidEvent
+from realtime.metrics import Metrics
+from realtime.protocol import events as wire
+from realtime.protocol.codec import encode
+from realtime.session.flood import Bucket, EventBudget
+from realtime.session.registry import Ids, Sessions, new_ids
+from realtime.session.transport import PeerGone
+from realtime.settings import Settings
+from realtime.transports.mqtt.attention import Attention
+from realtime.transports.mqtt.codec import (
+    Channel,
+    Closed,
+    Formats,
+    OwnEvent,
+    Played,
+    Release,
+    Start,
+    Stop,
+    Topics,
+    read_event,
+    read_formats,
+    read_mute,
+    read_status,
+    read_volume,
+)
+from realtime.transports.mqtt.link import Link, run_session
+from realtime.transports.mqtt.transport import Letter, MqttTransport
+
+DEVICES_MAX = 10_000
+"""Known at a time; beyond, one without a session is forgotten for the next."""
+EVENTS_PER_S, EVENTS_BURST = 100.0, 500.0
+DEAF_S = 10.0
+"""How long nothing is heard of a device that sent more events than that."""
+ERRORS_PER_S, ERRORS_BURST = 2.0, 20.0
+"""Of errors that a device is told; more would only add to its flood."""
+INTERRUPTED = frozenset({1006, 1012})
+"""Close codes after which a device goes on with its session: it, the broker or this server was gone."""
+
+logger = logging.getLogger("parlour.mqtt")
+
+
+@dataclass(frozen=True, slots=True)
+class _Interrupted:
+    """A conversation to go on with. making: the answers that it was making by the device's last event."""
+
+    resume: wire.Resume
+    making: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class _Device:
+    name: str
+    events: EventBudget
+    errors: Bucket
+    is_online: bool = False
+    is_muted: bool = False
+    formats: Formats = field(default_factory=Formats)
+    deaf_until: float = 0.0
+    session: MqttTransport | None = None
+    task: asyncio.Task[None] | None = None
+    next_start: Start | None = None  # came while a session was ending, or a token was looked up
+    comes_back: wire.Resume | None = None  # said before its session has left; it says next that it is online
+    is_expected: bool = False  # it has just resumed, and says next that it is online
+    looking_up: asyncio.Task[None] | None = None  # another conversation's token
+
+
+class Speakers:
+    """A dialect (realtime/transports/mqtt/link.py): Parlour's own."""
+
+    def __init__(
+        self, settings: Settings, sessions: Sessions, metrics: Metrics, bearer: Callable[[str], Bearer]
+    ) -> None:
+        """bearer: a resume token -> what it gives."""
+        self._bearer = bearer
+        self._settings = settings
+        self._topics = Topics(settings.mqtt_prefix)
+        self._sessions = sessions
+        self._metrics = metrics
+        self._now = time.monotonic
+        self._devices: dict[str, _Device] = {}
+        self._interrupted: dict[str, _Interrupted] = {}  # by device
+        self._link: Link | None = None
+
+    @property
+    def filters(self) -> tuple[str, ...]:
+        return (self._topics.all_up,)
+
+    def begin(self, link: Link) -> None:
+        self._link, self._devices = link, {}
+
+    def part(self, gone: PeerGone) -> list[asyncio.Task[None]]:
+        ending = []
+        for device in self._devices.values():
+            device.next_start = None
+            if device.session is not None and device.task is not None:
+                device.session.leave(gone)
+                ending.append(device.task)
+        self._metrics.devices_online.set(0)
+        return ending
+
+    # What devices send: in the middle of reading from the broker, so nothing here waits or raises ----
+
+    def take(self, topic: str, payload: bytes, is_retained: bool) -> None:
+        address, link = self._topics.address(topic), self._link
+        if address is None or link is None or not link.is_open:
+            return
+        now = self._now()
+        device = self._devices.get(address.device) or self._new_device(address.device, now)
+        if device is None:
+            return
+        if address.channel != "audio" and not device.events.spend(now, len(payload)):
+            if now >= device.deaf_until:
+                self._shut_out(device, now)
+            return
+        if now < device.deaf_until and address.channel != "status":
+            return
+        try:
+            self._deal_with(link, device, address.channel, payload, is_retained, now)
+        except InvalidEvent as error:
+            self._complain(link, device, error, now)
+        except Exception:
+            # A bug of ours, met by one device's message: the others go on.
+            logger.exception("internal error", extra={"device": device.name})
+
+    def _deal_with(
+        self,
+        link: Link,
+        device: _Device,
+        channel: Channel | None,
+        payload: bytes,
+        is_retained: bool,
+        now: float,
+    ) -> None:
+        match channel:
+            case "audio" if device.session is not None and not is_retained:
+                if not device.session.heard(payload):
+                    self._metrics.mqtt_dropped.labels("audio").inc()
+                    raise InvalidEvent("audio_too_fast", "Sound comes faster than time: some was not heard.")
+            case "audio":
+                pass  # nobody listens: it slept meanwhile, or was kept by the broker and is old
+            case "event" if is_retained:
+                pass  # an old one
+            case "event":
+                self._event(link, device, read_event(payload), len(payload))
+            case "format":
+                device.formats = read_formats(payload)
+                if device.session is not None:
+                    device.session.use(device.formats)
+            case "status":
+                self._status(link, device, read_status(payload))
+            case "mute":
+                device.is_muted = read_mute(payload)
+                if device.session is not None:
+                    device.session.mute(device.is_muted)
+            case "volume":
+                read_volume(payload)
+            case None:
+                raise InvalidEvent(
+                    "unknown_topic",
+                    f"There is no such topic below up/: known are {', '.join(get_args(Channel))}.",
+                )
+
+    def _event(
+        self, link: Link, device: _Device, event: OwnEvent | wire.AnyClientEvent, n_bytes: int
+    ) -> None:
+        device.is_expected, device.comes_back = False, None
+        match event:
+            case Start() if device.session is None and device.looking_up is None:
+                self._begin(link, device, event)
+            case wire.Resume() if device.session is None:
+                known = self._interrupted.get(device.name)
+                if known is not None and self._is_same(known.resume.token, event.token):
+                    # It may not have got the latest token.
+                    self._remember(device, replace(event, token=known.resume.token), known.making)
+                else:
+                    self._remember(device, event)
+                device.is_expected = True
+                self._begin(link, device, None)
+            case wire.Resume():
+                self._take_over(link, device, event)
+            case Start() if device.looking_up is not None or (device.session and device.session.is_over):
+                device.next_start = event
+            case _ if device.session is not None:
+                device.session.told(event, n_bytes)
+            case Release() | Stop() | Played() | wire.PlaybackReport():
+                pass  # late words on a session that has ended
+            case _:
+                raise InvalidEvent(
+                    "no_session", "There is no session: send parlour.start first.", None, event.event_id
+                )
+
+    def _take_over(self, link: Link, device: _Device, event: wire.Resume) -> None:
+        """Another conversation in place of the device's own, once it is known to be there. Raises
+        InvalidEvent."""
+        transport = device.session
+        assert transport is not None
+        if not self._bearer(event.token).session_id:
+            raise InvalidEvent("invalid_resume_token", "That is no resume token.", "token", event.event_id)
+        if any(self._is_same(event.token, known) for known in (transport.token, transport.resumed_by)):
+            device.comes_back = event
+            return  # it goes on by itself, at once or when it says that it is online
+        if device.looking_up is not None:
+            device.looking_up.cancel()  # the last word counts
+        device.next_start = None
+        looking_up = self._leave_for(link, device, event)
+        device.looking_up = link.tasks.create_task(looking_up, name=f"token of {device.name}")
+
+    async def _leave_for(self, link: Link, device: _Device, event: wire.Resume) -> None:
+        """The device's own conversation ends if the other one is there, and else goes on."""
+        try:
+            await self._sessions.check_token(event.token, self._bearer(event.token).owner)
+        except ClientError as error:
+            told = InvalidEvent(error.code, error.message, error.param, event.event_id)
+            self._complain(link, device, told, self._now())
+        else:
+            self._remember(device, event)
+            if device.session is not None:
+                device.session.leave(PeerGone(1000, "the device takes another conversation over"))
+            elif link.is_open and device.is_online and device.next_start is None:
+                self._begin(link, device, None)
+        device.looking_up = None
+        start, device.next_start = device.next_start, None
+        if start is not None and link.is_open:
+            self._event(link, device, start, 0)
+
+    def _status(self, link: Link, device: _Device, is_online: bool) -> None:
+        self._metrics.devices_online.inc(is_online - device.is_online)
+        device.is_online = is_online
+        is_expected, device.is_expected = device.is_expected, False
+        if not is_online:
+            device.comes_back = None
+        if is_online and is_expected:
+            return
+        if device.session is not None:
+            # It says so when it connects: whatever it was in before is over for it.
+            why = "the device connected anew" if is_online else "the device is offline"
+            device.next_start = None
+            device.session.leave(PeerGone(1006, why))
+        elif is_online and device.name in self._interrupted:
+            self._begin(link, device, None)
+        elif is_online:
+            link.notice(self._idle_letter(device), lambda: device.session is None)
+
+    def _shut_out(self, device: _Device, now: float) -> None:
+        self._metrics.mqtt_dropped.labels("event").inc()
+        device.deaf_until = now + DEAF_S
+        logger.warning("device floods", extra={"device": device.name})
+        if device.session is not None:
+            reason = f"too many events: at most {EVENTS_PER_S:g} a second; nothing is heard for {DEAF_S:g} s"
+            device.session.leave(PeerGone(1008, reason))
+
+    def _complain(self, link: Link, device: _Device, error: InvalidEvent, now: float) -> None:
+        if not device.errors.spend(now, 1.0):
+            self._metrics.mqtt_dropped.labels("error").inc()
+        elif device.session is not None and not device.session.is_over:
+            device.session.told(error)
+        else:
+            shown = error_event(error.code, error.message, error)
+            link.notice(self._event_letter(device, shown))
+
+    def _new_device(self, name: str, now: float) -> _Device | None:
+        if len(self._devices) >= DEVICES_MAX:
+            spare = next((one for one in self._devices.values() if one.session is None), None)
+            if spare is None:
+                return None
+            del self._devices[spare.name]
+            self._metrics.devices_online.dec(spare.is_online)
+        device = _Device(
+            name,
+            EventBudget(now, EVENTS_PER_S, EVENTS_BURST),
+            Bucket(now, ERRORS_PER_S, ERRORS_BURST),
+        )
+        self._devices[name] = device
+        return device
+
+    def _is_same(self, one: str, other: str) -> bool:
+        """Whether two tokens are of one session."""
+        session_id = self._bearer(one).session_id
+        return session_id != "" and session_id == self._bearer(other).session_id
+
+    # A session ----------------------------------------------------------------------------
+
+    def _remember(self, device: _Device, resume: wire.Resume, making: frozenset[str] = frozenset()) -> None:
+        """Go on with that session when the device is there again, or when it says so."""
+        if len(self._interrupted) >= DEVICES_MAX:
+            del self._interrupted[next(iter(self._interrupted))]
+        self._interrupted[device.name] = _Interrupted(resume, making)
+
+    def _begin(self, link: Link, device: _Device, start: Start | None) -> None:
+        """A session; the one that was interrupted, if there is one. start: None for that one or none."""
+        ids, settings = new_ids(), self._settings
+        attention = Attention(settings.mqtt_follow_up_s, settings.mqtt_remembered_s, self._now())
+        attention.is_muted = device.is_muted
+        interrupted = self._interrupted.pop(device.name, None)
+        device.session = transport = MqttTransport(
+            device.name,
+            self._topics,
+            link.post,
+            attention,
+            settings.mqtt_remembered_s,
+            settings.mqtt_lead_ms / 1000.0,
+            resume=interrupted.resume if interrupted is not None else None,
+            making=interrupted.making if interrupted is not None else frozenset(),
+            on_damaged=self._metrics.mqtt_dropped.labels("damaged packet").inc,
+        )
+        transport.use(device.formats)
+        if start is not None:
+            transport.told(start)
+        device.task = link.tasks.create_task(
+            self._converse(link, device, transport, ids), name=f"device {device.name}"
+        )
+
+    async def _converse(self, link: Link, device: _Device, transport: MqttTransport, ids: Ids) -> None:
+        try:
+            shown = self._bearer(transport.resumed_by)
+            own = f"mqtt:{device.name}" if self._settings.key_set else ""
+            owner = shown.owner if shown.session_id else own
+            full = await run_session(self._sessions, transport, ids, f"mqtt:{device.name}", owner)
+            if full is not None:
+                await link.post_last(self._event_letter(device, error_event("server_full", full)))
+        finally:
+            # Said before another session may begin, whose own words come after these.
+            code, reason = transport.ended
+            said, device.comes_back = device.comes_back, None
+            if transport.token and code in INTERRUPTED:
+                kept = wire.Resume(token=transport.token, last_event_id=transport.last_event_id)
+                if said is not None and self._is_same(said.token, transport.token):
+                    kept = replace(said, token=transport.token)
+                self._remember(device, kept, transport.making)
+            await link.post_last(
+                self._event_letter(device, Closed(code=code, reason=reason)),
+                self._idle_letter(device),
+            )
+            device.session = device.task = None
+        start, device.next_start = device.next_start, None
+        if link.is_open and (start is not None or (device.is_online and device.name in self._interrupted)):
+            self._begin(link, device, start)
+
+    def _idle_letter(self, device: _Device) -> Letter:
+        return Letter(self._topics.down(device.name, "state"), "idle", retain=True)
+
+    def _event_letter(self, device: _Device, event: wire.ServerEvent) -> Letter:
+        return Letter(self._topics.down(device.name, "event"), encode(event))
+
+
+def error_event(code: str, message: str, error: InvalidEvent | None = None) -> wire.Error:
+    param, event_id = (error.param, error.event_id) if error else (None, None)
+    return wire.Error(error=wire.ErrorObject("invalid_request_error", code, message, param, event_id))
