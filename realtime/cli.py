@@ -109,7 +109,7 @@ def _serve(options: argparse.Namespace) -> int:
     flags = {name: getattr(options, name) for name in Settings.__annotations__}
     settings = load_settings(flags, os.environ)
     set_up_logging(settings.log_level)
-    from realtime.server.app import serve  # late: `parlour --help` needs no server
+    from realtime.server.serve import serve  # late: `parlour --help` needs no server
 
     runner = asyncio.run
     try:

@@ -16,7 +16,8 @@ from agent.api import Agent
 from agent.models.files import present
 from agent.models.manifest import SMOLLM2, WHISPER_TINY_EN
 from agent.scripted.agent import ScriptedAgent
-from realtime.server.app import create_app, listen, uvicorn_config
+from realtime.server.app import create_app
+from realtime.server.serve import listen, uvicorn_config
 from realtime.session.registry import Sessions
 from realtime.settings import Settings
 from realtime.store.base import Store

@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from realtime.audio.wire_format import InputDecoder
 from realtime.protocol.config import PcmFormat, ServerVad
 from realtime.protocol.inputs import SpeechStarted, SpeechStopped
-from realtime.server.app import uvicorn_config
+from realtime.server.serve import uvicorn_config
 from realtime.turns.choose import Detectors
 from tests.bench.frames import client_frame, upgrade_request
 from tests.bench.tracks import tracks

@@ -18,7 +18,8 @@ from realtime.cli import main
 from realtime.commands import doctor
 from realtime.commands.doctor import DoctorOptions, diagnose
 from realtime.errors import SettingsError
-from realtime.server.app import create_app, uvicorn_config
+from realtime.server.app import create_app
+from realtime.server.serve import uvicorn_config
 from realtime.settings import Settings
 from realtime.transports.webrtc import ice, peer
 from realtime.transports.webrtc.offer import Offer, Ours, answer_to

@@ -15,7 +15,8 @@ from starlette.types import ASGIApp
 
 from agent.api import Health, TranscribeRequest, Transcript
 from agent.scripted.agent import ScriptedAgent
-from realtime.server.app import create_app, uvicorn_config
+from realtime.server.app import create_app
+from realtime.server.serve import uvicorn_config
 from realtime.settings import Settings
 from tests.e2e.browser.fake_gateway import HEARD_AS, Behaviour, make_app
 

@@ -1,0 +1,136 @@
+"""The endpoints over HTTP: the realtime socket, models, health, metrics, and what the page asks."""
+
+import asyncio
+import time
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+from agent.api import Agent, AgentError, Health
+from realtime.access.authorization import Access
+from realtime.errors import AdmissionRefused
+from realtime.metrics import Metrics
+from realtime.session.registry import Sessions, new_ids
+from realtime.settings import Settings
+from realtime.transports.http_error import error_response
+from realtime.transports.websocket import WebSocketTransport
+
+HEALTH_WITHIN_S = 2.0
+
+
+class Endpoints:
+    """One method each; `realtime/server/app.py` gives them their paths."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        agent: Agent,
+        health: Health,
+        sessions: Sessions,
+        access: Access,
+        metrics: Metrics,
+    ) -> None:
+        self._settings = settings
+        self._agent = agent
+        self._health = health
+        self._sessions = sessions
+        self._access = access
+        self._metrics = metrics
+        self._opened_at = int(time.time())
+
+    async def realtime(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """GET /v1/realtime: everything is decided before the socket is accepted."""
+        socket = WebSocket(scope, receive, send)
+        offered = socket.scope.get("subprotocols", [])
+        refusal = self._access.refusal(socket.headers, offered, opens_session=True)
+        if refusal is not None:
+            self._metrics.refused.labels("access").inc()
+            status, sentence = refusal
+            code = "invalid_api_key" if status == 401 else "forbidden"
+            await socket.send_denial_response(error_response(status, code, sentence))
+            return
+        peer = socket.client.host if socket.client else ""
+        try:
+            with self._sessions.admitted(peer):
+                await socket.accept("realtime" if "realtime" in offered else None)
+                transport = WebSocketTransport(receive, send, self._settings.slow_peer_s)
+                owner = self._access.identity(socket.headers, offered)
+                fixed = self._access.session_of(socket.headers, offered)
+                model = socket.query_params.get("model", "")
+                await self._sessions.run(transport, new_ids(), model, owner, fixed, fixed)
+        except AdmissionRefused as full:
+            response = error_response(503, "server_full", full.reason, retry_after_s=full.retry_after_s)
+            await socket.send_denial_response(response)
+
+    async def elsewhere(self, socket: WebSocket) -> None:
+        where = "There is no socket at this path: use /v1/realtime (base URLs end in /v1)."
+        await socket.send_denial_response(error_response(404, "not_found", where))
+
+    async def about(self, _: Request) -> Response:
+        """GET /v1/parlour: what the page tells of the brain behind it."""
+        facts = self._health.facts
+        return JSONResponse(
+            {
+                "model": self._health.model,
+                "model_title": facts.get("title", self._health.model),
+                "about": facts.get("about", ""),
+                "upgrade": facts.get("upgrade", ""),
+                "voices": list(self._health.voices),
+                "needs_key": self._access.needs_key,
+                "turn": bool(self._settings.turn_url),
+            }
+        )
+
+    async def models(self, request: Request) -> Response:
+        """GET /v1/models: the one that answers. Any name is taken for it."""
+        refusal = self._access.refusal(request.headers)
+        if refusal is not None:
+            status, sentence = refusal
+            return error_response(status, "invalid_api_key" if status == 401 else "forbidden", sentence)
+        model = {
+            "id": self._health.model,
+            "object": "model",
+            "created": self._opened_at,
+            "owned_by": "parlour",
+        }
+        return JSONResponse({"object": "list", "data": [model]})
+
+    async def alive(self, _: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def ready(self, _: Request) -> Response:
+        """200 when a new session would be answered at once."""
+        health = await self._agent_health()
+        ready = health.status == "ready" and not self._sessions.is_full
+        detail = "the server is restarting" if self._sessions.is_going else health.detail or health.status
+        shown = {"ready": ready, "full": self._sessions.is_full, "detail": detail}
+        return JSONResponse(shown, 200 if ready else 503)
+
+    async def metrics(self, request: Request) -> Response:
+        """GET /metrics, with a key where one is required: how much a server is used is its owner's."""
+        refusal = self._access.refusal(request.headers) if self._access.needs_key else None
+        if refusal is not None:
+            return error_response(refusal[0], "invalid_api_key", refusal[1])
+        health = await self._agent_health()
+        self._metrics.agent_ready.set(health.status == "ready")
+        return Response(generate_latest(self._metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    async def _agent_health(self) -> Health:
+        try:
+            async with asyncio.timeout(HEALTH_WITHIN_S):
+                return await self._agent.health()
+        except (AgentError, TimeoutError):
+            return Health("failed", self._health.model, "the agent does not answer")
+
+
+class RealtimeSocket:
+    """`Endpoints.realtime` as an ASGI app of its own: its socket is spared a layer on each message."""
+
+    def __init__(self, endpoints: Endpoints) -> None:
+        self._endpoints = endpoints
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._endpoints.realtime(scope, receive, send)
