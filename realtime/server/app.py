@@ -22,7 +22,10 @@ from realtime.settings import Settings
 from realtime.store.base import Store
 from realtime.store.memory import MemoryStore
 from realtime.transports.chat.completions import ChatCompletions
+from realtime.transports.hermes.sites import HermesSites
 from realtime.transports.mqtt.devices import Devices
+from realtime.transports.mqtt.link import Dialect
+from realtime.transports.mqtt.speakers import Speakers
 from realtime.transports.webrtc.calls import Calls
 from realtime.turns.choose import Detectors
 
@@ -42,7 +45,10 @@ def create_app(settings: Settings, agent: Agent, health: Health, store: Store | 
     calls = Calls(settings, sessions, access, client_secrets)
     endpoints = Endpoints(settings, agent, health, sessions, access, metrics)
     completions = ChatCompletions(settings, agent, health.model, metrics, access.refusal)
-    devices = Devices(settings, sessions, metrics, access.bearer) if settings.mqtt_url else None
+    dialects: list[Dialect] = [Speakers(settings, sessions, metrics, access.bearer)]
+    if settings.mqtt_hermes:
+        dialects.append(HermesSites(settings, sessions, metrics))
+    devices = Devices(settings, metrics, dialects) if settings.mqtt_url else None
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

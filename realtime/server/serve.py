@@ -19,6 +19,7 @@ from realtime.server.handshake import Handshake
 from realtime.session.registry import Sessions
 from realtime.settings import Settings
 from realtime.store.choose import open_store
+from realtime.transports.hermes.sites import sites_of
 from realtime.transports.mqtt.devices import check_mqtt
 
 RECEIVE_BUFFER_BYTES = 32_768
@@ -31,10 +32,7 @@ async def serve(settings: Settings, report: Callable[[str], None]) -> None:
     """
     _allow_many_sockets()
     _check_certificate(settings)
-    if settings.mqtt_url:
-        check_mqtt(settings)
-    elif settings.mqtt_hermes:
-        raise SettingsError("mqtt_hermes needs mqtt_url: the address of the broker that the sites use.")
+    check_devices(settings)
     listener = listen(settings)  # first: a port that is taken is known before a model loads
     with listener:
         store = await open_store(settings.store, report)
@@ -110,6 +108,16 @@ def _settle_memory() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+
+
+def check_devices(settings: Settings) -> None:
+    """Raises SettingsError, before a model loads."""
+    if settings.mqtt_url:
+        check_mqtt(settings)
+    if settings.mqtt_hermes:
+        if not settings.mqtt_url:
+            raise SettingsError("mqtt_hermes needs mqtt_url: the address of the broker that the sites use.")
+        sites_of(settings.mqtt_hermes)
 
 
 def _check_certificate(settings: Settings) -> None:

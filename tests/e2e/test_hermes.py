@@ -213,11 +213,19 @@ async def test_a_broker_that_restarts_ends_the_session_and_the_next_wake_word_be
 @pytest.mark.parametrize("setting", ["", "a/b", ","])
 def test_the_setting_names_sites_or_any(setting: str) -> None:
     from realtime.errors import SettingsError
-    from realtime.transports.mqtt.devices import check_mqtt
+    from realtime.server.serve import check_devices
 
     settings = Settings(mqtt_url="mqtt://127.0.0.1", mqtt_hermes=setting)
     if not setting:
-        check_mqtt(settings)
+        check_devices(settings)
         return
     with pytest.raises(SettingsError, match="mqtt_hermes"):
-        check_mqtt(settings)
+        check_devices(settings)
+
+
+def test_sites_need_a_broker() -> None:
+    from realtime.errors import SettingsError
+    from realtime.server.serve import check_devices
+
+    with pytest.raises(SettingsError, match="mqtt_hermes needs mqtt_url"):
+        check_devices(Settings(mqtt_hermes="any"))

@@ -6,17 +6,14 @@ it carried have then ended, or wait to be resumed.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Sequence
 
 from aiomqtt import Client, Message, MqttError, Will
 
-from realtime.access.authorization import Bearer
 from realtime.errors import SettingsError
 from realtime.metrics import Metrics
-from realtime.session.registry import Sessions
 from realtime.session.transport import PeerGone
 from realtime.settings import Settings, is_loopback
-from realtime.transports.hermes.sites import HermesSites, sites_of
 from realtime.transports.mqtt.broker import (
     Backoff,
     Broker,
@@ -30,7 +27,6 @@ from realtime.transports.mqtt.broker import (
 )
 from realtime.transports.mqtt.codec import Topics
 from realtime.transports.mqtt.link import Dialect, Link
-from realtime.transports.mqtt.speakers import Speakers
 from realtime.transports.mqtt.transport import Letter
 
 PART_WITHIN_S = 5.0
@@ -42,8 +38,6 @@ def check_mqtt(settings: Settings) -> Broker:
     """The broker of the settings. Raises SettingsError, before anything has been started."""
     broker = parse_broker(settings.mqtt_url, settings.mqtt_ca)
     check_prefix(settings.mqtt_prefix)
-    if settings.mqtt_hermes:
-        sites_of(settings.mqtt_hermes)
     tls_context(broker)
     if broker.user is None and not is_loopback(broker.host):
         raise SettingsError(
@@ -56,16 +50,12 @@ def check_mqtt(settings: Settings) -> Broker:
 class Devices:
     """Keeps a connection to the broker, and lets the dialects speak over it."""
 
-    def __init__(
-        self, settings: Settings, sessions: Sessions, metrics: Metrics, bearer: Callable[[str], Bearer]
-    ) -> None:
-        """bearer: a resume token -> what it gives. Raises SettingsError."""
+    def __init__(self, settings: Settings, metrics: Metrics, dialects: Sequence[Dialect]) -> None:
+        """Raises SettingsError for a broker that cannot be meant."""
         self._broker = check_mqtt(settings)
         self._server_topic = Topics(settings.mqtt_prefix).server
         self._metrics = metrics
-        self._dialects: list[Dialect] = [Speakers(settings, sessions, metrics, bearer)]
-        if settings.mqtt_hermes:
-            self._dialects.append(HermesSites(settings, sessions, metrics))
+        self._dialects = dialects
         self._is_stopping = False
 
     async def run(self) -> None:
