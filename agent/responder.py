@@ -28,9 +28,9 @@ from agent.api import (
     Transcript,
     UserMessage,
 )
+from agent.asr.base import Recogniser
 from agent.engine.base import Engine, EngineDone, EngineRequest
-from agent.faults import place
-from agent.hearing.base import Recogniser
+from agent.error_location import place
 from agent.prompt import said_by_user
 from agent.tts.base import Synthesiser
 from agent.tts.clauses import ClauseCutter

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
     "program",
     [
         "from realtime.turns.silero import SileroModel; SileroModel()",
-        "import agent.hearing.whisper; from faster_whisper.vad import get_vad_model; get_vad_model()",
+        "import agent.asr.whisper; from faster_whisper.vad import get_vad_model; get_vad_model()",
         "import agent.tts.piper",
         "import agent.tts.kokoro",
     ],

@@ -13,7 +13,7 @@ from agent.engine.kv_cache import KVCache
 from agent.engine.model_runner import Audio, Runner
 from agent.engine.sampling import Choosing, Sampler, sample
 from agent.engine.scheduler import Generation, JoinError, Plan, Purpose, Scheduler
-from agent.faults import place
+from agent.error_location import place
 
 log = logging.getLogger(__name__)
 

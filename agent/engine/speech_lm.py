@@ -19,8 +19,8 @@ from agent.engine.clips import Prompt
 from agent.engine.core import Core, Ended, Job, Output
 from agent.engine.sampling import Choosing
 from agent.engine.scheduler import Purpose
-from agent.engine.stop_texts import StopTexts
-from agent.faults import place
+from agent.engine.stop_sequences import StopTexts
+from agent.error_location import place
 
 log = logging.getLogger(__name__)
 

@@ -12,12 +12,12 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 
-from agent import about
+from agent import descriptions
 from agent.api import Agent, AgentRequest, AudioPart, Health, TextPart, UserMessage
+from agent.asr.base import LANGUAGES, Recogniser
+from agent.asr.queue import QueuedRecogniser
 from agent.engine.base import Engine
 from agent.engine.chat_server import ChatServer
-from agent.hearing.base import LANGUAGES, Recogniser
-from agent.hearing.queue import QueuedRecogniser
 from agent.models.files import all_verified, present, verified
 from agent.models.manifest import (
     KOKORO,
@@ -65,7 +65,7 @@ async def build_embedded(settings: AgentSettings, report: Report) -> Agent:
             loaded.push_async_callback(engine.aclose)
         with step(report, "warming the language model"):
             await engine.warm_up()
-        health = health_of("smollm2-135m-instruct", plan, "xllamacpp", about.EMBEDDED)
+        health = health_of("smollm2-135m-instruct", plan, "xllamacpp", descriptions.EMBEDDED)
         agent = Responder(engine, recogniser, synthesiser, health)
         with step(report, "answering a first question to itself"):
             await _first_turn(agent)
@@ -91,7 +91,7 @@ async def build_chat_server(settings: AgentSettings, report: Report) -> Agent:
         with step(report, "speaking and hearing a first sentence"):
             await _first_sentence(synthesiser, recogniser)
         loaded.pop_all()
-    words = about.chat_server(settings.model)
+    words = descriptions.chat_server(settings.model)
     return Responder(engine, recogniser, synthesiser, health_of(settings.model, plan, "httpx", words))
 
 
@@ -136,7 +136,7 @@ def plan_of(settings: AgentSettings, cores: int, kokoro_installed: bool = False)
 async def ears_and_voice(
     plan: Plan, report: Report, loaded: contextlib.AsyncExitStack
 ) -> tuple[Recogniser, Synthesiser]:
-    from agent.hearing.whisper import Whisper
+    from agent.asr.whisper import Whisper
 
     files = WHISPER_BASE if plan.recogniser == "base" else WHISPER_TINY_EN
     with step(report, f"loading the recogniser (Whisper {plan.recogniser})"):

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 import transformers
 
-from agent import about
+from agent import descriptions
 from agent.api import Agent, AgentError, AudioPart, UserMessage
 from agent.engine.base import EngineRequest
 from agent.engine.core import Core
@@ -28,8 +28,8 @@ from agent.engine.speech_lm import SpeechLM
 from agent.models import embedded
 from agent.models.files import present
 from agent.models.manifest import KOKORO
+from agent.models.qwen2_audio_encoder import Encoder, Features
 from agent.models.qwen2_audio_files import Checkpoint, find
-from agent.models.qwen2_audio_hearing import Encoder, Features
 from agent.models.qwen2_audio_prompt import ControlTokens, Qwen2AudioPrompts
 from agent.responder import Responder
 from agent.settings import AgentSettings
@@ -67,7 +67,7 @@ async def build_qwen2_audio(settings: AgentSettings, report: Report) -> Agent:
         with embedded.step(report, "answering a first question to itself"):
             await warm_up(engine)
         loaded.pop_all()
-    health = embedded.health_of(checkpoint.name, plan, "transformers", about.qwen2_audio(checkpoint.name))
+    health = embedded.health_of(checkpoint.name, plan, "transformers", descriptions.qwen2_audio(checkpoint.name))
     device = f"{engine.device}, {engine.dtype}"
     health = replace(health, wants_audio_history=True, facts={**health.facts, "device": device})
     return Responder(engine, recogniser, synthesiser, health)

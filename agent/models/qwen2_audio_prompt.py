@@ -25,8 +25,8 @@ from agent.api import (
     ToolResultMessage,
     UserMessage,
 )
+from agent.asr.windows import Samples, pieces
 from agent.engine.clips import Clip, Prompt
-from agent.hearing.windows import Samples, pieces
 
 DEFAULT_SYSTEM = "You are a helpful assistant."
 """The checkpoint's, for a conversation without instructions."""

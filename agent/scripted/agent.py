@@ -11,7 +11,6 @@ from functools import cache
 
 import numpy as np
 
-from agent.about import SCRIPTED
 from agent.api import (
     LISTENING_HZ,
     SPEAKING_HZ,
@@ -28,6 +27,7 @@ from agent.api import (
     Transcript,
     Usage,
 )
+from agent.descriptions import SCRIPTED
 from agent.scripted.fit_schema import fit
 
 _NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")

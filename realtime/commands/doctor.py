@@ -18,8 +18,8 @@ import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
-from realtime.commands.address import NOT_PARLOUR, obstacle, own_key, split_url
 from realtime.commands.doctor_call import Failed, TestCall
+from realtime.commands.server_address import NOT_PARLOUR, obstacle, own_key, split_url
 from realtime.errors import SettingsError
 from realtime.settings import is_loopback
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import httpx
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
-from realtime.commands.address import NOT_PARLOUR
+from realtime.commands.server_address import NOT_PARLOUR
 
 NO_PATH = (
     "Everything but WebRTC works. Open the server's UDP ports, name the address at which it is reached "

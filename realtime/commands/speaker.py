@@ -18,7 +18,7 @@ from aiomqtt import Client, Message, MqttError, Will
 
 from realtime.audio.resample import Resampler
 from realtime.audio.wav import read_wav, write_wav
-from realtime.commands.microphone import HZ, Devices, Playback, open_devices
+from realtime.commands.sound_devices import HZ, Devices, Playback, open_devices
 from realtime.commands.speaker_options import SpeakerOptions
 from realtime.commands.speaker_sound import FRAME_BYTES, FRAME_MS, Loudspeaker, UpSound
 from realtime.errors import SettingsError

@@ -6,7 +6,7 @@ from typing import Literal
 
 from realtime.audio.opus import OpusEncoder
 from realtime.audio.opus_stream import OpusStream
-from realtime.commands.microphone import HZ, Playback
+from realtime.commands.sound_devices import HZ, Playback
 from realtime.transports.mqtt.codec import DOWN_HZ, UP_HZ, Packet, read_frame, read_head, write_packet
 
 Coding = Literal["pcm", "opus"]

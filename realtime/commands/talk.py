@@ -21,8 +21,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, InvalidURI, WebSocketException
 
 from realtime.audio.wav import read_wav, write_wav
-from realtime.commands.address import NOT_PARLOUR, obstacle, own_key, split_url
-from realtime.commands.microphone import Devices, open_devices
+from realtime.commands.server_address import NOT_PARLOUR, obstacle, own_key, split_url
+from realtime.commands.sound_devices import Devices, open_devices
 from realtime.commands.talk_screen import Event, JsonScreen, WordScreen
 from realtime.errors import SettingsError
 

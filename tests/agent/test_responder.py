@@ -23,9 +23,9 @@ from agent.api import (
     Usage,
     UserMessage,
 )
+from agent.asr.base import Heard
 from agent.engine.base import EngineDelta, EngineDone
 from agent.engine.fake import FakeEngine
-from agent.hearing.base import Heard
 from agent.responder import Responder
 from agent.tts.base import Speech, Synthesiser
 from agent.tts.fake import fake_synthesiser

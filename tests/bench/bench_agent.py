@@ -34,9 +34,9 @@ from agent.api import (
     TextPart,
     UserMessage,
 )
+from agent.asr.whisper import Whisper
 from agent.engine.base import EngineDone, EngineRequest
 from agent.engine.llama_cpp import LlamaCpp
-from agent.hearing.whisper import Whisper
 from agent.models.embedded import build_embedded
 from agent.models.files import all_verified, verified
 from agent.models.manifest import (

@@ -17,7 +17,7 @@ from pathlib import Path
 import soxr
 
 from agent.api import LISTENING_HZ, SPEAKING_HZ
-from agent.hearing.whisper import Whisper
+from agent.asr.whisper import Whisper
 from agent.models.files import all_verified, verified
 from agent.models.manifest import (
     KOKORO_PARTS,

@@ -17,7 +17,7 @@ from websockets.http11 import Request, Response
 
 import realtime.commands.talk
 from realtime.audio.wav import write_wav
-from realtime.commands.microphone import Devices, Playback
+from realtime.commands.sound_devices import Devices, Playback
 from realtime.commands.talk import TalkOptions, add_arguments, talk
 from realtime.errors import SettingsError
 

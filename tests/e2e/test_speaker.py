@@ -14,7 +14,7 @@ import pytest
 
 from realtime.audio.resample import Resampler
 from realtime.audio.wav import read_wav
-from realtime.commands.microphone import HZ, Devices, Playback
+from realtime.commands.sound_devices import HZ, Devices, Playback
 from realtime.commands.speaker import Speaker
 from realtime.commands.speaker_options import SpeakerOptions
 from realtime.store.sqlite import SqliteStore

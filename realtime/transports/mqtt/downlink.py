@@ -8,7 +8,7 @@ from realtime.audio.opus import OpusEncoder
 from realtime.protocol.effects import Play
 from realtime.protocol.events import PlaybackReport
 from realtime.transports.mqtt.codec import DOWN_HZ, Formats, Frame, Played, write_frame
-from realtime.transports.mqtt.paced import PacedAudio
+from realtime.transports.mqtt.pacing import PacedAudio
 
 FRAME_MS = 40
 FRAME_BYTES = 2 * DOWN_HZ * FRAME_MS // 1000

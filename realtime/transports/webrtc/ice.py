@@ -18,7 +18,7 @@ from aiortc import RTCIceGatherer, RTCIceServer
 from aiortc.rtcicetransport import connection_kwargs
 
 from realtime.settings import Settings
-from realtime.transports.webrtc.checked import MALFORMED
+from realtime.transports.webrtc.checked_transports import MALFORMED
 from realtime.transports.webrtc.rtp import is_media, is_stun
 
 logger = logging.getLogger("parlour.call")

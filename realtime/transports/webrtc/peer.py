@@ -19,7 +19,7 @@ from aiortc.rtp import RtcpPacket, RtcpRrPacket, RtcpSdesPacket, RtcpSourceInfo,
 from pylibsrtp import Error as SrtpError
 
 from realtime.session.transport import PeerGone
-from realtime.transports.webrtc.checked import MALFORMED, CheckedDtls, CheckedSctp
+from realtime.transports.webrtc.checked_transports import MALFORMED, CheckedDtls, CheckedSctp
 from realtime.transports.webrtc.downlink import Downlink
 from realtime.transports.webrtc.ice import IceSettings, gatherer
 from realtime.transports.webrtc.offer import Offer, Ours, answer_to

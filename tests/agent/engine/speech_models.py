@@ -13,13 +13,13 @@ import torch
 from transformers import AutoProcessor, Qwen2AudioForConditionalGeneration
 
 from agent.api import AssistantMessage, AudioPart, Message, SystemMessage, TextPart, UserMessage
+from agent.asr.windows import pieces
 from agent.engine.core import Core, Job, Token
 from agent.engine.kv_cache import KVCache
 from agent.engine.model_runner import ModelRunner
 from agent.engine.sampling import Choosing
 from agent.engine.scheduler import Purpose
-from agent.hearing.windows import pieces
-from agent.models.qwen2_audio_hearing import Encoder, Features
+from agent.models.qwen2_audio_encoder import Encoder, Features
 from agent.models.qwen2_audio_prompt import CLIP_S_MOST, ControlTokens, Qwen2AudioPrompts
 from agent.models.small_qwen2_audio import build_tiny
 

@@ -49,8 +49,8 @@ from agent.models.qwen2_audio import (  # noqa: E402
     dtype_of,
     load,
 )
+from agent.models.qwen2_audio_encoder import Features  # noqa: E402
 from agent.models.qwen2_audio_files import DEFAULT_MODEL, Checkpoint, read  # noqa: E402
-from agent.models.qwen2_audio_hearing import Features  # noqa: E402
 from agent.models.qwen2_audio_prompt import ControlTokens, Layout, Qwen2AudioPrompts  # noqa: E402
 from agent.settings import AgentSettings  # noqa: E402
 from tests.agent.engine.speech_models import (  # noqa: E402

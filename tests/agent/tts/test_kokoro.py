@@ -134,7 +134,7 @@ def test_every_sound_of_the_lexicon_has_a_token() -> None:
 @_installed
 @pytest.mark.parametrize("name", KOKORO_VOICES)
 def test_every_voice_is_understood(voices: dict[str, KokoroVoice], name: str) -> None:
-    whisper = pytest.importorskip("agent.hearing.whisper", exc_type=ImportError)
+    whisper = pytest.importorskip("agent.asr.whisper", exc_type=ImportError)
     spoken = voices[name].speak("The train to London leaves at half past nine.")
     assert 1.5 < len(spoken.samples) / SPEAKING_HZ < 5
     assert 0.1 < np.abs(spoken.samples).max() <= 1.0

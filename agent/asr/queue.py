@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from agent.api import LISTENING_HZ, AgentError
-from agent.hearing.base import Heard
+from agent.asr.base import Heard
 
 REMEMBERED_CLIPS = 256
 WAITING_CLIPS = 64

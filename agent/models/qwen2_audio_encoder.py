@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from agent.api import LISTENING_HZ
+from agent.asr.windows import Samples
 from agent.engine.clips import Clip
-from agent.hearing.windows import Samples
 
 FRAMES_AFTER = 2
 """Frames of the silence after a clip that its last position sees through the two convolutions."""

@@ -9,7 +9,7 @@ from aiortc import RTCCertificate, RTCDtlsTransport, RTCIceTransport
 from aiortc.rtcsctptransport import ForwardTsnChunk
 from OpenSSL import SSL
 
-from realtime.transports.webrtc.checked import CheckedDtls, CheckedSctp
+from realtime.transports.webrtc.checked_transports import CheckedDtls, CheckedSctp
 from realtime.transports.webrtc.ice import (
     UNREAD_DATAGRAMS_MAX,
     IceSettings,

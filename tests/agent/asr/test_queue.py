@@ -6,8 +6,8 @@ import threading
 import pytest
 
 from agent.api import AgentError
-from agent.hearing import queue
-from agent.hearing.queue import QueuedRecogniser
+from agent.asr import queue
+from agent.asr.queue import QueuedRecogniser
 
 
 class _Model:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from realtime.commands.microphone import MAX_CAPTURED_FRAMES, CutOff, Playback, open_devices
+from realtime.commands.sound_devices import MAX_CAPTURED_FRAMES, CutOff, Playback, open_devices
 from realtime.errors import SettingsError
 
 MS = 48  # bytes in a millisecond

@@ -17,8 +17,8 @@ from faster_whisper.vad import get_vad_model
 
 import agent.onnx  # noqa: F401 - silences onnxruntime before faster_whisper loads it
 from agent.api import LISTENING_HZ
-from agent.hearing.base import LANGUAGES
-from agent.hearing.windows import WINDOWS_S, Samples, pieces, window_s
+from agent.asr.base import LANGUAGES
+from agent.asr.windows import WINDOWS_S, Samples, pieces, window_s
 from agent.models.files import ModelFile, verified
 
 FRAMES_PER_S = 100

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from agent.api import LISTENING_HZ
-from agent.hearing.queue import QueuedRecogniser
+from agent.asr.queue import QueuedRecogniser
 from agent.models.files import present
 from agent.models.manifest import WHISPER_BASE, WHISPER_TINY_EN
 from tests.speech import (
@@ -21,7 +21,7 @@ from tests.speech import (
     with_noise,
 )
 
-whisper = pytest.importorskip("agent.hearing.whisper", exc_type=ImportError)
+whisper = pytest.importorskip("agent.asr.whisper", exc_type=ImportError)
 
 pytestmark = [
     pytest.mark.models,

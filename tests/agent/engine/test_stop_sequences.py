@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.engine.stop_texts import StopTexts
+from agent.engine.stop_sequences import StopTexts
 
 texts = st.text("ab.", max_size=12)
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.api import LISTENING_HZ
-from agent.hearing.windows import LONGEST_PIECE_S, pieces, window_s
+from agent.asr.windows import LONGEST_PIECE_S, pieces, window_s
 
 
 def test_the_window_leaves_silence_after_the_clip() -> None:

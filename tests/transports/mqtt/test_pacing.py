@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime.transports.mqtt.codec import DOWN_HZ, Frame
-from realtime.transports.mqtt.paced import PacedAudio
+from realtime.transports.mqtt.pacing import PacedAudio
 
 LEAD_S = 0.5
 FRAME_S = 0.04
