@@ -23,7 +23,7 @@ log = logging.getLogger("parlour.agent")
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RestartPolicy:
     """How long a supervisor waits for what, in seconds.
 
     A worker has hung when a ping, made every `ping_every_s`, has no answer within `ping_within_s`.
@@ -70,7 +70,7 @@ class SupervisedAgent(RemoteAgent):
         report: Callable[[str], None],
         *,
         memory_limit_mb: int = 0,
-        patience: Patience | None = None,
+        policy: RestartPolicy | None = None,
         timeouts: Timeouts | None = None,
     ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="parlour-agent-")  # mode 0700
@@ -78,7 +78,7 @@ class SupervisedAgent(RemoteAgent):
         self._settings = settings
         self._report = report
         self._memory_limit_mb = memory_limit_mb
-        self._patience = patience or Patience()
+        self._policy = policy or RestartPolicy()
         self._starts = count(1)
         self._state: Serving | Restarting | Ended = Ended()
         self._changed = asyncio.Event()
@@ -122,14 +122,14 @@ class SupervisedAgent(RemoteAgent):
             if not self._supervision.cancelled():
                 self._supervision.result()  # it never returns, so this raises the bug that ended it
         if worker is not None:  # a supervision cancelled before its first step has not ended it
-            await worker.end(self._patience.end_s)
+            await worker.end(self._policy.end_s)
         self._folder.cleanup()
 
     # Where calls go ---------------------------------------------------------------------
 
     async def _connect(self, path: str) -> ClientConnection:
         try:
-            async with asyncio.timeout(self._patience.call_s):
+            async with asyncio.timeout(self._policy.call_s):
                 while True:
                     worker = await self._serving()
                     try:
@@ -167,18 +167,18 @@ class SupervisedAgent(RemoteAgent):
 
     async def _supervise(self, worker: Worker | None) -> None:
         loop = asyncio.get_running_loop()
-        pause_s = self._patience.first_pause_s
+        pause_s = self._policy.first_pause_s
         reason = ""
         while True:
             if worker is not None:
                 began = loop.time()
                 reason = await self._until_ended(worker)
-                if loop.time() - began >= self._patience.healthy_s:
-                    pause_s = self._patience.first_pause_s
+                if loop.time() - began >= self._policy.healthy_s:
+                    pause_s = self._policy.first_pause_s
             self._become(Restarting(reason))
             log.warning("agent worker ended; reason=%r restart_in_s=%.1f", reason, pause_s)
             await asyncio.sleep(pause_s)
-            pause_s = next_pause_s(pause_s, self._patience)
+            pause_s = next_pause_s(pause_s, self._policy)
             try:
                 worker = await self._new_worker()
             except AgentError as error:
@@ -192,13 +192,13 @@ class SupervisedAgent(RemoteAgent):
             self._settings,
             Path(self._folder.name, f"{next(self._starts)}.sock"),
             self._report,
-            silence_s=self._patience.load_silence_s,
+            silence_s=self._policy.load_silence_s,
             memory_limit_mb=self._memory_limit_mb,
         )
 
     async def _until_ended(self, worker: Worker) -> str:
         """Wait until the worker dies or hangs; kill it if it hangs; return why it is no more."""
-        end_s = self._patience.end_s
+        end_s = self._policy.end_s
         gone = asyncio.create_task(worker.gone(), name="agent worker's end")
         hung = asyncio.create_task(self._until_hung(worker), name="agent pings")
         try:
@@ -216,10 +216,10 @@ class SupervisedAgent(RemoteAgent):
 
     async def _until_hung(self, worker: Worker) -> None:
         """Return when a ping has gone unanswered."""
-        within_s = self._patience.ping_within_s
+        within_s = self._policy.ping_within_s
         pinged = RemoteAgent(uds=worker.uds, timeouts=Timeouts(connect_s=within_s, health_s=within_s))
         while True:
-            await asyncio.sleep(self._patience.ping_every_s)
+            await asyncio.sleep(self._policy.ping_every_s)
             try:
                 await pinged.ping()
             except AgentError as error:
@@ -228,5 +228,5 @@ class SupervisedAgent(RemoteAgent):
                 # Else it was refused or cut off, and the process's end is about to be seen.
 
 
-def next_pause_s(pause_s: float, patience: Patience) -> float:
-    return min(2 * pause_s, patience.longest_pause_s)
+def next_pause_s(pause_s: float, policy: RestartPolicy) -> float:
+    return min(2 * pause_s, policy.longest_pause_s)

@@ -11,7 +11,7 @@ from agent.api import AgentError
 from agent.engine.clips import Clip, Clips, Prompt, Span
 from agent.engine.kv_cache import KVCache
 from agent.engine.model_runner import Audio, Runner
-from agent.engine.sampling import Choosing, Sampler, sample
+from agent.engine.sampling import Sampler, SamplingParams, sample
 from agent.engine.scheduler import Generation, JoinError, Plan, Purpose, Scheduler
 from agent.error_location import place
 
@@ -45,7 +45,7 @@ class Job:
     conversation_id: str
     prompt: Prompt
     max_tokens: int
-    choosing: Choosing
+    sampling_params: SamplingParams
     purpose: Purpose = Purpose.ANSWER
     generation: Generation | None = None
     spans: tuple[Span, ...] = ()
@@ -238,7 +238,7 @@ class Core:
         job = self._jobs[generation]
         if job.sampler is None:
             ids = job.prompt.ids(self._audio_id).tolist()
-            job.sampler = Sampler(job.choosing, ids, self._runner.vocabulary, self._runner.device)
+            job.sampler = Sampler(job.sampling_params, ids, self._runner.vocabulary, self._runner.device)
         return job.sampler
 
 

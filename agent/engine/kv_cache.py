@@ -166,7 +166,7 @@ class KVCache:
         """Those that hold the positions before `end`."""
         return tuple(sequence.blocks[: -(-end // self.block_size)])
 
-    # Choosing -------------------------------------------------------------------------------
+    # SamplingParams -------------------------------------------------------------------------------
 
     def _longest_prefix(self, conversation_id: str, prompt: Keys) -> tuple[Sequence | None, int]:
         """The sequence that shares the most with the prompt; of equals, one that may be taken over."""

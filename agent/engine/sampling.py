@@ -15,7 +15,7 @@ from agent.engine.transfer import to_device
 
 
 @dataclass(frozen=True, slots=True)
-class Choosing:
+class SamplingParams:
     """How tokens are chosen, nothing left open. temperature 0: the likeliest. top_k 0, top_p 1: of all."""
 
     temperature: float = 0.0
@@ -24,9 +24,9 @@ class Choosing:
     repetition_penalty: float = 1.0
     seed: int | None = None
 
-    def asked(self, sampling: Sampling) -> "Choosing":
+    def asked(self, sampling: Sampling) -> "SamplingParams":
         """The same, but for what a request asks otherwise. Raises ValueError for what cannot be."""
-        chosen = Choosing(
+        chosen = SamplingParams(
             self.temperature if sampling.temperature is None else sampling.temperature,
             self.top_k if sampling.top_k is None else max(0, sampling.top_k),
             self.top_p if sampling.top_p is None else sampling.top_p,
@@ -49,27 +49,27 @@ class Sampler:
     """
 
     def __init__(
-        self, choosing: Choosing, seen: Sequence[int], vocabulary: int, device: torch.device
+        self, sampling_params: SamplingParams, seen: Sequence[int], vocabulary: int, device: torch.device
     ) -> None:
-        self.choosing = choosing
+        self.sampling_params = sampling_params
         self.seen: torch.Tensor | None = None
         self.generator: torch.Generator | None = None
-        if choosing.repetition_penalty != 1.0:
+        if sampling_params.repetition_penalty != 1.0:
             self.seen = torch.zeros(vocabulary, dtype=torch.bool, device=device)
             self.seen[torch.from_numpy(np.unique(np.asarray(seen, np.int64))).to(device)] = True
-        if choosing.seed is not None and choosing.temperature > 0:
+        if sampling_params.seed is not None and sampling_params.temperature > 0:
             self.generator = torch.Generator(device=device)
-            self.generator.manual_seed(choosing.seed % 2**63)
+            self.generator.manual_seed(sampling_params.seed % 2**63)
 
 
 def sample(logits: torch.Tensor, samplers: Sequence[Sampler]) -> list[int]:
     """logits: (n, vocabulary), one row for each sampler. Returns n tokens; waits for the device once."""
     logits = logits.float()
-    choosings = [sampler.choosing for sampler in samplers]
+    choosings = [sampler.sampling_params for sampler in samplers]
     if any(sampler.seen is not None for sampler in samplers):
         logits = _penalised(logits, samplers)
     tokens = logits.argmax(dim=-1)
-    drawing = [row for row, choosing in enumerate(choosings) if choosing.temperature > 0]
+    drawing = [row for row, sampling_params in enumerate(choosings) if sampling_params.temperature > 0]
     if drawing:
         rows = to_device(np.array(drawing), logits.device)
         drawn = _drawn(logits[rows], [samplers[row] for row in drawing])
@@ -84,23 +84,23 @@ def sample(logits: torch.Tensor, samplers: Sequence[Sampler]) -> list[int]:
 def _penalised(logits: torch.Tensor, samplers: Sequence[Sampler]) -> torch.Tensor:
     nothing = torch.zeros(logits.shape[-1], dtype=torch.bool, device=logits.device)
     seen = torch.stack([nothing if sampler.seen is None else sampler.seen for sampler in samplers])
-    penalties = _column([sampler.choosing.repetition_penalty for sampler in samplers], logits)
+    penalties = _column([sampler.sampling_params.repetition_penalty for sampler in samplers], logits)
     return torch.where(seen, torch.where(logits < 0, logits * penalties, logits / penalties), logits)
 
 
 def _drawn(logits: torch.Tensor, samplers: Sequence[Sampler]) -> torch.Tensor:
-    choosings = [sampler.choosing for sampler in samplers]
-    logits = logits / _column([choosing.temperature for choosing in choosings], logits)
+    choosings = [sampler.sampling_params for sampler in samplers]
+    logits = logits / _column([sampling_params.temperature for sampling_params in choosings], logits)
     vocabulary = logits.shape[-1]
-    if any(choosing.top_k for choosing in choosings):
-        counts = [min(choosing.top_k or vocabulary, vocabulary) for choosing in choosings]
+    if any(sampling_params.top_k for sampling_params in choosings):
+        counts = [min(sampling_params.top_k or vocabulary, vocabulary) for sampling_params in choosings]
         best = logits.topk(max(counts), dim=-1).values
         places = to_device(np.array(counts), logits.device)[:, None] - 1
         logits = logits.masked_fill(logits < best.gather(1, places), -torch.inf)
-    if any(choosing.top_p < 1 for choosing in choosings):
+    if any(sampling_params.top_p < 1 for sampling_params in choosings):
         ascending, order = logits.sort(dim=-1)
         cumulated = ascending.softmax(dim=-1).cumsum(dim=-1)
-        unlikely = cumulated <= 1 - _column([choosing.top_p for choosing in choosings], logits)
+        unlikely = cumulated <= 1 - _column([sampling_params.top_p for sampling_params in choosings], logits)
         unlikely[:, -1] = False  # the likeliest stays always
         logits = logits.masked_fill(unlikely.scatter(1, order, unlikely), -torch.inf)
     # The likeliest after exponential noise is a draw by probability, without a transfer in between.

@@ -17,9 +17,9 @@ from agent.api import AgentError, Message, TextDelta, Usage
 from agent.engine.base import EngineDelta, EngineDone, EngineRequest
 from agent.engine.clips import Prompt
 from agent.engine.core import Core, Ended, Job, Output
-from agent.engine.sampling import Choosing
+from agent.engine.sampling import SamplingParams
 from agent.engine.scheduler import Purpose
-from agent.engine.stop_sequences import StopTexts
+from agent.engine.stop_sequences import StopSequences
 from agent.error_location import place
 
 log = logging.getLogger(__name__)
@@ -44,11 +44,13 @@ class SpeechLM:
 
     hears = True
 
-    def __init__(self, core: Core, prompts: PromptMaker, tokenizer: Any, choosing: Choosing) -> None:
+    def __init__(
+        self, core: Core, prompts: PromptMaker, tokenizer: Any, sampling_params: SamplingParams
+    ) -> None:
         self._core = core
         self._prompts = prompts
         self._tokenizer = tokenizer
-        self._choosing = choosing
+        self._choosing = sampling_params
         self._prompting = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prompt")
         self._answers: dict[Job, _Answer] = {}
         self._stepper = _Stepper(core)
@@ -71,7 +73,7 @@ class SpeechLM:
         self, job: Job, answer: "_Answer", stop: tuple[str, ...]
     ) -> AsyncGenerator[EngineDelta, None]:
         stream = DecodeStream(skip_special_tokens=True)
-        stops = StopTexts(stop)
+        stops = StopSequences(stop)
         count = 0
         while True:
             output = await answer.next()
@@ -101,7 +103,7 @@ class SpeechLM:
     async def _job(self, request: EngineRequest, purpose: Purpose) -> Job:
         max_tokens = min(request.max_tokens or DEFAULT_MAX_TOKENS, self._prompts.context_tokens // 2)
         try:
-            choosing = self._choosing.asked(request.sampling)
+            sampling_params = self._choosing.asked(request.sampling)
         except ValueError as error:
             raise AgentError("invalid_value", str(error)) from error
         prompt = await asyncio.get_running_loop().run_in_executor(
@@ -111,7 +113,7 @@ class SpeechLM:
             request.messages,
             self._prompts.context_tokens - max_tokens,
         )
-        return Job(request.conversation_id, prompt, max(1, max_tokens), choosing, purpose)
+        return Job(request.conversation_id, prompt, max(1, max_tokens), sampling_params, purpose)
 
     async def aclose(self) -> None:
         await asyncio.to_thread(self._stepper.close)

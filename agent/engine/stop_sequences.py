@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 
-class StopTexts:
+class StopSequences:
     """Takes the text of one answer as it comes. Holds back what may be the beginning of a stop text."""
 
     def __init__(self, stops: Sequence[str]) -> None:

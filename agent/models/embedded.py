@@ -1,4 +1,4 @@
-"""Puts the embedded default together: ears, a small brain and a voice, all on the CPU.
+"""Puts the embedded default together: a recogniser, a small language model and a voice, all on the CPU.
 
 Three models share the cores and work one after the other for one user, so each may use them all;
 what speaks while the brain still decodes gets by with less.
@@ -57,7 +57,7 @@ async def build_embedded(settings: AgentSettings, report: Report) -> Agent:
     from agent.engine.llama_cpp import LlamaCpp
 
     async with contextlib.AsyncExitStack() as loaded:
-        recogniser, synthesiser = await ears_and_voice(plan, report, loaded)
+        recogniser, synthesiser = await recogniser_and_voice(plan, report, loaded)
         with step(report, "loading the language model (SmolLM2 135M)"):
             engine = await asyncio.to_thread(
                 lambda: LlamaCpp(verified(SMOLLM2), plan.brain_threads, plan.answers)
@@ -74,7 +74,7 @@ async def build_embedded(settings: AgentSettings, report: Report) -> Agent:
 
 
 async def build_chat_server(settings: AgentSettings, report: Report) -> Agent:
-    """The same ears and voice with another brain: `settings.model` on the server `settings.llm_url`.
+    """The same recogniser and voice with another language model: the server `llm_url` has it.
 
     Raises as `build_embedded` does.
     """
@@ -85,7 +85,7 @@ async def build_chat_server(settings: AgentSettings, report: Report) -> Agent:
         )
     plan = plan_of(settings, cores(), present(KOKORO))
     async with contextlib.AsyncExitStack() as loaded:
-        recogniser, synthesiser = await ears_and_voice(plan, report, loaded)
+        recogniser, synthesiser = await recogniser_and_voice(plan, report, loaded)
         engine: Engine = ChatServer(settings.llm_url, settings.model, settings.llm_key)
         loaded.push_async_callback(engine.aclose)
         with step(report, "speaking and hearing a first sentence"):
@@ -133,7 +133,7 @@ def plan_of(settings: AgentSettings, cores: int, kokoro_installed: bool = False)
     return Plan(recogniser, voice, threads, max(2, threads), language)
 
 
-async def ears_and_voice(
+async def recogniser_and_voice(
     plan: Plan, report: Report, loaded: contextlib.AsyncExitStack
 ) -> tuple[Recogniser, Synthesiser]:
     from agent.asr.whisper import Whisper

@@ -23,7 +23,7 @@ from agent.engine.base import EngineRequest
 from agent.engine.core import Core
 from agent.engine.kv_cache import KVCache
 from agent.engine.model_runner import ModelRunner
-from agent.engine.sampling import Choosing
+from agent.engine.sampling import SamplingParams
 from agent.engine.speech_lm import SpeechLM
 from agent.models import embedded
 from agent.models.files import present
@@ -44,7 +44,7 @@ WORKING_BYTES = 2 * 2**30
 
 
 @dataclass(frozen=True, slots=True)
-class Sizes:
+class EngineLimits:
     """How much at once. kv_tokens: of all conversations together, in blocks of block_tokens."""
 
     kv_tokens: int
@@ -63,11 +63,13 @@ async def build_qwen2_audio(settings: AgentSettings, report: Report) -> Agent:
         checkpoint = await asyncio.to_thread(_found, settings, report)
         engine = await asyncio.to_thread(load, checkpoint, settings, report)
         loaded.push_async_callback(engine.aclose)
-        recogniser, synthesiser = await embedded.ears_and_voice(plan, report, loaded)
+        recogniser, synthesiser = await embedded.recogniser_and_voice(plan, report, loaded)
         with embedded.step(report, "answering a first question to itself"):
             await warm_up(engine)
         loaded.pop_all()
-    health = embedded.health_of(checkpoint.name, plan, "transformers", descriptions.qwen2_audio(checkpoint.name))
+    health = embedded.health_of(
+        checkpoint.name, plan, "transformers", descriptions.qwen2_audio(checkpoint.name)
+    )
     device = f"{engine.device}, {engine.dtype}"
     health = replace(health, wants_audio_history=True, facts={**health.facts, "device": device})
     return Responder(engine, recogniser, synthesiser, health)
@@ -103,10 +105,10 @@ def load(checkpoint: Checkpoint, settings: AgentSettings, report: Report) -> Loa
     with embedded.step(report, loading + size), _told(report, loading):
         model, processor = _loaded(checkpoint, device, dtype)
     gc.collect()
-    return engine_of(model, processor, checkpoint, sizes_for(model, device))
+    return engine_of(model, processor, checkpoint, engine_limits(model, device))
 
 
-def engine_of(model: Any, processor: Any, checkpoint: Checkpoint, sizes: Sizes) -> LoadedSpeechLM:
+def engine_of(model: Any, processor: Any, checkpoint: Checkpoint, limits: EngineLimits) -> LoadedSpeechLM:
     tokenizer = processor.tokenizer
     generation = model.generation_config
     control = ControlTokens(
@@ -115,33 +117,33 @@ def engine_of(model: Any, processor: Any, checkpoint: Checkpoint, sizes: Sizes) 
             for name in ("im_start", "im_end", "audio_bos", "audio_eos")
         }
     )
-    n_blocks = sizes.kv_tokens // sizes.block_tokens
+    n_blocks = limits.kv_tokens // limits.block_tokens
     runner = ModelRunner(
         model.model.language_model,
         model.lm_head,
         n_blocks,
-        sizes.block_tokens,
-        -(-sizes.context_tokens // sizes.block_tokens),
-        sizes.batch_max,
+        limits.block_tokens,
+        -(-limits.context_tokens // limits.block_tokens),
+        limits.batch_max,
     )
     core = Core(
         runner,
         Encoder(model.model.audio_tower, model.model.multi_modal_projector).encode,
-        KVCache(n_blocks, sizes.block_tokens),
+        KVCache(n_blocks, limits.block_tokens),
         _stop_ids(generation, tokenizer),
         model.config.audio_token_id,
-        sizes.batch_max,
-        sizes.prefill_tokens,
-        sizes.embeddings_bytes,
+        limits.batch_max,
+        limits.prefill_tokens,
+        limits.embeddings_bytes,
     )
     prompts = Qwen2AudioPrompts(
         tokenizer,
         control,
         Features(processor.feature_extractor),
-        sizes.context_tokens,
+        limits.context_tokens,
         "base" if checkpoint.is_base else "instruct",
     )
-    engine = LoadedSpeechLM(core, prompts, tokenizer.backend_tokenizer, choosing_of(generation))
+    engine = LoadedSpeechLM(core, prompts, tokenizer.backend_tokenizer, sampling_params_of(generation))
     engine.device = str(runner.device)
     engine.dtype = str(model.dtype).removeprefix("torch.")
     return engine
@@ -208,7 +210,7 @@ def free_bytes(device: torch.device) -> int:
     return 2**62  # a system that does not say
 
 
-def sizes_for(model: Any, device: torch.device) -> Sizes:
+def engine_limits(model: Any, device: torch.device) -> EngineLimits:
     text = model.config.text_config
     context = min(int(text.max_position_embeddings), 8192)
     head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
@@ -217,15 +219,15 @@ def sizes_for(model: Any, device: torch.device) -> Sizes:
         # FlashAttention's pages are of 256 positions. The cache takes what is left on the card.
         spare = free_bytes(device) - WORKING_BYTES - 2**30
         kv_tokens = max(context, min(spare // token_bytes, 64 * context))
-        return Sizes(kv_tokens // 256 * 256, 256, 32, 1024, 2**30, context)
+        return EngineLimits(kv_tokens // 256 * 256, 256, 32, 1024, 2**30, context)
     kv_tokens = max(context, min(2**30 // token_bytes, 8 * context))
-    return Sizes(kv_tokens // 64 * 64, 64, 16, 64, 2**26, context)
+    return EngineLimits(kv_tokens // 64 * 64, 64, 16, 64, 2**26, context)
 
 
-def choosing_of(generation: Any) -> Choosing:
+def sampling_params_of(generation: Any) -> SamplingParams:
     """The checkpoint's own way to choose tokens."""
     draws = bool(generation.do_sample)
-    return Choosing(
+    return SamplingParams(
         float(generation.temperature or 1.0) if draws else 0.0,
         int(generation.top_k or 0),
         float(generation.top_p or 1.0),

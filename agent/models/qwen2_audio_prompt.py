@@ -41,7 +41,7 @@ _Piece = str | int | Clip
 """Text as a person or the template wrote it, a control token, a clip."""
 
 
-class Ear(Protocol):
+class ClipEncoder(Protocol):
     def clip(self, digest: bytes, samples: Samples) -> Clip:
         """samples: CLIP_S_LEAST to CLIP_S_MOST."""
         ...
@@ -67,12 +67,17 @@ class Qwen2AudioPrompts:
     """Makes prompts, on one thread. tokenizer: of transformers, fast."""
 
     def __init__(
-        self, tokenizer: Any, control: ControlTokens, ear: Ear, context_tokens: int, layout: Layout
+        self,
+        tokenizer: Any,
+        control: ControlTokens,
+        clip_encoder: ClipEncoder,
+        context_tokens: int,
+        layout: Layout,
     ) -> None:
         self.context_tokens = context_tokens
         self._tokenizer = tokenizer
         self._control = control
-        self._ear = ear
+        self._ear = clip_encoder
         self._layout = layout
         self._known: OrderedDict[bytes, tuple[Clip, ...]] = OrderedDict()
         self._known_bytes = 0

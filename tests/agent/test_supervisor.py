@@ -21,22 +21,22 @@ from agent.api import (
 )
 from agent.client import Timeouts
 from agent.settings import AgentSettings
-from agent.supervisor import Patience, SupervisedAgent, next_pause_s
+from agent.supervisor import RestartPolicy, SupervisedAgent, next_pause_s
 from tests.agent.agents import HELLO
 
 SCRIPTED = AgentSettings(model="scripted")
 # 250 words of sound are 2 MB: more than all buffers on the way, so that the worker is in mid-answer.
 LONG = AgentRequest("s", "r", "", (ToolResultMessage("c", "a " * 250),))
-WATCHFUL = Patience(ping_every_s=0.05, ping_within_s=0.3, end_s=2)
-UNWATCHED = Patience(ping_every_s=1000, end_s=2)
+WATCHFUL = RestartPolicy(ping_every_s=0.05, ping_within_s=0.3, end_s=2)
+UNWATCHED = RestartPolicy(ping_every_s=1000, end_s=2)
 
 
 @asynccontextmanager
 async def supervised(
-    patience: Patience = UNWATCHED, timeouts: Timeouts | None = None, memory_limit_mb: int = 0
+    policy: RestartPolicy = UNWATCHED, timeouts: Timeouts | None = None, memory_limit_mb: int = 0
 ) -> AsyncIterator[SupervisedAgent]:
     agent = SupervisedAgent(
-        SCRIPTED, lambda line: None, patience=patience, timeouts=timeouts, memory_limit_mb=memory_limit_mb
+        SCRIPTED, lambda line: None, policy=policy, timeouts=timeouts, memory_limit_mb=memory_limit_mb
     )
     await agent.start()
     try:
@@ -104,7 +104,7 @@ async def test_a_call_times_out_by_itself_before_the_pings_see_that_the_worker_h
 
 
 async def test_pings_leave_a_healthy_worker_alone() -> None:
-    async with supervised(Patience(ping_every_s=0.001, ping_within_s=5)) as agent:
+    async with supervised(RestartPolicy(ping_every_s=0.001, ping_within_s=5)) as agent:
         pid = pid_of(agent)
         for _ in range(20):
             await assert_answers(agent)
@@ -119,7 +119,7 @@ async def test_many_deaths_in_a_row_are_survived() -> None:
 
 
 async def test_calls_wait_a_bounded_time_for_a_restart_that_fails() -> None:
-    async with supervised(Patience(call_s=0.3, ping_every_s=1000)) as agent:
+    async with supervised(RestartPolicy(call_s=0.3, ping_every_s=1000)) as agent:
         agent._settings = AgentSettings(model="no-such-model")
         os.kill(pid_of(agent), signal.SIGKILL)
         events = [event async for event in agent.respond(HELLO)]
@@ -159,7 +159,7 @@ async def test_a_worker_that_loads_in_silence_is_given_up(
     silent.write_text("#!/bin/sh\nexec cat\n")  # reads its stdin and says nothing
     silent.chmod(0o700)
     monkeypatch.setattr(sys, "executable", str(silent))
-    agent = SupervisedAgent(SCRIPTED, lambda line: None, patience=Patience(load_silence_s=0.2))
+    agent = SupervisedAgent(SCRIPTED, lambda line: None, policy=RestartPolicy(load_silence_s=0.2))
     with pytest.raises(AgentError, match=r"no progress for 0\.2 s"):
         await agent.start()
 
@@ -198,7 +198,7 @@ async def test_closing_at_once_after_the_start_leaves_no_process() -> None:
 
 
 async def test_closing_kills_a_worker_that_does_not_end() -> None:
-    async with supervised(Patience(end_s=0.1, ping_every_s=1000)) as agent:
+    async with supervised(RestartPolicy(end_s=0.1, ping_every_s=1000)) as agent:
         pid = pid_of(agent)
         os.kill(pid, signal.SIGSTOP)
         await agent.aclose()
@@ -220,7 +220,7 @@ async def test_the_memory_limit_is_the_workers_alone() -> None:
 
 async def test_the_key_is_not_among_the_arguments() -> None:
     settings = AgentSettings(model="scripted", llm_key="secret-key")
-    agent = SupervisedAgent(settings, lambda line: None, patience=UNWATCHED)
+    agent = SupervisedAgent(settings, lambda line: None, policy=UNWATCHED)
     await agent.start()
     try:
         arguments = Path(f"/proc/{pid_of(agent)}/cmdline").read_bytes()
@@ -261,8 +261,8 @@ async def test_the_worker_ends_when_its_parent_is_killed() -> None:
 
 
 def test_pauses_double_up_to_the_longest() -> None:
-    patience = Patience()
-    pauses = [patience.first_pause_s]
+    policy = RestartPolicy()
+    pauses = [policy.first_pause_s]
     for _ in range(8):
-        pauses.append(next_pause_s(pauses[-1], patience))
+        pauses.append(next_pause_s(pauses[-1], policy))
     assert pauses == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0, 10.0]

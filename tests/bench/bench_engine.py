@@ -31,8 +31,8 @@ from transformers import (
 
 from agent.api import AssistantMessage, AudioPart, Message, UserMessage
 from agent.engine.core import Core, Job, Token
-from agent.engine.sampling import Choosing
-from agent.models.qwen2_audio import Sizes, engine_of, sizes_for
+from agent.engine.sampling import SamplingParams
+from agent.models.qwen2_audio import EngineLimits, engine_limits, engine_of
 from agent.models.qwen2_audio_files import read
 from agent.models.qwen2_audio_prompt import Qwen2AudioPrompts
 from agent.models.small_qwen2_audio import build_small, build_tiny
@@ -69,7 +69,7 @@ def main() -> None:
 def _cpu(folder: Path, turns: int, rounds: int) -> Facts:
     build_small(folder)
     model, processor = _loaded(folder)
-    bench = _Bench(model, processor, folder, sizes_for(model, torch.device("cpu")))
+    bench = _Bench(model, processor, folder, engine_limits(model, torch.device("cpu")))
     peer, _ = _loaded(folder)
     facts: Facts = {"turns": _turns(bench, peer, processor, turns, rounds)}
     facts["batches"] = _batches(bench, peer, (1, 2, 4, 8, 16), rounds)
@@ -135,7 +135,7 @@ def _gpu(folder: Path, rounds: int) -> Facts:
     card = torch.cuda.get_device_name()
     print(f"{card}; weights made in {time.perf_counter() - started:.1f} s\n", flush=True)
     started = time.perf_counter()
-    bench = _Bench(model, processor, folder, sizes_for(model, torch.device("cuda")))
+    bench = _Bench(model, processor, folder, engine_limits(model, torch.device("cuda")))
     for length in (1.0, 5.0, 12.0, 29.0):  # as the server warms up before it opens the door
         bench.answer(_speech(0, length))
     ready_s = time.perf_counter() - started
@@ -235,7 +235,7 @@ def _generate_on_gpu(model: Any, processor: Any) -> Facts:
 class _Bench:
     """The engine's core, driven as fast as it goes."""
 
-    def __init__(self, model: Any, processor: Any, folder: Path, sizes: Sizes) -> None:
+    def __init__(self, model: Any, processor: Any, folder: Path, sizes: EngineLimits) -> None:
         engine = engine_of(model, processor, read(folder, "tiny-instruct"), sizes)
         engine._stepper.close()  # the steps are ours
         self.core: Core = engine._core
@@ -245,7 +245,7 @@ class _Bench:
 
     def job(self, name: str, messages: Sequence[Message], tokens: int) -> Job:
         prompt = self.prompts.prompt("", tuple(messages), self.prompts.context_tokens - tokens)
-        return Job(name, prompt, tokens, Choosing())
+        return Job(name, prompt, tokens, SamplingParams())
 
     def answer(self, clip: bytes, tokens: int = 4) -> float:
         """Seconds to the first token."""

@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 
 from agent.client import Timeouts
 from agent.settings import AgentSettings
-from agent.supervisor import Patience, SupervisedAgent
+from agent.supervisor import RestartPolicy, SupervisedAgent
 from tests.conftest import running_server
 from tests.e2e.talk import Talk
 
-QUICK = Patience(ping_every_s=0.2, ping_within_s=1.0, first_pause_s=0.05, end_s=1.0)
+QUICK = RestartPolicy(ping_every_s=0.2, ping_within_s=1.0, first_pause_s=0.05, end_s=1.0)
 
 
 @asynccontextmanager
@@ -19,7 +19,7 @@ async def talk_with_a_worker() -> AsyncIterator[tuple[Talk, SupervisedAgent]]:
     agent = SupervisedAgent(
         AgentSettings(model="scripted"),
         lambda _: None,
-        patience=QUICK,
+        policy=QUICK,
         timeouts=Timeouts(first_event_s=3.0, next_event_s=3.0),
     )
     await agent.start()

@@ -22,7 +22,7 @@ from realtime.server.app import create_app
 from realtime.server.serve import uvicorn_config
 from realtime.settings import Settings
 from realtime.transports.webrtc import ice, peer
-from realtime.transports.webrtc.offer import Offer, Ours, answer_to
+from realtime.transports.webrtc.offer import LocalTransport, Offer, answer_to
 from tests.e2e.test_webrtc_networks import PASSWORD, USER, coturn
 
 KEY = "open-sesame-1234"
@@ -148,7 +148,7 @@ async def test_a_full_server_says_so() -> None:
 def answering(monkeypatch: pytest.MonkeyPatch, change: Callable[[str], str]) -> None:
     """Let calls be answered with something else, and be impatient."""
 
-    def changed(offer: Offer, ours: Ours) -> str:
+    def changed(offer: Offer, ours: LocalTransport) -> str:
         return change(answer_to(offer, ours))
 
     monkeypatch.setattr(peer, "answer_to", changed)

@@ -18,7 +18,7 @@ from aiortc.rtcconfiguration import RTCIceTransportPolicy
 from aiortc.rtp import RtpPacket
 
 from realtime.audio.opus import OpusDecoder
-from realtime.transports.webrtc.reorder import Hole, Packet
+from realtime.transports.webrtc.reorder import Gap, Packet
 from realtime.transports.webrtc.uplink import Uplink
 from tests.conftest import Server
 from tests.speech import HZ
@@ -179,7 +179,7 @@ class Caller:
         [receiver] = self.connection.getReceivers()
         decoder = OpusDecoder()
 
-        def take(came: Packet | Hole) -> None:
+        def take(came: Packet | Gap) -> None:
             pcm = decoder.decode(came.payload) if isinstance(came, Packet) else decoder.conceal(came.samples)
             self.recorded.append(np.frombuffer(pcm, "<i2"))
 

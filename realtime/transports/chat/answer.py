@@ -7,7 +7,7 @@ from agent.api import GenerationDone, TextDelta, ToolCall, Usage
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class CompletionHead:
     """What the object and every chunk begin with. created: Unix time, s."""
 
     id: str
@@ -27,10 +27,10 @@ class Head:
         }
 
 
-class Whole:
+class Completion:
     """The answer at once."""
 
-    def __init__(self, head: Head) -> None:
+    def __init__(self, head: CompletionHead) -> None:
         self._head = head
         self._texts: list[str] = []
         self._calls: list[dict[str, Any]] = []
@@ -56,10 +56,10 @@ class Whole:
         return self._head.of("chat.completion", [choice], usage=_usage(done.usage))
 
 
-class Chunks:
+class CompletionChunks:
     """The answer piece by piece. wants_usage: in a chunk of its own at the end."""
 
-    def __init__(self, head: Head, wants_usage: bool) -> None:
+    def __init__(self, head: CompletionHead, wants_usage: bool) -> None:
         self._head = head
         self._wants_usage = wants_usage
         self._n_calls = 0

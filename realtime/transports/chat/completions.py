@@ -35,7 +35,7 @@ from realtime.metrics import Metrics
 from realtime.protocol.response import ANSWER_CHARS_MAX
 from realtime.session.transport import PeerGone
 from realtime.settings import Settings
-from realtime.transports.chat.answer import Chunks, Head, Whole
+from realtime.transports.chat.answer import Completion, CompletionChunks, CompletionHead
 from realtime.transports.chat.request import ChatRequest, parse_chat
 from realtime.transports.http_error import error_body, error_response
 
@@ -136,13 +136,13 @@ class ChatCompletions:
             request.outcome = "peer_left"
 
     async def _answer(self, chat: ChatRequest, request: "_Request") -> None:
-        head = Head(request.id, int(time.time()), chat.model or self._model)
+        head = CompletionHead(request.id, int(time.time()), chat.model or self._model)
         try:
             async with aclosing(self._events(chat.for_agent(request.id))) as events:
                 if chat.streams:
-                    await _stream(Chunks(head, chat.wants_usage), events, request)
+                    await _stream(CompletionChunks(head, chat.wants_usage), events, request)
                 else:
-                    await _whole(Whole(head), events, request)
+                    await _whole(Completion(head), events, request)
         except AgentError as failure:
             request.outcome = "failed"
             status = _STATUS.get(failure.code, 500)
@@ -187,7 +187,7 @@ class ChatCompletions:
                 wait_s = self._settings.agent_next_event_s
 
 
-async def _whole(whole: Whole, events: Pieces, request: "_Request") -> None:
+async def _whole(whole: Completion, events: Pieces, request: "_Request") -> None:
     async for event in events:
         request.note(event)
         if isinstance(event, GenerationDone):
@@ -197,7 +197,7 @@ async def _whole(whole: Whole, events: Pieces, request: "_Request") -> None:
             whole.take(event)
 
 
-async def _stream(chunks: Chunks, events: Pieces, request: "_Request") -> None:
+async def _stream(chunks: CompletionChunks, events: Pieces, request: "_Request") -> None:
     async for event in events:
         request.note(event)
         if not request.is_begun:  # only now: until the first event, a failure still gets its status

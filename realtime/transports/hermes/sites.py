@@ -15,7 +15,7 @@ from realtime.transports.hermes import codec as hermes
 from realtime.transports.hermes.transport import HermesTransport
 from realtime.transports.mqtt.attention import Attention
 from realtime.transports.mqtt.link import Link, run_session
-from realtime.transports.mqtt.transport import Letter
+from realtime.transports.mqtt.transport import OutgoingMessage
 
 SITES_MAX = 1_000
 """Known at a time; beyond, one without a session is forgotten for the next."""
@@ -97,7 +97,7 @@ class HermesSites:
         if site is None:
             return
         if isinstance(message, hermes.AudioFrame):
-            if site.session is not None and not site.session.heard(message.pcm):
+            if site.session is not None and not site.session.take_audio(message.pcm):
                 self._metrics.mqtt_dropped.labels("audio").inc()
             return
         if not site.messages.spend(self._now()):
@@ -157,7 +157,7 @@ class HermesSites:
     def _refuse_text(self, link: Link, site: _Site) -> None:
         why = "Parlour speaks what its model answers, and no text that it is given."
         session = site.session.session if site.session is not None else ""
-        link.notice(Letter(*hermes.error("dialogueManager", site.name, session, why)))
+        link.notice(OutgoingMessage(*hermes.error("dialogueManager", site.name, session, why)))
 
     def _complain(self, link: Link, topic: str, error: InvalidEvent) -> None:
         """To the site that the topic names; what names none cannot be answered."""
@@ -165,7 +165,7 @@ class HermesSites:
             case ["hermes", "audioServer", name, _]:
                 site = self._sites.get(name)
                 if site is not None and site.session is not None and site.errors.spend(self._now(), 1.0):
-                    site.session.complain(error)
+                    site.session.report_error(error)
             case _:
                 self._metrics.mqtt_dropped.labels("error").inc()
 
@@ -191,9 +191,9 @@ class HermesSites:
             owner = peer if self._settings.key_set else ""
             full = await run_session(self._sessions, transport, ids, peer, owner)
             if full is not None:
-                await link.post_last(Letter(*hermes.error("dialogueManager", site.name, "", full)))
+                await link.post_last(OutgoingMessage(*hermes.error("dialogueManager", site.name, "", full)))
         finally:
-            await link.post_last(*transport.last_letters())
+            await link.post_last(*transport.last_messages())
             site.session = site.task = None
         if site.was_woken and link.is_open:
             site.was_woken = False

@@ -17,12 +17,12 @@ from realtime.transports.hermes import codec as hermes
 from realtime.transports.hermes.pieces import Heard, Pieces
 from realtime.transports.mqtt.attention import Attention
 from realtime.transports.mqtt.codec import DOWN_HZ
-from realtime.transports.mqtt.transport import QUIET_EVENT, Letter, Publish, changed_or
+from realtime.transports.mqtt.transport import QUIET_EVENT, OutgoingMessage, Publish, changed_or
 from realtime.transports.mqtt.uplink import Uplink
 
 UNSENT_AUDIO_BYTES_MAX = 15 * 2 * DOWN_HZ
 """Fifteen seconds of an answer that wait for the piece before them; with more, the agent waits."""
-LETTERS_MAX = 100
+UNSENT_MESSAGES_MAX = 100
 """Messages that wait for the broker: a handful a turn. With more it is too slow, and the session ends."""
 REPORT_EVERY_S = 0.2
 SETTINGS: dict[str, Any] = {
@@ -52,8 +52,8 @@ class HermesTransport:
         self._now = now
         self._changed = asyncio.Event()
         self._up = Uplink(now(), lambda: None)
-        self._up.put(wire.SessionUpdate(session=SETTINGS))
-        self._letters: asyncio.Queue[Letter] = asyncio.Queue(LETTERS_MAX)
+        self._up.put_event(wire.SessionUpdate(session=SETTINGS))
+        self._outgoing: asyncio.Queue[OutgoingMessage] = asyncio.Queue(UNSENT_MESSAGES_MAX)
         self._n_sessions = 0
         self._is_open = False  # a Hermes session
         self._custom: str | None = None
@@ -76,11 +76,11 @@ class HermesTransport:
         """The id of the Hermes session, or of the last one."""
         return f"{self._session_id}-{self._n_sessions}"
 
-    def heard(self, pcm: bytes) -> bool:
+    def take_audio(self, pcm: bytes) -> bool:
         """s16le mono at hermes.UP_HZ. False when it was more than is taken. Raises InvalidEvent."""
         if not pcm or not self._attention.hears or self._is_speaking:
             return True
-        return self._up.hear(pcm, self._now())
+        return self._up.put_audio(pcm, self._now())
 
     def wake(self, custom: str | None = None) -> None:
         """Listen; an answer that is made or heard ends with the piece that plays."""
@@ -107,7 +107,7 @@ class HermesTransport:
             self._report(self._pieces.finished(int(number)) if number.isdecimal() else None)
             self._changed.set()
 
-    def complain(self, error: InvalidEvent) -> None:
+    def report_error(self, error: InvalidEvent) -> None:
         self._tell(hermes.error("asr", self._site, self.session, error.message))
 
     def leave(self, gone: PeerGone) -> None:
@@ -175,15 +175,15 @@ class HermesTransport:
     async def close(self, code: int, reason: str) -> None:
         self.leave(PeerGone(code, reason))
 
-    def last_letters(self) -> list[Letter]:
+    def last_messages(self) -> list[OutgoingMessage]:
         """What is to be posted when it is over."""
         if self._is_open:
             code = self._up.gone.code if self._up.gone is not None else 1000
             self._end("nominal" if code == 1000 else "siteUnavailable" if code == 1006 else "error")
-        letters = []
-        while not self._letters.empty():
-            letters.append(self._letters.get_nowait())
-        return letters
+        messages = []
+        while not self._outgoing.empty():
+            messages.append(self._outgoing.get_nowait())
+        return messages
 
     # Within -------------------------------------------------------------------------------
 
@@ -195,12 +195,12 @@ class HermesTransport:
         return f"{self._session_id}-{number}"
 
     def _take(self, event: wire.AnyClientEvent) -> None:
-        if not self._up.put(event):
+        if not self._up.put_event(event):
             self.leave(PeerGone(1008, "too many events at once"))
 
     def _tell(self, message: tuple[str, bytes]) -> None:
         try:
-            self._letters.put_nowait(Letter(*message))
+            self._outgoing.put_nowait(OutgoingMessage(*message))
         except asyncio.QueueFull:
             self.leave(PeerGone(1008, "the broker is too slow"))
 
@@ -225,7 +225,7 @@ class HermesTransport:
 
     async def _carry(self) -> None:
         while True:
-            await self._publish(await self._letters.get())
+            await self._publish(await self._outgoing.get())
 
     async def _attend(self) -> None:
         """Send each piece in its time, show what goes on, and end the Hermes session when nothing does."""
@@ -257,7 +257,7 @@ class HermesTransport:
         piece = self._pieces.next(now)
         if piece is not None:
             topic, payload = hermes.play_bytes(self._site, self._piece_id(piece.number), piece.pcm)
-            await self._publish(Letter(topic, payload))
+            await self._publish(OutgoingMessage(topic, payload))
             if self._pieces.waiting_bytes < UNSENT_AUDIO_BYTES_MAX:
                 self._room.set()
 

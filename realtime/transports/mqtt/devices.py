@@ -27,7 +27,7 @@ from realtime.transports.mqtt.broker import (
 )
 from realtime.transports.mqtt.codec import Topics
 from realtime.transports.mqtt.link import Dialect, Link
-from realtime.transports.mqtt.transport import Letter
+from realtime.transports.mqtt.transport import OutgoingMessage
 
 PART_WITHIN_S = 5.0
 
@@ -98,13 +98,13 @@ class Devices:
                 backoff.reset()
                 logger.info("broker connected", extra={"broker": self._broker.shown})
                 async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(link.carry_notices(), name="notices")
+                    tasks.create_task(link.send_notices(), name="notices")
                     # No task of its own: a group of Python 3.11 whose task fails while nothing else is
                     # awaited in it leaves its parent marked as cancelled (CPython issue 116720).
                     await until_lost(client)
             except asyncio.CancelledError:
                 await self._part(link, PeerGone(1012, "the server is stopping"))
-                await link.say_goodbye(Letter(self._server_topic, "offline", retain=True))
+                await link.publish_last(OutgoingMessage(self._server_topic, "offline", retain=True))
                 raise
             finally:
                 await self._part(link, PeerGone(1006, "the connection to the broker was lost"))

@@ -45,7 +45,7 @@ class Downlink:
         self._paced = PacedAudio(lead_s)
         self._answers: deque[Answer] = deque(maxlen=ANSWERS_KNOWN_MAX)
 
-    def use(self, formats: Formats) -> None:
+    def set_formats(self, formats: Formats) -> None:
         """From the next answer on."""
         self._formats = formats
 

@@ -14,11 +14,11 @@ from realtime.metrics import Metrics
 from realtime.session.registry import Ids, Sessions
 from realtime.session.transport import PeerGone, Transport
 from realtime.transports.mqtt.broker import publish
-from realtime.transports.mqtt.transport import Letter
+from realtime.transports.mqtt.transport import OutgoingMessage
 
 NOTICES_MAX = 1_000
 """To devices without a session: errors, and the state of their lights. What does not fit is dropped."""
-LAST_WORDS_WITHIN_S = 2.0
+LAST_PUBLISH_WITHIN_S = 2.0
 
 logger = logging.getLogger("parlour.mqtt")
 
@@ -46,7 +46,7 @@ class Dialect(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Notice:
-    letter: Letter
+    message: OutgoingMessage
     is_wanted: Callable[[], bool]
 
 
@@ -63,47 +63,49 @@ class Link:
         self._metrics = metrics
         self._notices: asyncio.Queue[_Notice] = asyncio.Queue(NOTICES_MAX)
 
-    async def post(self, letter: Letter) -> None:
+    async def post(self, message: OutgoingMessage) -> None:
         """Raises PeerGone."""
         try:
-            await publish(self._client, letter.topic, letter.payload, letter.qos, letter.retain)
+            await publish(self._client, message.topic, message.payload, message.qos, message.retain)
         except MqttError:
             raise PeerGone(1006, "the connection to the broker was lost") from None
 
-    async def post_last(self, *letters: Letter) -> None:
+    async def post_last(self, *messages: OutgoingMessage) -> None:
         """As far as that can still be done."""
         with suppress(PeerGone, TimeoutError):
-            async with asyncio.timeout(LAST_WORDS_WITHIN_S):
-                for letter in letters:
-                    await self.post(letter)
+            async with asyncio.timeout(LAST_PUBLISH_WITHIN_S):
+                for message in messages:
+                    await self.post(message)
 
-    def notice(self, letter: Letter, is_wanted: Callable[[], bool] = lambda: True) -> None:
+    def notice(self, message: OutgoingMessage, is_wanted: Callable[[], bool] = lambda: True) -> None:
         """Post it soon. is_wanted: asked when its turn comes."""
         try:
-            self._notices.put_nowait(_Notice(letter, is_wanted))
+            self._notices.put_nowait(_Notice(message, is_wanted))
         except asyncio.QueueFull:
             self._metrics.mqtt_dropped.labels("notice").inc()
 
-    async def carry_notices(self) -> None:
+    async def send_notices(self) -> None:
         """Until cancelled. Raises MqttError."""
         while True:
             notice = await self._notices.get()
             if notice.is_wanted():
-                letter = notice.letter
-                await publish(self._client, letter.topic, letter.payload, letter.qos, letter.retain)
+                message = notice.message
+                await publish(self._client, message.topic, message.payload, message.qos, message.retain)
 
-    async def say_goodbye(self, *last: Letter) -> None:
+    async def publish_last(self, *last: OutgoingMessage) -> None:
         left = []
         while not self._notices.empty():
-            left.append(self._notices.get_nowait().letter)
+            left.append(self._notices.get_nowait().message)
         await self.post_last(*left, *last)  # what does not get through, the last will says
 
 
-class Leaving(Transport, Protocol):
+class DeviceTransport(Transport, Protocol):
     def leave(self, gone: PeerGone) -> None: ...
 
 
-async def run_session(sessions: Sessions, transport: Leaving, ids: Ids, peer: str, owner: str) -> str | None:
+async def run_session(
+    sessions: Sessions, transport: DeviceTransport, ids: Ids, peer: str, owner: str
+) -> str | None:
     """Until it is over, and why, its transport knows. Returns why it was refused a place, if it was."""
     try:
         with sessions.admitted(peer):

@@ -36,7 +36,7 @@ from realtime.transports.mqtt.codec import (
     read_volume,
 )
 from realtime.transports.mqtt.link import Link, run_session
-from realtime.transports.mqtt.transport import Letter, MqttTransport
+from realtime.transports.mqtt.transport import MqttTransport, OutgoingMessage
 
 DEVICES_MAX = 10_000
 """Known at a time; beyond, one without a session is forgotten for the next."""
@@ -145,7 +145,7 @@ class Speakers:
     ) -> None:
         match channel:
             case "audio" if device.session is not None and not is_retained:
-                if not device.session.heard(payload):
+                if not device.session.take_audio(payload):
                     self._metrics.mqtt_dropped.labels("audio").inc()
                     raise InvalidEvent("audio_too_fast", "Sound comes faster than time: some was not heard.")
             case "audio":
@@ -157,7 +157,7 @@ class Speakers:
             case "format":
                 device.formats = read_formats(payload)
                 if device.session is not None:
-                    device.session.use(device.formats)
+                    device.session.set_formats(device.formats)
             case "status":
                 self._status(link, device, read_status(payload))
             case "mute":
@@ -193,7 +193,7 @@ class Speakers:
             case Start() if device.looking_up is not None or (device.session and device.session.is_over):
                 device.next_start = event
             case _ if device.session is not None:
-                device.session.told(event, n_bytes)
+                device.session.take_event(event, n_bytes)
             case Release() | Stop() | Played() | wire.PlaybackReport():
                 pass  # late words on a session that has ended
             case _:
@@ -251,7 +251,7 @@ class Speakers:
         elif is_online and device.name in self._interrupted:
             self._begin(link, device, None)
         elif is_online:
-            link.notice(self._idle_letter(device), lambda: device.session is None)
+            link.notice(self._idle_message(device), lambda: device.session is None)
 
     def _shut_out(self, device: _Device, now: float) -> None:
         self._metrics.mqtt_dropped.labels("event").inc()
@@ -265,10 +265,10 @@ class Speakers:
         if not device.errors.spend(now, 1.0):
             self._metrics.mqtt_dropped.labels("error").inc()
         elif device.session is not None and not device.session.is_over:
-            device.session.told(error)
+            device.session.take_event(error)
         else:
             shown = error_event(error.code, error.message, error)
-            link.notice(self._event_letter(device, shown))
+            link.notice(self._event_message(device, shown))
 
     def _new_device(self, name: str, now: float) -> _Device | None:
         if len(self._devices) >= DEVICES_MAX:
@@ -315,9 +315,9 @@ class Speakers:
             making=interrupted.making if interrupted is not None else frozenset(),
             on_damaged=self._metrics.mqtt_dropped.labels("damaged packet").inc,
         )
-        transport.use(device.formats)
+        transport.set_formats(device.formats)
         if start is not None:
-            transport.told(start)
+            transport.take_event(start)
         device.task = link.tasks.create_task(
             self._converse(link, device, transport, ids), name=f"device {device.name}"
         )
@@ -329,7 +329,7 @@ class Speakers:
             owner = shown.owner if shown.session_id else own
             full = await run_session(self._sessions, transport, ids, f"mqtt:{device.name}", owner)
             if full is not None:
-                await link.post_last(self._event_letter(device, error_event("server_full", full)))
+                await link.post_last(self._event_message(device, error_event("server_full", full)))
         finally:
             # Said before another session may begin, whose own words come after these.
             code, reason = transport.ended
@@ -340,19 +340,19 @@ class Speakers:
                     kept = replace(said, token=transport.token)
                 self._remember(device, kept, transport.making)
             await link.post_last(
-                self._event_letter(device, Closed(code=code, reason=reason)),
-                self._idle_letter(device),
+                self._event_message(device, Closed(code=code, reason=reason)),
+                self._idle_message(device),
             )
             device.session = device.task = None
         start, device.next_start = device.next_start, None
         if link.is_open and (start is not None or (device.is_online and device.name in self._interrupted)):
             self._begin(link, device, start)
 
-    def _idle_letter(self, device: _Device) -> Letter:
-        return Letter(self._topics.down(device.name, "state"), "idle", retain=True)
+    def _idle_message(self, device: _Device) -> OutgoingMessage:
+        return OutgoingMessage(self._topics.down(device.name, "state"), "idle", retain=True)
 
-    def _event_letter(self, device: _Device, event: wire.ServerEvent) -> Letter:
-        return Letter(self._topics.down(device.name, "event"), encode(event))
+    def _event_message(self, device: _Device, event: wire.ServerEvent) -> OutgoingMessage:
+        return OutgoingMessage(self._topics.down(device.name, "event"), encode(event))
 
 
 def error_event(code: str, message: str, error: InvalidEvent | None = None) -> wire.Error:

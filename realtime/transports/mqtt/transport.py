@@ -44,7 +44,7 @@ QUIET_EVENT = "parlour_quiet"
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class OutgoingMessage:
     """One message to be published."""
 
     topic: str
@@ -53,7 +53,7 @@ class Letter:
     retain: bool = False
 
 
-Publish = Callable[[Letter], Awaitable[None]]
+Publish = Callable[[OutgoingMessage], Awaitable[None]]
 """Returns when the broker (QoS 1) or the socket (QoS 0) has it. Raises PeerGone."""
 
 
@@ -113,10 +113,10 @@ class MqttTransport:
 
     # From the device: called as messages come, and never waiting ------------------------
 
-    def use(self, formats: Formats) -> None:
+    def set_formats(self, formats: Formats) -> None:
         """The device's sound is coded so from now on, and that of the next answer."""
-        self._up.use(formats)
-        self._down.use(formats)
+        self._up.set_formats(formats)
+        self._down.set_formats(formats)
 
     @property
     def is_over(self) -> bool:
@@ -127,11 +127,11 @@ class MqttTransport:
         """The answers that are being made, by the last event that was sent to the device."""
         return self._making if self._is_resuming else self._attention.responses
 
-    def heard(self, payload: bytes) -> bool:
+    def take_audio(self, payload: bytes) -> bool:
         """A piece of the device's sound. False when it was more than is taken. Raises InvalidEvent."""
-        return not self._attention.hears or self._up.hear(payload, self._now())
+        return not self._attention.hears or self._up.put_audio(payload, self._now())
 
-    def told(self, event: OwnEvent | wire.AnyClientEvent | InvalidEvent, n_bytes: int = 0) -> None:
+    def take_event(self, event: OwnEvent | wire.AnyClientEvent | InvalidEvent, n_bytes: int = 0) -> None:
         """An event of the device, or what was wrong with it. n_bytes: of the message that brought it."""
         match event:
             case Start():
@@ -200,7 +200,7 @@ class MqttTransport:
         self._take(wire.ResponseCreate())
 
     def _take(self, event: wire.AnyClientEvent | InvalidEvent, n_bytes: int = 0) -> None:
-        if not self._up.put(event, n_bytes):
+        if not self._up.put_event(event, n_bytes):
             self.leave(PeerGone(1008, "too many events at once"))
 
     # For the runner -----------------------------------------------------------------------
@@ -221,7 +221,7 @@ class MqttTransport:
                 self._is_resuming = False
                 if replayed:
                     self._attention.goes_on(self._making)
-                self._up.speak(session.audio.input.format)
+                self._up.set_session_format(session.audio.input.format)
                 if session.audio.input.turn_detection is not None and not self._attention.is_held:
                     self._attention.start(self._now())
             case wire.Error(error=error) if error.event_id == QUIET_EVENT:
@@ -303,14 +303,14 @@ class MqttTransport:
         with suppress(PeerGone, TimeoutError):
             async with asyncio.timeout(CLOSE_WITHIN_S):
                 while not self._outbox.is_empty:
-                    await self._publish(Letter(self._event_topic, (await self._outbox.take()).text))
+                    await self._publish(OutgoingMessage(self._event_topic, (await self._outbox.take()).text))
 
     # Its tasks ----------------------------------------------------------------------------
 
     async def _carry_events(self) -> None:
         while True:
             message = await self._outbox.take()
-            await self._publish(Letter(self._event_topic, message.text))
+            await self._publish(OutgoingMessage(self._event_topic, message.text))
             self._n_carried += 1
             if self._up.gone is None and message.event_id:
                 self.last_event_id = message.event_id
@@ -329,7 +329,7 @@ class MqttTransport:
                 self._audio_room.set()
             await self._announced(number)
             if number > self._down.cleared:
-                await self._publish(Letter(self._audio_topic, payload, qos=0))
+                await self._publish(OutgoingMessage(self._audio_topic, payload, qos=0))
 
     async def _announced(self, number: int) -> None:
         """Wait until the device was told that this answer begins: its sound may not come before."""
@@ -353,7 +353,7 @@ class MqttTransport:
                     continue
             state = self._attention.state(now)
             if state != self._shown and not self._is_resuming:  # else it is not known yet what goes on
-                await self._publish(Letter(self._state_topic, state, retain=True))
+                await self._publish(OutgoingMessage(self._state_topic, state, retain=True))
                 self._shown = state
                 continue  # it may have changed meanwhile
             again_at = self._attention.looks_again_at(now)

@@ -24,7 +24,7 @@ AUDIO_BYTES_PER_S = 1.25 * 2 * UP_HZ
 
 
 @dataclass(frozen=True, slots=True)
-class _Heard:
+class _UnreadAudio:
     """n_bytes: of the same sound as PCM at UP_HZ. pcm: at the protocol's one rate."""
 
     pcm: bytes
@@ -32,7 +32,7 @@ class _Heard:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _UnreadEvent:
     event: AnyClientEvent | InvalidEvent
     n_bytes: int
 
@@ -48,7 +48,7 @@ class Uplink:
         self.gone: PeerGone | None = None
         self._news = asyncio.Event()
         self.heard_bytes = 0
-        self._unread: deque[_Heard | _Told] = deque()
+        self._unread: deque[_UnreadAudio | _UnreadEvent] = deque()
         self._unread_audio_bytes = 0
         self._unread_events = 0
         self._pace = Bucket(now, AUDIO_BYTES_PER_S, UNREAD_AUDIO_BYTES_MAX)
@@ -58,11 +58,11 @@ class Uplink:
         self._on_damaged = on_damaged
         self._has_told_damage = False
 
-    def use(self, formats: Formats) -> None:
+    def set_formats(self, formats: Formats) -> None:
         """From the next sound on."""
         self._opus = OpusStream(UP_HZ, DOWN_HZ) if formats.up == "opus" else None
 
-    def speak(self, wire_format: AudioFormat) -> None:
+    def set_session_format(self, wire_format: AudioFormat) -> None:
         """Of a session that another client began: the format that it takes sound in."""
         self._encoder = OutputEncoder(wire_format)
 
@@ -70,7 +70,7 @@ class Uplink:
     def is_empty(self) -> bool:
         return not self._unread
 
-    def hear(self, payload: bytes, now: float) -> bool:
+    def put_audio(self, payload: bytes, now: float) -> bool:
         """Take the device's sound as it came. False when it was more than is taken.
 
         Raises InvalidEvent for what is no sound; of damaged packets of Opus for the first only.
@@ -80,12 +80,12 @@ class Uplink:
         n_bytes = len(read_audio(payload))
         return self._admits(n_bytes, now) and self._keep(self._resampler.push(payload), n_bytes)
 
-    def put(self, event: AnyClientEvent | InvalidEvent, n_bytes: int = 0) -> bool:
+    def put_event(self, event: AnyClientEvent | InvalidEvent, n_bytes: int = 0) -> bool:
         """False when there are too many already."""
         if self._unread_events >= UNREAD_EVENTS_MAX:
             return False
         self._unread_events += 1
-        self._unread.append(_Told(event, n_bytes))
+        self._unread.append(_UnreadEvent(event, n_bytes))
         self._news.set()
         return True
 
@@ -109,10 +109,10 @@ class Uplink:
     def take(self) -> tuple[AnyClientEvent | InvalidEvent, int]:
         """The oldest, and its size; there must be one."""
         match self._unread.popleft():
-            case _Told(event=event, n_bytes=n_bytes):
+            case _UnreadEvent(event=event, n_bytes=n_bytes):
                 self._unread_events -= 1
                 return event, n_bytes
-            case _Heard(pcm=pcm, n_bytes=n_bytes):
+            case _UnreadAudio(pcm=pcm, n_bytes=n_bytes):
                 self._unread_audio_bytes -= n_bytes
                 return InputAudioBufferAppend(audio=self._encoder.push(pcm)), n_bytes
 
@@ -124,7 +124,7 @@ class Uplink:
     def _keep(self, pcm: bytes, n_bytes: int) -> bool:
         self.heard_bytes += n_bytes
         self._unread_audio_bytes += n_bytes
-        self._unread.append(_Heard(pcm, n_bytes))
+        self._unread.append(_UnreadAudio(pcm, n_bytes))
         self._news.set()
         return True
 

@@ -185,7 +185,7 @@ class PeerPath(Connection):
 
 
 def gatherer(settings: IceSettings) -> tuple[RTCIceGatherer, PeerPath]:
-    """aiortc's gatherer round a path of ours."""
+    """aiortc's gatherer round a path of local."""
     made, path = RTCIceGatherer(iceServers=[]), PeerPath(settings)
     made._connection = path
     return made, path

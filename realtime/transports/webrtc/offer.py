@@ -127,7 +127,7 @@ def _opus_sections(
 
 
 @dataclass(frozen=True, slots=True)
-class Ours:
+class LocalTransport:
     """What an answer tells of this side. ssrc: of the audio we send. is_client: in DTLS."""
 
     ice: RTCIceParameters
@@ -138,20 +138,20 @@ class Ours:
     is_client: bool
 
 
-def answer_to(offer: Offer, ours: Ours) -> str:
+def answer_to(offer: Offer, local: LocalTransport) -> str:
     """The answer: sections in the offer's order, those that we do not take refused (RFC 8829 5.3.1)."""
     answer = sdp.SessionDescription()
     answer.origin = f"- {secrets.randbits(62)} 2 IN IP4 {_NOWHERE}"
     taken: list[int | str] = []
     for media in offer.description.media:
         if media is offer.audio:
-            section = _audio(offer, ours)
+            section = _audio(offer, local)
         elif media is offer.channel:
             section = _channel(media)
         else:
             answer.media.append(_nothing(media))
             continue
-        _add_transport(section, ours)
+        _add_transport(section, local)
         taken.append(media.rtp.muxId)
         answer.media.append(section)
     if offer.description.group:
@@ -160,7 +160,7 @@ def answer_to(offer: Offer, ours: Ours) -> str:
     return str(answer)
 
 
-def _audio(offer: Offer, ours: Ours) -> sdp.MediaDescription:
+def _audio(offer: Offer, local: LocalTransport) -> sdp.MediaDescription:
     section = sdp.MediaDescription("audio", _DISCARD_PORT, offer.audio.profile, [offer.payload_type])
     section.direction = {
         (True, True): "sendrecv",
@@ -170,8 +170,8 @@ def _audio(offer: Offer, ours: Ours) -> sdp.MediaDescription:
     section.rtp = RTCRtpParameters(codecs=[offer.codec], muxId=offer.audio.rtp.muxId)
     section.rtcp_host, section.rtcp_port, section.rtcp_mux = _NOWHERE, _DISCARD_PORT, True
     if offer.hears:
-        section.msid = f"{ours.cname} {ours.cname}"
-        section.ssrc = [sdp.SsrcDescription(ours.ssrc, ours.cname)]
+        section.msid = f"{local.cname} {local.cname}"
+        section.ssrc = [sdp.SsrcDescription(local.ssrc, local.cname)]
     return section
 
 
@@ -183,13 +183,13 @@ def _channel(media: sdp.MediaDescription) -> sdp.MediaDescription:
     return section
 
 
-def _add_transport(section: sdp.MediaDescription, ours: Ours) -> None:
-    section.ice = ours.ice
-    section.ice_candidates = ours.candidates
+def _add_transport(section: sdp.MediaDescription, local: LocalTransport) -> None:
+    section.ice = local.ice
+    section.ice_candidates = local.candidates
     section.ice_candidates_complete = True
-    section.dtls = RTCDtlsParameters(ours.dtls.fingerprints, "client" if ours.is_client else "server")
-    section.host = ours.candidates[0].ip if ours.candidates else _NOWHERE
-    section.port = ours.candidates[0].port if ours.candidates else _DISCARD_PORT
+    section.dtls = RTCDtlsParameters(local.dtls.fingerprints, "client" if local.is_client else "server")
+    section.host = local.candidates[0].ip if local.candidates else _NOWHERE
+    section.port = local.candidates[0].port if local.candidates else _DISCARD_PORT
 
 
 def _nothing(media: sdp.MediaDescription) -> sdp.MediaDescription:

@@ -1,7 +1,7 @@
 """One peer: its path, its encryption, its audio both ways and its data channel, from offer to end.
 
 Made of aiortc's transports (the objects of the W3C's ORTC), without its RTCPeerConnection: so the audio
-that comes in is ours to order, and each object is closed by the one that made it.
+that comes in is local to order, and each object is closed by the one that made it.
 """
 
 import asyncio
@@ -22,8 +22,8 @@ from realtime.session.transport import PeerGone
 from realtime.transports.webrtc.checked_transports import MALFORMED, CheckedDtls, CheckedSctp
 from realtime.transports.webrtc.downlink import Downlink
 from realtime.transports.webrtc.ice import IceSettings, gatherer
-from realtime.transports.webrtc.offer import Offer, Ours, answer_to
-from realtime.transports.webrtc.reorder import Hole, Packet
+from realtime.transports.webrtc.offer import LocalTransport, Offer, answer_to
+from realtime.transports.webrtc.reorder import Gap, Packet
 from realtime.transports.webrtc.rtp import RtpPacket, is_rtcp
 from realtime.transports.webrtc.track import PlayoutTrack
 from realtime.transports.webrtc.uplink import Uplink
@@ -48,7 +48,7 @@ class Peer:
         offer: Offer,
         settings: IceSettings,
         track: PlayoutTrack,
-        on_audio: Callable[[Packet | Hole], None],
+        on_audio: Callable[[Packet | Gap], None],
         on_message: Callable[[str | bytes], None],
         on_news: Callable[[], None],
     ) -> None:
@@ -87,7 +87,7 @@ class Peer:
     async def answer(self) -> str:
         """The SDP answer, with all our candidates: there is no trickle."""
         await self._gatherer.gather()
-        ours = Ours(
+        local = LocalTransport(
             self._gatherer.getLocalParameters(),
             self._gatherer.getLocalCandidates(),
             self._dtls.getLocalParameters(),
@@ -95,7 +95,7 @@ class Peer:
             self._cname,
             is_client=self._dtls._role == "client",
         )
-        return answer_to(self._offer, ours)
+        return answer_to(self._offer, local)
 
     async def connect(self) -> None:
         """Find a path and agree on keys. Raises PeerGone, also when it takes too long."""

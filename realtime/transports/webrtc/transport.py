@@ -36,7 +36,7 @@ from realtime.transports.webrtc.ice import IceSettings
 from realtime.transports.webrtc.offer import Offer
 from realtime.transports.webrtc.peer import Peer
 from realtime.transports.webrtc.playout import Position
-from realtime.transports.webrtc.reorder import RTP_HZ, Hole, Packet
+from realtime.transports.webrtc.reorder import RTP_HZ, Gap, Packet
 from realtime.transports.webrtc.track import PlayoutTrack
 
 UNREAD_BYTES_MAX = 4 * 1024 * 1024
@@ -61,7 +61,7 @@ class WebRtcTransport:
         self._plays = offer.hears
         self._has_parted = False
         self._outbox = Outbox()
-        self._inbox: deque[Packet | Hole | str | bytes] = deque()
+        self._inbox: deque[Packet | Gap | str | bytes] = deque()
         self._unread_bytes = 0
         self._unread_packets = 0
         self._news = asyncio.Event()
@@ -184,7 +184,7 @@ class WebRtcTransport:
 
     # What comes ---------------------------------------------------------------------------
 
-    def _audio_came(self, came: Packet | Hole) -> None:
+    def _audio_came(self, came: Packet | Gap) -> None:
         if self._unread_packets < UNREAD_PACKETS_MAX:
             self._unread_packets += 1
             self._inbox.append(came)
@@ -198,8 +198,8 @@ class WebRtcTransport:
         self._inbox.append(message)
         self._news.set()
 
-    def _read(self, came: Packet | Hole | str | bytes) -> AnyClientEvent | InvalidEvent | None:
-        if isinstance(came, Packet | Hole):
+    def _read(self, came: Packet | Gap | str | bytes) -> AnyClientEvent | InvalidEvent | None:
+        if isinstance(came, Packet | Gap):
             self._unread_packets -= 1
             audio = self._heard(came)
             self.received_bytes = len(audio)
@@ -214,7 +214,7 @@ class WebRtcTransport:
             return error
         return None if isinstance(event, PlaybackReport) else event  # here the server knows
 
-    def _heard(self, came: Packet | Hole) -> bytes:
+    def _heard(self, came: Packet | Gap) -> bytes:
         """In the session's input format."""
         match came:
             case Packet(payload=payload):
@@ -222,9 +222,9 @@ class WebRtcTransport:
                     pcm = self._decoder.decode(payload)
                 except ValueError:
                     return b""
-            case Hole(samples=samples, lost=True):
+            case Gap(samples=samples, lost=True):
                 pcm = self._decoder.conceal(samples)
-            case Hole(samples=samples):
+            case Gap(samples=samples):
                 pcm = bytes(2 * samples)
         return self._input.push(self._resampler.push(pcm))
 

@@ -7,7 +7,7 @@ from aiortc.rtcrtpreceiver import StreamStatistics
 from aiortc.rtp import AnyRtcpPacket, RtcpReceiverInfo, RtcpSrPacket
 
 from realtime.audio.opus import samples_of
-from realtime.transports.webrtc.reorder import RTP_HZ, Hole, Packet, Reorder
+from realtime.transports.webrtc.reorder import RTP_HZ, Gap, Packet, Reorder
 from realtime.transports.webrtc.rtp import RtpPacket
 
 
@@ -18,7 +18,7 @@ class Uplink:
     lost packet and keeps that delay, conceals nothing, and has a thread for each peer.
     """
 
-    def __init__(self, payload_type: int, take: Callable[[Packet | Hole], None]) -> None:
+    def __init__(self, payload_type: int, take: Callable[[Packet | Gap], None]) -> None:
         """take: called with each packet in its order, and with what is missing between."""
         self._payload_type = payload_type
         self._take = take
@@ -43,7 +43,7 @@ class Uplink:
         )
 
     def packet_came(self, packet: RtpPacket) -> None:
-        """One that is not ours or no Opus is passed over."""
+        """One that is not local or no Opus is passed over."""
         if packet.payload_type != self._payload_type:
             return
         try:

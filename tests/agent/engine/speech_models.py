@@ -17,13 +17,13 @@ from agent.asr.windows import pieces
 from agent.engine.core import Core, Job, Token
 from agent.engine.kv_cache import KVCache
 from agent.engine.model_runner import ModelRunner
-from agent.engine.sampling import Choosing
+from agent.engine.sampling import SamplingParams
 from agent.engine.scheduler import Purpose
 from agent.models.qwen2_audio_encoder import Encoder, Features
 from agent.models.qwen2_audio_prompt import CLIP_S_MOST, ControlTokens, Qwen2AudioPrompts
 from agent.models.small_qwen2_audio import build_tiny
 
-GREEDY = Choosing()
+GREEDY = SamplingParams()
 
 
 @functools.cache
@@ -167,11 +167,11 @@ class Bench:
         conversation: str,
         messages: Sequence[Message],
         max_tokens: int = 8,
-        choosing: Choosing = GREEDY,
+        sampling_params: SamplingParams = GREEDY,
         purpose: Purpose = Purpose.ANSWER,
     ) -> Job:
         prompt = self.prompts.prompt("", tuple(messages), self.prompts.context_tokens - max_tokens)
-        return Job(conversation, prompt, max_tokens, choosing, purpose)
+        return Job(conversation, prompt, max_tokens, sampling_params, purpose)
 
     def submit(self, job: Job) -> Job:
         self.answers[job] = []

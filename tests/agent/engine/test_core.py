@@ -10,7 +10,7 @@ from agent.api import AssistantMessage
 from agent.engine.batch import Chunk
 from agent.engine.clips import Clip
 from agent.engine.model_runner import Audio, ModelRunner
-from agent.engine.sampling import Choosing
+from agent.engine.sampling import SamplingParams
 from agent.engine.scheduler import Purpose
 from tests.agent.engine.speech_models import Bench, spoken, typed
 
@@ -167,13 +167,16 @@ def test_the_least_recently_used_conversation_is_evicted() -> None:
 
 
 def test_seeds_give_the_same_answer_whoever_else_is_there() -> None:
-    choosing = Choosing(temperature=1.0, top_k=50, top_p=0.9, seed=11)
-    alone = Bench().answer("a", [spoken(1)], 12, choosing=choosing)
+    sampling_params = SamplingParams(temperature=1.0, top_k=50, top_p=0.9, seed=11)
+    alone = Bench().answer("a", [spoken(1)], 12, sampling_params=sampling_params)
     bench = Bench()
     for number in range(3):
-        bench.ask(f"other {number}", [spoken(number)], 12, choosing=Choosing(temperature=1.0))
-    mine = bench.ask("a", [spoken(1)], 12, choosing=choosing)
+        bench.ask(f"other {number}", [spoken(number)], 12, sampling_params=SamplingParams(temperature=1.0))
+    mine = bench.ask("a", [spoken(1)], 12, sampling_params=sampling_params)
     bench.run()
     assert bench.answers[mine] == alone
-    others = {tuple(Bench().answer("a", [spoken(1)], 12, choosing=Choosing(1.0, seed=n))) for n in range(4)}
+    others = {
+        tuple(Bench().answer("a", [spoken(1)], 12, sampling_params=SamplingParams(1.0, seed=n)))
+        for n in range(4)
+    }
     assert len(others) > 1

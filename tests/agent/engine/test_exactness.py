@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from agent.api import AssistantMessage, AudioPart, Message, TextPart, UserMessage
-from agent.engine.sampling import Choosing
+from agent.engine.sampling import SamplingParams
 from agent.engine.scheduler import Purpose
 from tests.agent.engine.speech_models import Bench, Reference, noise, spoken, transformers_tiny, typed
 
@@ -102,7 +102,7 @@ def test_over_thirty_seconds_nothing_is_left_out(reference: Reference) -> None:
 
 def test_the_repetition_penalty_is_that_of_transformers(reference: Reference) -> None:
     messages = [talkative(reference, penalty=1.3)]
-    tokens = Bench().answer("a", messages, 20, choosing=Choosing(repetition_penalty=1.3))
+    tokens = Bench().answer("a", messages, 20, sampling_params=SamplingParams(repetition_penalty=1.3))
     assert tokens == reference.tokens(messages, 20, penalty=1.3)
     assert tokens != reference.tokens(messages, 20)
 

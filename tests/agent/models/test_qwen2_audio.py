@@ -39,15 +39,15 @@ from agent.api import (  # noqa: E402
 )
 from agent.engine.base import EngineDone, EngineRequest  # noqa: E402
 from agent.engine.clips import Clip, Prompt  # noqa: E402
-from agent.engine.sampling import Choosing  # noqa: E402
+from agent.engine.sampling import SamplingParams  # noqa: E402
 from agent.models import embedded, qwen2_audio, qwen2_audio_files  # noqa: E402
 from agent.models.qwen2_audio import (  # noqa: E402
     LoadedSpeechLM,
     check_memory,
     check_transformers,
-    choosing_of,
     dtype_of,
     load,
+    sampling_params_of,
 )
 from agent.models.qwen2_audio_encoder import Features  # noqa: E402
 from agent.models.qwen2_audio_files import DEFAULT_MODEL, Checkpoint, read  # noqa: E402
@@ -197,9 +197,9 @@ async def test_in_bfloat16_it_answers_too() -> None:
 
 def test_it_chooses_tokens_as_its_generation_config_says() -> None:
     config = json.loads((tiny_folder() / "generation_config.json").read_text())
-    choosing = choosing_of(transformers_tiny().model.generation_config)
-    assert choosing == Choosing(0.7, 20, 0.5, 1.1)
-    assert choosing == Choosing(
+    sampling_params = sampling_params_of(transformers_tiny().model.generation_config)
+    assert sampling_params == SamplingParams(0.7, 20, 0.5, 1.1)
+    assert sampling_params == SamplingParams(
         config["temperature"], config["top_k"], config["top_p"], config["repetition_penalty"]
     )
 
@@ -208,7 +208,7 @@ def test_without_sampling_in_its_generation_config_it_takes_the_likeliest() -> N
     generation = SimpleNamespace(
         do_sample=None, temperature=None, top_k=None, top_p=None, repetition_penalty=None
     )
-    assert choosing_of(generation) == Choosing(0.0, 0, 1.0, 1.0)
+    assert sampling_params_of(generation) == SamplingParams(0.0, 0, 1.0, 1.0)
 
 
 def test_weights_that_are_missing_in_a_sound_file_are_told(folder: Path) -> None:

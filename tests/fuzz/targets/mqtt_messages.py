@@ -29,10 +29,10 @@ def _hear(payload: bytes) -> None:
     """As sound of either format, of which not all need be any."""
     for formats in (Formats(), Formats(up="opus")):
         uplink = Uplink(0.0, lambda: None)
-        uplink.use(formats)
+        uplink.set_formats(formats)
         try:
-            uplink.hear(payload, 1.0)
-            uplink.hear(payload, 2.0)
+            uplink.put_audio(payload, 1.0)
+            uplink.put_audio(payload, 2.0)
         except InvalidEvent:
             continue
         while not uplink.is_empty:

@@ -5,11 +5,17 @@ import re
 from aiortc import RTCDtlsFingerprint, RTCDtlsParameters, RTCIceCandidate, RTCIceParameters, sdp
 
 from realtime.errors import ClientError
-from realtime.transports.webrtc.offer import CANDIDATES_MAX, OFFER_BYTES_MAX, Ours, answer_to, parse_offer
+from realtime.transports.webrtc.offer import (
+    CANDIDATES_MAX,
+    OFFER_BYTES_MAX,
+    LocalTransport,
+    answer_to,
+    parse_offer,
+)
 from tests.fuzz.target import Pure, Unkept
 from tests.transports.webrtc.test_offer import OFFER
 
-OURS = Ours(
+OURS = LocalTransport(
     RTCIceParameters("ufrag", "password"),
     [RTCIceCandidate(1, "f", "127.0.0.1", 5000, 1, "udp", "host")],
     RTCDtlsParameters([RTCDtlsFingerprint("sha-256", "AB")]),

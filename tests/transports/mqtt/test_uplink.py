@@ -15,9 +15,9 @@ def uplink() -> Uplink:
 
 async def test_events_and_sound_are_received_in_the_order_in_which_they_came() -> None:
     up = uplink()
-    up.put(InputAudioBufferClear(), 30)
-    up.hear(bytes(1280), 0.0)
-    up.put(ResponseCreate(), 40)
+    up.put_event(InputAudioBufferClear(), 30)
+    up.put_audio(bytes(1280), 0.0)
+    up.put_event(ResponseCreate(), 40)
     received = [await up.receive() for _ in range(3)]
     assert [type(event) for event, _ in received] == [
         InputAudioBufferClear,
@@ -31,7 +31,7 @@ async def test_who_waits_gets_what_comes() -> None:
     up = uplink()
     receiving = asyncio.create_task(up.receive())
     await asyncio.sleep(0)
-    up.put(ResponseCreate())
+    up.put_event(ResponseCreate())
     assert await receiving == (ResponseCreate(), 0)
 
 
@@ -43,6 +43,6 @@ async def test_the_first_word_on_its_end_counts_and_what_is_unread_is_lost() -> 
     assert not up.end(PeerGone(1000, "the device stopped"))
     with pytest.raises(PeerGone, match="1006"):
         await waiting
-    up.put(ResponseCreate())
+    up.put_event(ResponseCreate())
     with pytest.raises(PeerGone, match="1006"):
         await up.receive()

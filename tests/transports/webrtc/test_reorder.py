@@ -5,7 +5,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.transports.webrtc.reorder import HOLE_MS_MAX, RTP_HZ, WAIT_PACKETS, Hole, Packet, Reorder
+from realtime.transports.webrtc.reorder import GAP_MS_MAX, RTP_HZ, WAIT_PACKETS, Gap, Packet, Reorder
 
 FRAME = 960
 
@@ -18,7 +18,7 @@ def stream(n: int, sequence: int = 65_530, timestamp: int = 2**32 - 3_000) -> li
     ]
 
 
-def given_out(reorder: Reorder, packets: list[Packet]) -> list[Packet | Hole]:
+def given_out(reorder: Reorder, packets: list[Packet]) -> list[Packet | Gap]:
     return [ready for packet in packets for ready in reorder.push(packet, FRAME)]
 
 
@@ -34,7 +34,7 @@ def test_a_lost_packet_becomes_a_hole_after_a_short_wait() -> None:
     assert given_out(reorder, packets[:3]) == packets[:3]
     assert given_out(reorder, packets[4 : 3 + WAIT_PACKETS]) == []
     assert given_out(reorder, packets[3 + WAIT_PACKETS : 4 + WAIT_PACKETS]) == [
-        Hole(FRAME, lost=True),
+        Gap(FRAME, lost=True),
         *packets[4 : 4 + WAIT_PACKETS],
     ]
 
@@ -42,13 +42,13 @@ def test_a_lost_packet_becomes_a_hole_after_a_short_wait() -> None:
 def test_silence_that_was_not_sent_is_a_hole_that_was_not_lost() -> None:
     first, _, second = stream(3)
     second = Packet((first.sequence + 1) & 0xFFFF, second.timestamp, second.payload)
-    assert given_out(Reorder(), [first, second]) == [first, Hole(FRAME, lost=False), second]
+    assert given_out(Reorder(), [first, second]) == [first, Gap(FRAME, lost=False), second]
 
 
 def test_minutes_without_a_packet_are_not_minutes_of_silence() -> None:
     [first] = stream(1)
     later = Packet((first.sequence + 1) & 0xFFFF, (first.timestamp + 300 * RTP_HZ) & 0xFFFFFFFF, b"")
-    assert given_out(Reorder(), [first, later])[1] == Hole(HOLE_MS_MAX * RTP_HZ // 1000, lost=False)
+    assert given_out(Reorder(), [first, later])[1] == Gap(GAP_MS_MAX * RTP_HZ // 1000, lost=False)
 
 
 def test_another_stream_is_taken_up_where_it_begins() -> None:
@@ -78,7 +78,7 @@ def test_whatever_the_network_does_order_and_length_are_kept(
     came = [one for one in out if isinstance(one, Packet)]
     order = [(packet.sequence - packets[0].sequence) & 0xFFFF for packet in came]
     assert order == sorted(set(order))
-    length = sum(one.samples if isinstance(one, Hole) else FRAME for one in out)
+    length = sum(one.samples if isinstance(one, Gap) else FRAME for one in out)
     assert length == (order[-1] + 1) * FRAME
 
 
@@ -87,6 +87,6 @@ def test_no_packet_can_break_it(packets: list[tuple[int, int]]) -> None:
     reorder = Reorder()
     for sequence, timestamp in packets:
         for ready in reorder.push(Packet(sequence, timestamp, b""), FRAME):
-            if isinstance(ready, Hole):
-                assert 0 < ready.samples <= HOLE_MS_MAX * RTP_HZ // 1000
+            if isinstance(ready, Gap):
+                assert 0 < ready.samples <= GAP_MS_MAX * RTP_HZ // 1000
         assert len(reorder._held) <= WAIT_PACKETS
