@@ -8,6 +8,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from functools import cache
+from typing import assert_never
 
 import numpy as np
 
@@ -16,16 +17,22 @@ from agent.api import (
     SPEAKING_HZ,
     AgentEvent,
     AgentRequest,
+    AssistantMessage,
     AudioDelta,
+    AudioPart,
     GenerationDone,
     Health,
+    SystemMessage,
     TextDelta,
+    TextPart,
     Tool,
     ToolCall,
+    ToolCallMessage,
     ToolResultMessage,
     TranscribeRequest,
     Transcript,
     Usage,
+    UserMessage,
 )
 from agent.descriptions import SCRIPTED
 from agent.scripted.fit_schema import fit
@@ -49,7 +56,7 @@ class ScriptedAgent:
             await asyncio.sleep(0)
             yield ToolCall(f"call_{request.response_id}", tool.name, _arguments(tool))
             await asyncio.sleep(0)
-            yield GenerationDone()
+            yield GenerationDone(usage=_usage(request, 1))
             return
         words = _answer(request).split()
         spoken = words[: request.max_output_tokens]  # a word is a token here
@@ -63,7 +70,7 @@ class ScriptedAgent:
                 await asyncio.sleep(0)
                 yield AudioDelta(tone(at, LAST_WORD_MS if word.endswith(".") else WORD_MS), text_end)
         await asyncio.sleep(0)
-        usage = Usage(output_text_tokens=len(spoken))
+        usage = _usage(request, len(spoken))
         yield GenerationDone("stop" if len(spoken) == len(words) else "max_tokens", usage)
 
     async def transcribe(self, request: TranscribeRequest) -> Transcript:
@@ -87,6 +94,26 @@ def _tool_to_call(request: AgentRequest) -> Tool | None:
     if request.messages and isinstance(request.messages[-1], ToolResultMessage):
         return None
     return next((tool for tool in request.tools if tool.name == request.tool_choice), request.tools[0])
+
+
+def _usage(request: AgentRequest, n_output: int) -> Usage:
+    """What it was given, counted as real models count it: load generators judge an answer by that.
+
+    A word is a token, and so are 40 ms of audio, as Qwen2-Audio has them.
+    """
+    n_words, audio_bytes = len(request.instructions.split()), 0
+    for message in request.messages:
+        match message:
+            case UserMessage(parts=parts):
+                n_words += sum(len(part.text.split()) for part in parts if isinstance(part, TextPart))
+                audio_bytes += sum(len(part.pcm) for part in parts if isinstance(part, AudioPart))
+            case SystemMessage(text=text) | AssistantMessage(text=text):
+                n_words += len(text.split())
+            case ToolCallMessage(arguments=text) | ToolResultMessage(output=text):
+                n_words += len(text.split())
+            case _:
+                assert_never(message)
+    return Usage(n_words, audio_bytes // (2 * LISTENING_HZ // 25), output_text_tokens=n_output)
 
 
 def _arguments(tool: Tool) -> str:

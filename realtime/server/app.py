@@ -75,8 +75,10 @@ def create_app(settings: Settings, agent: Agent, health: Health, store: Store | 
             calls.routes(),
             Route("/v1/chat/completions", completions),
             Route("/v1/models", endpoints.models),
+            Route("/v1/models/{name:path}", endpoints.model),
             Route("/v1/parlour", endpoints.about),
             Route("/healthz", endpoints.alive),
+            Route("/health", endpoints.alive),  # vLLM's name: load generators ask for it before they start
             Route("/readyz", endpoints.ready),
             Route("/metrics", endpoints.metrics),
             Mount("/", Page(directory=WEB_CLIENT, html=True)),

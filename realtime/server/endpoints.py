@@ -85,18 +85,18 @@ class Endpoints:
         )
 
     async def models(self, request: Request) -> Response:
-        """GET /v1/models: the one that answers. Any name is taken for it."""
-        refusal = self._access.refusal(request.headers)
-        if refusal is not None:
-            status, sentence = refusal
-            return error_response(status, "invalid_api_key" if status == 401 else "forbidden", sentence)
-        model = {
-            "id": self._health.model,
-            "object": "model",
-            "created": self._opened_at,
-            "owned_by": "parlour",
-        }
-        return JSONResponse({"object": "list", "data": [model]})
+        """GET /v1/models: the one that answers. A session or a completion may call it by any name."""
+        return self._refused(request) or JSONResponse({"object": "list", "data": [self._model()]})
+
+    async def model(self, request: Request) -> Response:
+        """GET /v1/models/NAME: there is one, and it is found by its own name only."""
+        refused = self._refused(request)
+        if refused is not None:
+            return refused
+        if request.path_params["name"] != self._health.model:
+            sentence = f"There is no model of that name here: expected {self._health.model!r}."
+            return error_response(404, "model_not_found", sentence, "model")
+        return JSONResponse(self._model())
 
     async def alive(self, _: Request) -> Response:
         return PlainTextResponse("ok\n")
@@ -117,6 +117,22 @@ class Endpoints:
         health = await self._agent_health()
         self._metrics.agent_ready.set(health.status == "ready")
         return Response(generate_latest(self._metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    def _refused(self, request: Request) -> Response | None:
+        refusal = self._access.refusal(request.headers)
+        if refusal is None:
+            return None
+        status, sentence = refusal
+        return error_response(status, "invalid_api_key" if status == 401 else "forbidden", sentence)
+
+    def _model(self) -> dict[str, str | int]:
+        """A Model of OpenAI's API."""
+        return {
+            "id": self._health.model,
+            "object": "model",
+            "created": self._opened_at,
+            "owned_by": "parlour",
+        }
 
     async def _agent_health(self) -> Health:
         try:

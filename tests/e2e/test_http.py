@@ -92,3 +92,22 @@ async def test_a_socket_at_a_wrong_path_is_told_where_the_right_one_is(server: S
         await websockets.connect(server.ws + "/realtime")
     assert refused.value.response.status_code == 404
     assert b"/v1/realtime" in refused.value.response.body
+
+
+async def test_a_model_is_found_by_its_own_name_and_no_other(server: Server) -> None:
+    listed = (await get(server, "/v1/models")).json()["data"][0]
+    found = await get(server, f"/v1/models/{listed['id']}")
+    assert (found.status_code, found.json()) == (200, listed)
+    missing = await get(server, "/v1/models/owner/another")
+    assert (missing.status_code, missing.json()["error"]["code"]) == (404, "model_not_found")
+
+
+async def test_a_model_is_told_to_those_who_have_the_key() -> None:
+    async with running_server(keys="a-key-of-24-characters-ok") as server:
+        assert (await get(server, "/v1/models/scripted")).status_code == 401
+        with_key = await get(server, "/v1/models/scripted", authorization="Bearer a-key-of-24-characters-ok")
+        assert with_key.status_code == 200
+
+
+async def test_load_generators_find_the_health_they_ask_for(server: Server) -> None:
+    assert (await get(server, "/health")).status_code == 200

@@ -9,6 +9,7 @@ from agent.api import (
     AgentEvent,
     AgentRequest,
     AudioDelta,
+    AudioPart,
     GenerationDone,
     TextDelta,
     TextPart,
@@ -115,3 +116,13 @@ async def test_a_transcript_says_that_it_is_scripted() -> None:
     transcript = await ScriptedAgent().transcribe(TranscribeRequest("s", bytes(2 * 16_000 * 3)))
     assert transcript.text == "(scripted: 3.0 seconds of speech)"
     assert transcript.duration_s == 3.0
+
+
+async def test_it_counts_what_it_was_given_as_real_models_do() -> None:
+    """Load generators take an answer to a prompt of no tokens for a broken one."""
+    heard = UserMessage((TextPart("say it twice"), AudioPart(bytes(2 * 16_000))))  # three words, one second
+    request = AgentRequest("s", "r", "Be brief.", (heard,), max_output_tokens=3)
+    done = (await said(ScriptedAgent().respond(request)))[-1]
+    assert isinstance(done, GenerationDone)
+    assert (done.usage.input_text_tokens, done.usage.input_audio_tokens) == (5, 25)
+    assert done.usage.output_text_tokens == 3
