@@ -49,6 +49,7 @@ HEALTH_WITHIN_S = 2.0
 LAG_EVERY_S = 0.25
 RECEIVE_BUFFER_BYTES = 32_768
 
+_PAGE_FOLDERS = frozenset({"", "page", "conversation", "connection", "audio", "doctor"})
 _PAGE_SUFFIXES = frozenset({".html", ".css", ".js", ".svg"})
 
 _SECURITY_HEADERS = (
@@ -339,7 +340,9 @@ class _Page(StaticFiles):
 
     def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
         name = os.path.normpath(path)
-        is_own = name == "." or ("/" not in name and Path(name).suffix in _PAGE_SUFFIXES)
+        is_own = name == "." or (
+            os.path.dirname(name) in _PAGE_FOLDERS and Path(name).suffix in _PAGE_SUFFIXES
+        )
         return super().lookup_path(path) if is_own else ("", None)
 
 

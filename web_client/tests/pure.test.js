@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { isSpoken, spokenCharacters, words } from "../alignment.js";
-import { LONGEST_DELAY_MS, delayMs } from "../backoff.js";
-import { decodePcm, encodePcm, sampleCount } from "../base64.js";
-import { EventLog, asLines } from "../event_log.js";
-import { FRAME_SAMPLES, Framer } from "../framer.js";
-import { TurnLog } from "../turns.js";
-import { mergeTurns, seconds, stageBars, waterfall } from "../waterfall.js";
+import { FRAME_SAMPLES, Framer } from "../audio/framer.js";
+import { LONGEST_DELAY_MS, delayMs } from "../connection/backoff.js";
+import { isSpoken, spokenCharacters, words } from "../conversation/alignment.js";
+import { decodePcm, encodePcm, sampleCount } from "../conversation/base64.js";
+import { EventLog, asLines } from "../conversation/event_log.js";
+import { TurnLog } from "../conversation/turns.js";
+import { mergeTurns, seconds, stageBars, waterfall } from "../page/waterfall.js";
 
 test("samples survive base64, and agree with another implementation", () => {
   const samples = Int16Array.from({ length: 10_000 }, (_, at) => ((at * 7919) % 65_536) - 32_768);

@@ -1,8 +1,8 @@
 // @ts-check
 /** Microphone and speaker: the choices in the settings, and what happens when something is plugged in or out. */
 
+import { Speaker } from "../audio/speaker.js";
 import { recall, remember } from "./memory.js";
-import { Speaker } from "./speaker.js";
 
 /** @typedef {import("./app.js").App} App */
 

@@ -4,11 +4,11 @@
  * struck through. Only what changed touches the document.
  */
 
-import { isSpoken, spokenPart, words } from "./alignment.js";
-import { saidText, spoken as spokenOf } from "./line.js";
+import { isSpoken, spokenPart, words } from "../conversation/alignment.js";
+import { saidText, spoken as spokenOf } from "../conversation/line.js";
 
-/** @typedef {import("./conversation.js").Conversation} Conversation */
-/** @typedef {import("./line.js").Line} Line */
+/** @typedef {import("../conversation/conversation.js").Conversation} Conversation */
+/** @typedef {import("../conversation/line.js").Line} Line */
 /** @typedef {{item: HTMLLIElement, text: HTMLParagraphElement, drawn: string, words: {start: number, end: number, span: HTMLElement}[]}} DrawnLine */
 
 const NEAR_THE_END_PX = 80;

@@ -9,7 +9,7 @@ import { RemoteSound } from "./remote_sound.js";
 import { ServerPlayout } from "./server_playout.js";
 import { Speaker } from "./speaker.js";
 
-/** @typedef {import("./effects.js").WireEvent} WireEvent */
+/** @typedef {import("../conversation/effects.js").WireEvent} WireEvent */
 /** @typedef {import("./player.js").PlayerEvent} PlayerEvent */
 /** @typedef {{played(report: PlayerEvent): void, levels(): void, blocked(): void}} SoundListener */
 

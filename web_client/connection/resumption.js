@@ -4,9 +4,9 @@
  * to be sent again where the server missed it. Pure; see docs/resume.md.
  */
 
-import { encodePcm } from "./base64.js";
+import { encodePcm } from "../conversation/base64.js";
 
-/** @typedef {import("./effects.js").WireEvent} WireEvent */
+/** @typedef {import("../conversation/effects.js").WireEvent} WireEvent */
 
 export const KEPT_MS = 30_000;
 export const KEPT_EVENTS = 3_000; // half a minute of speech is 1,500; with more, the oldest go

@@ -1,8 +1,8 @@
 // @ts-check
 /** The loudspeaker: the page's one AudioContext and the playback worklet in it. */
 
-import { delayMs } from "./backoff.js";
-import { decodePcm } from "./base64.js";
+import { delayMs } from "../connection/backoff.js";
+import { decodePcm } from "../conversation/base64.js";
 
 /** @typedef {import("./player.js").PlayerEvent} PlayerEvent */
 /** @typedef {import("./playback_worklet.js").PlaybackStatus} PlaybackStatus */
@@ -59,8 +59,8 @@ export class Speaker {
       this.context = context;
       try {
         await Promise.all([
-          context.audioWorklet.addModule("capture_worklet.js"),
-          context.audioWorklet.addModule("playback_worklet.js"),
+          context.audioWorklet.addModule("audio/capture_worklet.js"),
+          context.audioWorklet.addModule("audio/playback_worklet.js"),
         ]);
         return await this.equip(context);
       } catch (error) {

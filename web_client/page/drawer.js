@@ -1,12 +1,12 @@
 // @ts-check
 /** The drawer for engineers: figures, a waterfall for each turn, the event log. Drawn only while it is open. */
 
-import { asLines } from "./event_log.js";
+import { asLines } from "../conversation/event_log.js";
 import { seconds, stageBars, waterfall } from "./waterfall.js";
 
-/** @typedef {import("./event_log.js").EventLog} EventLog */
-/** @typedef {import("./event_log.js").Entry} Entry */
-/** @typedef {import("./turns.js").TurnLog} TurnLog */
+/** @typedef {import("../conversation/event_log.js").EventLog} EventLog */
+/** @typedef {import("../conversation/event_log.js").Entry} Entry */
+/** @typedef {import("../conversation/turns.js").TurnLog} TurnLog */
 /** @typedef {import("./waterfall.js").Bar} Bar */
 /** @typedef {Record<string, string>} Figures */
 

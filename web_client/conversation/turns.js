@@ -4,10 +4,10 @@
  * can know (when the first sample was heard), and the page's own clock where the server says nothing.
  */
 
-import { mergeTurns } from "./waterfall.js";
+import { mergeTurns } from "../page/waterfall.js";
 
 /** @typedef {import("./effects.js").WireEvent} WireEvent */
-/** @typedef {import("./waterfall.js").TurnTrace} TurnTrace */
+/** @typedef {import("../page/waterfall.js").TurnTrace} TurnTrace */
 /**
  * @typedef {{responseId: string, typed: boolean, itemId: string | null, decidedAt: number | null, firstTokenAt: number | null,
  *   firstAudioAt: number | null, heardAt: number | null, outcome: string | null, server: TurnTrace | undefined}} TurnRecord

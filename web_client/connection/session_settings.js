@@ -1,9 +1,9 @@
 // @ts-check
 /** What the page asks of each new session. */
 
-import { Speaker } from "./speaker.js";
+import { Speaker } from "../audio/speaker.js";
 
-/** @typedef {import("./effects.js").WireEvent} WireEvent */
+/** @typedef {import("../conversation/effects.js").WireEvent} WireEvent */
 
 const EXTENSIONS = { playback_ack: true, alignment: true, trace: true, resume: true };
 

@@ -1,7 +1,7 @@
 // @ts-check
 /** What the server says about itself: which brain it has, what that can do, which voices, and whether it wants a key. */
 
-import { ask } from "./client.js";
+import { ask } from "../connection/client.js";
 import { byId } from "./dom.js";
 import { recall, recallKey, remember } from "./memory.js";
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { CAPACITY_MS, FADE_MS, LEAD_MS, Player } from "../player.js";
-import { Resampler } from "../resampler.js";
-import { Ring } from "../ring.js";
+import { CAPACITY_MS, FADE_MS, LEAD_MS, Player } from "../../audio/player.js";
+import { Resampler } from "../../audio/resampler.js";
+import { Ring } from "../../audio/ring.js";
 
 const pcm = (ms, value = 8000) => new Int16Array(ms * 24).fill(value);
 const block = () => new Float32Array(128);

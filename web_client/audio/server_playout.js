@@ -4,7 +4,7 @@
  * It tells the same as the player of this page does (player.js). Pure.
  */
 
-/** @typedef {import("./effects.js").WireEvent} WireEvent */
+/** @typedef {import("../conversation/effects.js").WireEvent} WireEvent */
 /** @typedef {import("./player.js").PlayerEvent} PlayerEvent */
 
 const REMEMBERED_ITEMS = 64; // of responses that may still be played; more are not told of

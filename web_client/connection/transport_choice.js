@@ -1,7 +1,7 @@
 // @ts-check
 /** Which way the page connects: WebRTC, unless the address asks for another one or this tab has seen that it leads nowhere. */
 
-import { recallFallback, rememberFallback } from "./memory.js";
+import { recallFallback, rememberFallback } from "../page/memory.js";
 
 /** @typedef {"webrtc" | "websocket"} Way */
 

@@ -1,10 +1,10 @@
 // @ts-check
 /** The doctor's steps over WebRTC: the call that is open, or one of its own, and how far it comes. */
 
+import { WebRtcLink } from "../connection/webrtc_link.js";
 import { Unwell } from "./unwell.js";
-import { WebRtcLink } from "./webrtc_link.js";
 
-/** @typedef {import("./app.js").App} App */
+/** @typedef {import("../page/app.js").App} App */
 /** @typedef {{type: string, [field: string]: any}} Report one of an RTCStatsReport */
 
 const LOOK_EVERY_MS = 30;

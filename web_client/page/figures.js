@@ -1,7 +1,7 @@
 // @ts-check
 /** The live figures in the drawer: how well the connection goes, and the sound. Measured only while somebody looks. */
 
-import { ask } from "./client.js";
+import { ask } from "../connection/client.js";
 
 /** @typedef {import("./app.js").App} App */
 /** @typedef {import("./drawer.js").Drawer} Drawer */
@@ -16,7 +16,7 @@ export class Figures {
     this.app = app;
     this.drawer = drawer;
     this.key = key;
-    /** @type {import("./link_figures.js").Figures | null} of a call */
+    /** @type {import("../connection/link_figures.js").Figures | null} of a call */
     this.ofCall = null;
     /** @type {number[]} of the latest questions, in ms */
     this.roundTripsMs = [];
@@ -71,7 +71,7 @@ export class Figures {
   }
 }
 
-/** @param {import("./link_figures.js").Figures} figures @returns {Record<string, string>} */
+/** @param {import("../connection/link_figures.js").Figures} figures @returns {Record<string, string>} */
 const callFigures = ({ roundTripMs, jitterMs, lostShare, lostShareOut, bufferMs, underruns }) => ({
   "Round trip": milliseconds(roundTripMs),
   Jitter: milliseconds(jitterMs),

@@ -1,14 +1,14 @@
 // @ts-check
 /** The page: elements, and what each of them shows and does. All state is the app's. */
 
+import { asLines } from "../conversation/event_log.js";
+import { examine } from "../doctor/doctor.js";
 import { fetchAbout, showAbout } from "./about.js";
 import { App } from "./app.js";
 import { Awake } from "./awake.js";
 import { Devices } from "./devices.js";
 import { byId } from "./dom.js";
-import { examine } from "./doctor.js";
 import { Drawer } from "./drawer.js";
-import { asLines } from "./event_log.js";
 import { faceOf, obstacleOf, wording } from "./face.js";
 import { Figures } from "./figures.js";
 import { HandOver, takeOffer } from "./hand_over.js";

@@ -4,11 +4,11 @@
  * fails, and its cure.
  */
 
-import { ask } from "./client.js";
+import { ask } from "../connection/client.js";
 import { CallSteps } from "./doctor_call.js";
 import { Unwell } from "./unwell.js";
 
-/** @typedef {import("./app.js").App} App */
+/** @typedef {import("../page/app.js").App} App */
 /** @typedef {{name: string, check(): Promise<string>}} Step the text says what was found; Unwell where it fails */
 /** @typedef {(name: string, state: "ok" | "failed", text: string, cure: string) => void} Tell */
 

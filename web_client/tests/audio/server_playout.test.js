@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Conversation } from "../conversation.js";
-import { spoken } from "../line.js";
-import { ServerPlayout } from "../server_playout.js";
+import { ServerPlayout } from "../../audio/server_playout.js";
+import { Conversation } from "../../conversation/conversation.js";
+import { spoken } from "../../conversation/line.js";
 
 const added = { type: "response.output_item.added", response_id: "r1", item: { id: "i1", type: "message", role: "assistant" } };
 const of = (type) => ({ type: `output_audio_buffer.${type}`, response_id: "r1" });

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-import { decodePcm, encodePcm, sampleCount } from "../base64.js";
-import { Conversation } from "../conversation.js";
-import { KEPT_EVENTS, KEPT_MS, Resumption } from "../resumption.js";
+import { KEPT_EVENTS, KEPT_MS, Resumption } from "../../connection/resumption.js";
+import { decodePcm, encodePcm, sampleCount } from "../../conversation/base64.js";
+import { Conversation } from "../../conversation/conversation.js";
 
 const append = { type: "input_audio_buffer.append", audio: "" };
 const token = (text) => ({ type: "parlour.resume_token", event_id: "e1", token: text, grace_s: 60 });

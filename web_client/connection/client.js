@@ -8,13 +8,13 @@
  * own pages (`/readyz`, `/v1/parlour`) and puts the right words to it.
  */
 
+import { encodePcm } from "../conversation/base64.js";
 import { delayMs } from "./backoff.js";
-import { encodePcm } from "./base64.js";
 import { Resumption } from "./resumption.js";
 import { TransportChoice } from "./transport_choice.js";
 import { WebRtcLink } from "./webrtc_link.js";
 
-/** @typedef {import("./effects.js").WireEvent} WireEvent */
+/** @typedef {import("../conversation/effects.js").WireEvent} WireEvent */
 /** @typedef {import("./transport_choice.js").Way} Way */
 /**
  * What a WebSocket and a call have in common.

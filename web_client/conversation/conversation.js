@@ -118,7 +118,7 @@ export class Conversation {
     }
   }
 
-  /** @param {import("./player.js").PlayerEvent} report @param {number} nowMs @returns {Effect[]} */
+  /** @param {import("../audio/player.js").PlayerEvent} report @param {number} nowMs @returns {Effect[]} */
   played(report, nowMs) {
     return played(this, report, nowMs);
   }

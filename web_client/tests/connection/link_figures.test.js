@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { LinkFigures } from "../link_figures.js";
+import { LinkFigures } from "../../connection/link_figures.js";
 
 const inbound = (/** @type {object} */ fields) => ({ type: "inbound-rtp", kind: "audio", packetsReceived: 95, packetsLost: 5, jitter: 0.012, ...fields });
 

@@ -11,7 +11,7 @@ import { saidText, spoken } from "./line.js";
 /** @typedef {import("./effects.js").Effect} Effect */
 /** @typedef {import("./effects.js").WireEvent} WireEvent */
 /** @typedef {import("./line.js").Line} Line */
-/** @typedef {import("./player.js").PlayerEvent} PlayerEvent */
+/** @typedef {import("../audio/player.js").PlayerEvent} PlayerEvent */
 
 export const PLAYBACK_EVERY_MS = 200;
 

@@ -4,18 +4,18 @@
  * show. It touches no element; a view is told that something changed, and reads.
  */
 
-import { RealtimeClient } from "./client.js";
-import { Conversation } from "./conversation.js";
-import { EventLog } from "./event_log.js";
+import { Listening } from "../audio/listening.js";
+import { Sound } from "../audio/sound.js";
+import { RealtimeClient } from "../connection/client.js";
+import { missingExtensions, sessionUpdates } from "../connection/session_settings.js";
+import { Conversation } from "../conversation/conversation.js";
+import { EventLog } from "../conversation/event_log.js";
+import { TurnLog } from "../conversation/turns.js";
 import { lookAgainAtMs } from "./face.js";
-import { Listening } from "./listening.js";
-import { missingExtensions, sessionUpdates } from "./session_settings.js";
-import { Sound } from "./sound.js";
-import { TurnLog } from "./turns.js";
 
-/** @typedef {import("./client.js").Trouble} Trouble */
-/** @typedef {import("./effects.js").Effect} Effect */
-/** @typedef {import("./effects.js").WireEvent} WireEvent */
+/** @typedef {import("../connection/client.js").Trouble} Trouble */
+/** @typedef {import("../conversation/effects.js").Effect} Effect */
+/** @typedef {import("../conversation/effects.js").WireEvent} WireEvent */
 /**
  * @typedef {{
  *   changed(): void, levels(): void, logged(): void, announced(text: string): void, noticed(text: string): void,
@@ -284,7 +284,7 @@ export class App {
     this.view.levels();
   }
 
-  /** @param {import("./player.js").PlayerEvent} event */
+  /** @param {import("../audio/player.js").PlayerEvent} event */
   played(event) {
     const now = performance.now();
     if (event.kind === "started") this.turns.heard(event.item, now);
