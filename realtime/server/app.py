@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import gc
-import os
 import resource
 import signal
 import socket
@@ -11,7 +10,6 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
 
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -20,7 +18,6 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
-from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
@@ -32,6 +29,7 @@ from realtime.access.tokens import Signer
 from realtime.errors import AdmissionRefused, ParlourError, SettingsError
 from realtime.metrics import Metrics
 from realtime.server.handshake import Handshake
+from realtime.server.page import Page
 from realtime.session.registry import Sessions, new_ids
 from realtime.settings import Settings
 from realtime.store.base import Store
@@ -44,13 +42,9 @@ from realtime.transports.webrtc.calls import Calls
 from realtime.transports.websocket import WebSocketTransport
 from realtime.turns.choose import Detectors
 
-WEB_CLIENT = Path(__file__).parents[2] / "web_client"
 HEALTH_WITHIN_S = 2.0
 LAG_EVERY_S = 0.25
 RECEIVE_BUFFER_BYTES = 32_768
-
-_PAGE_FOLDERS = frozenset({"", "page", "conversation", "connection", "audio", "doctor"})
-_PAGE_SUFFIXES = frozenset({".html", ".css", ".js", ".svg"})
 
 _SECURITY_HEADERS = (
     (
@@ -136,7 +130,7 @@ def create_app(settings: Settings, agent: Agent, health: Health, store: Store | 
             Route("/healthz", door.alive),
             Route("/readyz", door.ready),
             Route("/metrics", door.metrics),
-            Mount("/", _Page(directory=WEB_CLIENT, html=True)),
+            Mount("/", Page()),
         ],
         middleware=[Middleware(_SecurityHeaders)],
         lifespan=lifespan,
@@ -333,17 +327,6 @@ class _Realtime:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._door.realtime(scope, receive, send)
-
-
-class _Page(StaticFiles):
-    """The web client's own files, and not what its development needs beside them."""
-
-    def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
-        name = os.path.normpath(path)
-        is_own = name == "." or (
-            os.path.dirname(name) in _PAGE_FOLDERS and Path(name).suffix in _PAGE_SUFFIXES
-        )
-        return super().lookup_path(path) if is_own else ("", None)
 
 
 class _SecurityHeaders:
