@@ -20,12 +20,7 @@ export const FADE_MS = 6; // a stop in mid-wave would click
 const REPORT_MS = 20;
 
 /** @typedef {{item: string, start: number, end: number, ended: boolean, started: boolean}} Span */
-/**
- * @typedef {{kind: "started", item: string, playedMs: number, underruns: number}
- *   | {kind: "progress", item: string, playedMs: number, underruns: number}
- *   | {kind: "finished", item: string, playedMs: number, underruns: number}
- *   | {kind: "flushed", items: {item: string, playedMs: number}[], underruns: number}} PlayerEvent
- */
+/** @typedef {import("../conversation/hearing.js").PlaybackReport} PlaybackReport */
 
 export class Player {
   /** @param {number} deviceHz */
@@ -46,9 +41,9 @@ export class Player {
     this.latencyFrames = 0;
     this.frames = 0;
     this.sinceReport = 0;
-    /** @type {{due: number, event: PlayerEvent}[]} at most one a REPORT_MS of latency, plus two an item */
+    /** @type {{due: number, event: PlaybackReport}[]} at most one a REPORT_MS of latency, plus two an item */
     this.pending = [];
-    /** @type {PlayerEvent[]} */
+    /** @type {PlaybackReport[]} */
     this.ready = [];
     this.source = new Float32Array(0);
   }
@@ -198,7 +193,7 @@ export class Player {
     }
   }
 
-  /** @param {PlayerEvent} event */
+  /** @param {PlaybackReport} event */
   later(event) {
     this.pending.push({ due: this.frames + this.latencyFrames, event });
   }

@@ -5,7 +5,7 @@
  */
 
 /** @typedef {import("../conversation/effects.js").WireEvent} WireEvent */
-/** @typedef {import("./player.js").PlayerEvent} PlayerEvent */
+/** @typedef {import("../conversation/hearing.js").PlaybackReport} PlaybackReport */
 
 const REMEMBERED_ITEMS = 64; // of responses that may still be played; more are not told of
 
@@ -17,7 +17,7 @@ export class ServerPlayout {
     this.sounding = null;
   }
 
-  /** @param {WireEvent} event @param {number} nowMs @returns {PlayerEvent[]} */
+  /** @param {WireEvent} event @param {number} nowMs @returns {PlaybackReport[]} */
   receive(event, nowMs) {
     switch (event.type) {
       case "parlour.resumed": // of an answer that had been made to its end, no more is told than that it plays
@@ -44,13 +44,13 @@ export class ServerPlayout {
     }
   }
 
-  /** @param {number} nowMs @returns {PlayerEvent[]} */
+  /** @param {number} nowMs @returns {PlaybackReport[]} */
   tick(nowMs) {
     if (this.sounding === null) return [];
     return [{ kind: "progress", item: this.sounding.item, playedMs: nowMs - this.sounding.sinceMs, underruns: 0 }];
   }
 
-  /** What is heard ends here, whatever the server may still send. @param {number} nowMs @returns {PlayerEvent[]} */
+  /** What is heard ends here, whatever the server may still send. @param {number} nowMs @returns {PlaybackReport[]} */
   flush(nowMs) {
     const items = this.sounding === null ? [] : [{ item: this.sounding.item, playedMs: nowMs - this.sounding.sinceMs }];
     this.sounding = null;
@@ -62,7 +62,7 @@ export class ServerPlayout {
     this.sounding = null;
   }
 
-  /** @param {"finished"} kind @param {number} nowMs @returns {PlayerEvent[]} */
+  /** @param {"finished"} kind @param {number} nowMs @returns {PlaybackReport[]} */
   end(kind, nowMs) {
     if (this.sounding === null) return [];
     const { item, sinceMs } = this.sounding;

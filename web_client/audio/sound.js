@@ -10,14 +10,14 @@ import { ServerPlayout } from "./server_playout.js";
 import { Speaker } from "./speaker.js";
 
 /** @typedef {import("../conversation/effects.js").WireEvent} WireEvent */
-/** @typedef {import("./player.js").PlayerEvent} PlayerEvent */
-/** @typedef {{played(report: PlayerEvent): void, levels(): void, blocked(): void}} SoundListener */
+/** @typedef {import("../conversation/hearing.js").PlaybackReport} PlaybackReport */
+/** @typedef {{played(report: PlaybackReport): void, levels(): void, blocked(): void}} SoundListener */
 
 const FOLLOWING_MS = 50; // how often one looks how far the server has played
 
 export class Sound {
-  /** @param {SoundListener} listener */
-  constructor(listener) {
+  /** @param {SoundListener} listener @param {(attempt: number) => number} retryDelayMs see Speaker */
+  constructor(listener, retryDelayMs) {
     this.listener = listener;
     this.serverPlays = false;
     this.isBlocked = false;
@@ -28,11 +28,14 @@ export class Sound {
     this.following = 0;
     this.playout = new ServerPlayout();
     this.remote = new RemoteSound();
-    this.speaker = new Speaker({
-      played: (report) => this.played(report),
-      status: (status) => this.statusOf(status),
-      blocked: (isBlocked) => this.blocked(isBlocked),
-    });
+    this.speaker = new Speaker(
+      {
+        played: (report) => this.played(report),
+        status: (status) => this.statusOf(status),
+        blocked: (isBlocked) => this.blocked(isBlocked),
+      },
+      retryDelayMs,
+    );
   }
 
   /** @param {boolean} whether over this connection the server plays, and not this page */
@@ -80,12 +83,12 @@ export class Sound {
     this.listener.levels();
   }
 
-  /** @param {PlayerEvent[]} reports */
+  /** @param {PlaybackReport[]} reports */
   tell(reports) {
     for (const report of reports) this.listener.played(report);
   }
 
-  /** @param {PlayerEvent} report */
+  /** @param {PlaybackReport} report */
   played(report) {
     this.underruns = report.underruns;
     this.listener.played(report);

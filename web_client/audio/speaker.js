@@ -1,23 +1,26 @@
 // @ts-check
 /** The loudspeaker: the page's one AudioContext and the playback worklet in it. */
 
-import { delayMs } from "../connection/backoff.js";
 import { decodePcm } from "../conversation/base64.js";
 
-/** @typedef {import("./player.js").PlayerEvent} PlayerEvent */
+/** @typedef {import("../conversation/hearing.js").PlaybackReport} PlaybackReport */
 /** @typedef {import("./playback_worklet.js").PlaybackStatus} PlaybackStatus */
 /** @typedef {import("./playback_worklet.js").PlaybackOrder} PlaybackOrder */
 /**
- * @typedef {{played(event: PlayerEvent): void, status(status: PlaybackStatus): void, blocked(blocked: boolean): void}} SpeakerListener
+ * @typedef {{played(event: PlaybackReport): void, status(status: PlaybackStatus): void, blocked(blocked: boolean): void}} SpeakerListener
  */
 
 const WAITING_ORDERS = 2_000; // minutes of sound, for the moment in which the worklet loads; more is not played
 const UNBLOCK_MS = 2_500; // a context that may run does so within this, also where its device has to wake up
 
 export class Speaker {
-  /** @param {SpeakerListener} listener */
-  constructor(listener) {
+  /**
+   * @param {SpeakerListener} listener
+   * @param {(attempt: number) => number} retryDelayMs until the worklets are asked for again; attempt: 0 after the first failure
+   */
+  constructor(listener, retryDelayMs) {
     this.listener = listener;
+    this.retryDelayMs = retryDelayMs;
     /** @type {AudioContext | null} */
     this.context = null;
     /** @type {AudioWorkletNode | null} */
@@ -67,7 +70,7 @@ export class Speaker {
         if (!(error instanceof DOMException)) throw error;
         this.context = null;
         void context.close(); // it remembers which modules it failed to load
-        await this.pause(delayMs(attempt, Math.random()));
+        await this.pause(this.retryDelayMs(attempt));
       }
     }
   }
@@ -136,7 +139,7 @@ export class Speaker {
     return (this.context?.outputLatency ?? 0) + (this.context?.baseLatency ?? 0);
   }
 
-  /** @param {PlayerEvent | PlaybackStatus} message */
+  /** @param {PlaybackReport | PlaybackStatus} message */
   heard(message) {
     if (message.kind === "status") this.listener.status(message);
     else this.listener.played(message);

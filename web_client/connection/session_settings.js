@@ -1,21 +1,19 @@
 // @ts-check
 /** What the page asks of each new session. */
 
-import { Speaker } from "../audio/speaker.js";
-
 /** @typedef {import("../conversation/effects.js").WireEvent} WireEvent */
 
 const EXTENSIONS = { playback_ack: true, alignment: true, trace: true, resume: true };
 
 /**
  * The extensions are asked for apart: a server that does not know them refuses them alone.
- * @param {string} voice "" is the server's choice @returns {WireEvent[]}
+ * @param {boolean} canPlay else answers come as text @param {string} voice "" is the server's choice @returns {WireEvent[]}
  */
-export function sessionUpdates(voice) {
+export function sessionUpdates(canPlay, voice) {
   const format = { type: "audio/pcm", rate: 24_000 };
   const output = voice ? { format, voice } : { format };
   const audio = { input: { format, transcription: { model: "default" } }, output };
-  const modality = Speaker.canPlay ? "audio" : "text";
+  const modality = canPlay ? "audio" : "text";
   return [{ type: "session.update", session: { type: "realtime", output_modalities: [modality], audio } }, extensions()];
 }
 

@@ -1,7 +1,7 @@
 // @ts-check
 /** Which way the page connects: WebRTC, unless the address asks for another one or this tab has seen that it leads nowhere. */
 
-import { recallFallback, rememberFallback } from "../page/memory.js";
+import { storeFallback, storedFallback } from "./tab_storage.js";
 
 /** @typedef {"webrtc" | "websocket"} Way */
 
@@ -11,7 +11,7 @@ export class TransportChoice {
     const asked = new URLSearchParams(query).get("transport");
     /** @type {Way | null} */
     this.forced = asked === "webrtc" || asked === "websocket" ? asked : null;
-    this.fallback = recallFallback();
+    this.fallback = storedFallback();
     this.suspicion = "";
     /** @type {Way | null} of the connection that was opened last */
     this.used = null;
@@ -35,7 +35,7 @@ export class TransportChoice {
     this.used = way;
     if (way === "websocket" && this.suspicion !== "") {
       this.fallback = this.suspicion; // what failed was WebRTC, and not the server or the network
-      rememberFallback(this.suspicion);
+      storeFallback(this.suspicion);
     }
     this.suspicion = "";
   }

@@ -118,7 +118,7 @@ export class Conversation {
     }
   }
 
-  /** @param {import("../audio/player.js").PlayerEvent} report @param {number} nowMs @returns {Effect[]} */
+  /** @param {import("./hearing.js").PlaybackReport} report @param {number} nowMs @returns {Effect[]} */
   played(report, nowMs) {
     return played(this, report, nowMs);
   }

@@ -11,11 +11,17 @@ import { saidText, spoken } from "./line.js";
 /** @typedef {import("./effects.js").Effect} Effect */
 /** @typedef {import("./effects.js").WireEvent} WireEvent */
 /** @typedef {import("./line.js").Line} Line */
-/** @typedef {import("../audio/player.js").PlayerEvent} PlayerEvent */
+/**
+ * What whoever plays tells of an item: playedMs of its sound have left the loudspeaker. underruns: of all items so far.
+ * @typedef {{kind: "started", item: string, playedMs: number, underruns: number}
+ *   | {kind: "progress", item: string, playedMs: number, underruns: number}
+ *   | {kind: "finished", item: string, playedMs: number, underruns: number}
+ *   | {kind: "flushed", items: {item: string, playedMs: number}[], underruns: number}} PlaybackReport
+ */
 
 export const PLAYBACK_EVERY_MS = 200;
 
-/** @param {Conversation} conversation @param {PlayerEvent} report @param {number} nowMs @returns {Effect[]} */
+/** @param {Conversation} conversation @param {PlaybackReport} report @param {number} nowMs @returns {Effect[]} */
 export function played(conversation, report, nowMs) {
   if (report.kind === "flushed") return flushed(conversation, report);
   const line = conversation.find(report.item);

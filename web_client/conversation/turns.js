@@ -4,10 +4,14 @@
  * can know (when the first sample was heard), and the page's own clock where the server says nothing.
  */
 
-import { mergeTurns } from "../page/waterfall.js";
-
 /** @typedef {import("./effects.js").WireEvent} WireEvent */
-/** @typedef {import("../page/waterfall.js").TurnTrace} TurnTrace */
+/**
+ * A turn's times in ms since the user's end of speech, as `parlour.turn` tells them; null where that did not happen.
+ * @typedef {{
+ *   response_id: string, item_id?: string | null, decision_ms: number | null, first_token_ms: number | null,
+ *   first_audio_ms: number | null, first_heard_ms: number | null,
+ *   stages?: Record<string, number>, outcome?: string}} TurnTrace
+ */
 /**
  * @typedef {{responseId: string, typed: boolean, itemId: string | null, decidedAt: number | null, firstTokenAt: number | null,
  *   firstAudioAt: number | null, heardAt: number | null, outcome: string | null, server: TurnTrace | undefined}} TurnRecord
@@ -126,4 +130,14 @@ function traceOf(record) {
   const untilHeard = heardAt !== null && firstAudioAt !== null ? Math.round(heardAt - firstAudioAt) : null;
   const heardMs = untilHeard !== null && audioMs !== null ? audioMs + untilHeard : null;
   return { ...record.server, first_heard_ms: record.server.first_heard_ms ?? heardMs };
+}
+
+/**
+ * What is known of a turn, from two events about it: what the second one says counts, its nulls do not.
+ * @param {TurnTrace | undefined} known @param {TurnTrace} news @returns {TurnTrace}
+ */
+export function mergeTurns(known, news) {
+  if (!known) return news;
+  const said = Object.fromEntries(Object.entries(news).filter(([, value]) => value !== null && value !== undefined));
+  return { ...known, ...said, stages: { ...known.stages, ...news.stages } };
 }

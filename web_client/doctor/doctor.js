@@ -8,7 +8,7 @@ import { ask } from "../connection/client.js";
 import { CallSteps } from "./doctor_call.js";
 import { Unwell } from "./unwell.js";
 
-/** @typedef {import("../page/app.js").App} App */
+/** @typedef {import("./doctor_call.js").Examined} Examined */
 /** @typedef {{name: string, check(): Promise<string>}} Step the text says what was found; Unwell where it fails */
 /** @typedef {(name: string, state: "ok" | "failed", text: string, cure: string) => void} Tell */
 
@@ -16,11 +16,11 @@ const SESSION_MS = 8_000;
 
 /**
  * Check one step after the other until one fails.
- * @param {App} app @param {() => string | null} key @param {Tell} tell
+ * @param {Examined} page @param {() => string | null} key @param {Tell} tell
  * @returns {Promise<boolean>} whether all is well
  */
-export async function examine(app, key, tell) {
-  const examination = new Examination(app, key);
+export async function examine(page, key, tell) {
+  const examination = new Examination(page, key);
   try {
     for (const { name, check } of examination.steps()) {
       try {
@@ -38,11 +38,11 @@ export async function examine(app, key, tell) {
 }
 
 class Examination {
-  /** @param {App} app @param {() => string | null} key */
-  constructor(app, key) {
-    this.app = app;
+  /** @param {Examined} page @param {() => string | null} key */
+  constructor(page, key) {
+    this.page = page;
     this.key = key;
-    this.call = new CallSteps(app);
+    this.call = new CallSteps(page);
   }
 
   /** @returns {Step[]} */
@@ -66,7 +66,7 @@ class Examination {
   }
 
   async checkSpeaker() {
-    const { speaker } = this.app.sound;
+    const { speaker } = this.page.sound;
     const context = await speaker.start(); // pressing the button is a gesture
     await speaker.unblock();
     if (context?.state !== "running") throw new Unwell("The browser holds sound back.", "Allow sound for this page in the site settings.");
@@ -84,7 +84,7 @@ class Examination {
 
   async checkReady() {
     const { body } = await this.ask("readyz");
-    if (body.full === true && this.app.link !== "open") {
+    if (body.full === true && this.page.link !== "open") {
       throw new Unwell("Every seat is taken.", "Wait for one, or raise --sessions-max on the server.");
     }
     if (body.full === true) return "Every seat is taken, and one of them is yours.";
@@ -93,16 +93,16 @@ class Examination {
   }
 
   async checkKey() {
-    if (this.app.link === "open") return "Accepted, or none is needed.";
+    if (this.page.link === "open") return "Accepted, or none is needed.";
     const { status } = await this.ask("v1/models");
     if (status === 401) throw new Unwell("The server wants another key.", "Press Talk, and give the one you were told.");
     return this.key() === null ? "None is needed." : "Accepted.";
   }
 
   async checkSession() {
-    if (this.app.link === "open") return `One is open. Connected by ${this.app.client.choice.note}.`;
+    if (this.page.link === "open") return `One is open. Connected by ${this.page.client.choice.note}.`;
     await new Promise((resolve, reject) => {
-      const socket = this.app.client.dial(this.key(), "websocket");
+      const socket = this.page.client.dial(this.key(), "websocket");
       const timer = setTimeout(() => socket.close(), SESSION_MS);
       socket.onmessage = () => resolve(socket.close(1000));
       socket.onclose = () => {

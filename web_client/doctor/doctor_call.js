@@ -4,7 +4,12 @@
 import { WebRtcLink } from "../connection/webrtc_link.js";
 import { Unwell } from "./unwell.js";
 
-/** @typedef {import("../page/app.js").App} App */
+/**
+ * What is examined of the page: its connection and its loudspeaker.
+ * @typedef {{
+ *   readonly link: "off" | "connecting" | "open" | "waiting", readonly client: import("../connection/client.js").RealtimeClient,
+ *   readonly sound: import("../audio/sound.js").Sound}} Examined
+ */
 /** @typedef {{type: string, [field: string]: any}} Report one of an RTCStatsReport */
 
 const LOOK_EVERY_MS = 30;
@@ -15,9 +20,9 @@ const MEDDLED = "Something between changes what is sent: a proxy that rewrites a
 const SWALLOWED = "Small packets get through and large ones do not: lower the MTU of the VPN or tunnel between.";
 
 export class CallSteps {
-  /** @param {App} app */
-  constructor(app) {
-    this.app = app;
+  /** @param {Examined} page */
+  constructor(page) {
+    this.page = page;
     this.hasTurn = false;
     this.isOwn = false;
     this.hasHeard = false;
@@ -32,7 +37,7 @@ export class CallSteps {
 
   async signal() {
     if (typeof RTCPeerConnection !== "function") throw new Unwell("This browser has no WebRTC.", "The page takes a WebSocket, which needs none.");
-    const open = this.app.link === "open" ? this.app.client.call : null;
+    const open = this.page.link === "open" ? this.page.client.call : null;
     this.link = open ?? this.dial();
     const { connection } = this.link;
     for (const change of ["signalingstatechange", "iceconnectionstatechange", "connectionstatechange"]) {
@@ -87,7 +92,7 @@ export class CallSteps {
   /** A call of the doctor's own; it gives up as soon as the page's calls do. */
   dial() {
     this.isOwn = true;
-    const link = new WebRtcLink(this.app.client.credential, () => {});
+    const link = new WebRtcLink(this.page.client.credential, () => {});
     link.onmessage = () => (this.hasHeard = true);
     link.onclose = ({ reason }) => (this.whyOver = reason);
     return link;

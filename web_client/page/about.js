@@ -2,8 +2,9 @@
 /** What the server says about itself: which brain it has, what that can do, which voices, and whether it wants a key. */
 
 import { ask } from "../connection/client.js";
+import { storedKey } from "../connection/tab_storage.js";
 import { byId } from "./dom.js";
-import { recall, recallKey, remember } from "./memory.js";
+import { preference, setPreference } from "./preferences.js";
 
 /** @typedef {import("./app.js").App} App */
 /**
@@ -13,7 +14,7 @@ import { recall, recallKey, remember } from "./memory.js";
 /** What the server says about itself; null where it says nothing. @returns {Promise<About | null>} */
 export async function fetchAbout() {
   try {
-    const { status, body } = await ask("v1/parlour", recallKey());
+    const { status, body } = await ask("v1/parlour", storedKey());
     if (status === 401) return { ...NOTHING, needs_key: true };
     return status === 200 ? { ...NOTHING, ...body } : null;
   } catch {
@@ -41,14 +42,14 @@ export function showAbout(about, app, notice) {
 /** @param {string[]} voices @param {App} app @param {(message: string) => void} notice */
 function showVoices(voices, app, notice) {
   const select = byId("voice", HTMLSelectElement);
-  const chosen = recall("voice");
+  const chosen = preference("voice");
   byId("voice-field", HTMLElement).hidden = voices.length < 2;
   select.replaceChildren(...voices.map((name) => new Option(name, name)));
   app.voice = voices.includes(chosen) ? chosen : "";
   if (app.voice) select.value = app.voice;
   select.addEventListener("change", () => {
     app.voice = select.value;
-    remember("voice", select.value);
+    setPreference("voice", select.value);
     notice("The new voice speaks from the next conversation on.");
   });
 }

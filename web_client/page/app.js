@@ -6,6 +6,8 @@
 
 import { Listening } from "../audio/listening.js";
 import { Sound } from "../audio/sound.js";
+import { Speaker } from "../audio/speaker.js";
+import { delayMs } from "../connection/backoff.js";
 import { RealtimeClient } from "../connection/client.js";
 import { missingExtensions, sessionUpdates } from "../connection/session_settings.js";
 import { Conversation } from "../conversation/conversation.js";
@@ -55,11 +57,14 @@ export class App {
       track: (track) => this.client.listenTo(track),
       changed: () => this.changed(),
     });
-    this.sound = new Sound({
-      played: (report) => this.played(report),
-      levels: () => this.view.levels(),
-      blocked: () => this.changed(),
-    });
+    this.sound = new Sound(
+      {
+        played: (report) => this.played(report),
+        levels: () => this.view.levels(),
+        blocked: () => this.changed(),
+      },
+      (attempt) => delayMs(attempt, Math.random()),
+    );
     this.client = new RealtimeClient(
       {
         received: (event) => this.received(event),
@@ -162,7 +167,7 @@ export class App {
 
   connect() {
     this.trouble = null;
-    this.client.start(() => [...sessionUpdates(this.voice), ...this.conversation.history()]);
+    this.client.start(() => [...sessionUpdates(Speaker.canPlay, this.voice), ...this.conversation.history()]);
   }
 
   /** The server wants a key that the page does not have. @param {string} note */
@@ -284,7 +289,7 @@ export class App {
     this.view.levels();
   }
 
-  /** @param {import("../audio/player.js").PlayerEvent} event */
+  /** @param {import("../conversation/hearing.js").PlaybackReport} event */
   played(event) {
     const now = performance.now();
     if (event.kind === "started") this.turns.heard(event.item, now);

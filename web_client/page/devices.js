@@ -2,7 +2,7 @@
 /** Microphone and speaker: the choices in the settings, and what happens when something is plugged in or out. */
 
 import { Speaker } from "../audio/speaker.js";
-import { recall, remember } from "./memory.js";
+import { preference, setPreference } from "./preferences.js";
 
 /** @typedef {import("./app.js").App} App */
 
@@ -16,9 +16,9 @@ export class Devices {
     this.app = app;
     this.fields = fields;
     this.onMicrophoneAppeared = onMicrophoneAppeared;
-    app.listening.microphone.preferred = recall("microphone");
-    app.sound.speaker.deviceId = recall("speaker");
-    app.sound.remote.deviceId = recall("speaker");
+    app.listening.microphone.preferred = preference("microphone");
+    app.sound.speaker.deviceId = preference("speaker");
+    app.sound.remote.deviceId = preference("speaker");
     fields.speakerField.hidden = !Speaker.canChoose;
     fields.microphone.addEventListener("change", () => void this.chooseMicrophone(fields.microphone.value));
     fields.speaker.addEventListener("change", () => void this.chooseSpeaker(fields.speaker.value));
@@ -27,7 +27,7 @@ export class Devices {
 
   /** @param {string} id */
   async chooseMicrophone(id) {
-    remember("microphone", id);
+    setPreference("microphone", id);
     this.app.listening.microphone.preferred = id;
     if (this.app.listening.microphone.on) await this.app.listening.microphone.replace();
     this.app.changed();
@@ -35,7 +35,7 @@ export class Devices {
 
   /** @param {string} id */
   async chooseSpeaker(id) {
-    remember("speaker", id);
+    setPreference("speaker", id);
     await this.app.sound.choose(id);
   }
 
@@ -44,7 +44,7 @@ export class Devices {
     await this.app.listening.microphone.devicesChanged(devices);
     const hasMicrophone = devices.some((device) => device.kind === "audioinput");
     if (hasMicrophone && this.app.listening.trouble === "missing") this.onMicrophoneAppeared();
-    const wanted = recall("speaker");
+    const wanted = preference("speaker");
     const present = devices.some((device) => device.kind === "audiooutput" && device.deviceId === wanted);
     const use = present ? wanted : "";
     if (use !== this.app.sound.speaker.deviceId) await this.app.sound.choose(use);
@@ -54,8 +54,8 @@ export class Devices {
   /** Fill the choices. Names are known only once the microphone may be used. */
   async refresh() {
     const devices = (await navigator.mediaDevices?.enumerateDevices()) ?? [];
-    fillDevices(this.fields.microphone, devices, "audioinput", recall("microphone"));
-    fillDevices(this.fields.speaker, devices, "audiooutput", recall("speaker"));
+    fillDevices(this.fields.microphone, devices, "audioinput", preference("microphone"));
+    fillDevices(this.fields.speaker, devices, "audiooutput", preference("speaker"));
     return devices;
   }
 }

@@ -1,6 +1,7 @@
 // @ts-check
 /** The page: elements, and what each of them shows and does. All state is the app's. */
 
+import { storeKey, storeSession, storedKey, takeStoredSession } from "../connection/tab_storage.js";
 import { asLines } from "../conversation/event_log.js";
 import { examine } from "../doctor/doctor.js";
 import { fetchAbout, showAbout } from "./about.js";
@@ -13,7 +14,7 @@ import { faceOf, obstacleOf, wording } from "./face.js";
 import { Figures } from "./figures.js";
 import { HandOver, takeOffer } from "./hand_over.js";
 import { listenToKeys } from "./keyboard.js";
-import { recall, recallKey, remember, rememberKey, rememberLeft, takeLeft } from "./memory.js";
+import { preference, setPreference } from "./preferences.js";
 import { saveAs, stamp } from "./save.js";
 import { Screens } from "./screens.js";
 import { Shape } from "./shape.js";
@@ -59,13 +60,13 @@ const app = new App(
     announced: announce,
     noticed: showNotice,
     unsent: (message) => (text.value ||= message),
-    keyRefused: () => rememberKey(null),
+    keyRefused: () => storeKey(null),
     handedOver: (token, untilMs) => handOver.show(token, untilMs),
   },
-  recallKey,
+  storedKey,
 );
 const drawer = new Drawer(byId("drawer", HTMLElement), app.log, app.turns);
-const figures = new Figures(app, drawer, recallKey);
+const figures = new Figures(app, drawer, storedKey);
 const devices = new Devices(
   app,
   {
@@ -162,7 +163,7 @@ function showNotice(message) {
 // What the user does ----------------------------------------------------------------------
 
 async function startTalking() {
-  if (aboutNeedsKey && recallKey() === null && !app.client.tokenIsKey) return app.needsKey("");
+  if (aboutNeedsKey && storedKey() === null && !app.client.tokenIsKey) return app.needsKey("");
   await app.talk();
   await devices.refresh();
   if (app.running) await awake.stay();
@@ -170,7 +171,7 @@ async function startTalking() {
 
 /** @param {string} message */
 function write(message) {
-  if (aboutNeedsKey && recallKey() === null && !app.client.tokenIsKey) return app.needsKey("");
+  if (aboutNeedsKey && storedKey() === null && !app.client.tokenIsKey) return app.needsKey("");
   text.value = "";
   app.type(message);
 }
@@ -178,7 +179,7 @@ function write(message) {
 /** In a gesture, for there will be sound. */
 async function continueHere() {
   if (offer === null) return;
-  const left = { token: offer, talking: true, tokenIsKey: recallKey() === null };
+  const left = { token: offer, talking: true, tokenIsKey: storedKey() === null };
   offer = null;
   forget();
   await app.comeBack(left);
@@ -230,7 +231,7 @@ function obey(action) {
 function showWords(shown) {
   subtitlesButton.setAttribute("aria-pressed", String(shown));
   document.body.classList.toggle("no-words", !shown);
-  remember("words", shown ? "" : "off");
+  setPreference("words", shown ? "" : "off");
 }
 
 /** @param {boolean} open */
@@ -262,7 +263,7 @@ async function checkConnection() {
   if (button.getAttribute("aria-busy") === "true") return;
   button.setAttribute("aria-busy", "true");
   drawer.clearDoctor();
-  const well = await examine(app, recallKey, (...step) => drawer.addStep(...step));
+  const well = await examine(app, storedKey, (...step) => drawer.addStep(...step));
   button.setAttribute("aria-busy", "false");
   announce(well ? "Connection: all is well." : `Connection: ${drawer.lastStep}`);
 }
@@ -291,7 +292,7 @@ byId("type", HTMLFormElement).addEventListener("submit", (event) => {
 byId("key-form", HTMLFormElement).addEventListener("submit", (event) => {
   event.preventDefault();
   const field = byId("key", HTMLInputElement);
-  rememberKey(field.value.trim());
+  storeKey(field.value.trim());
   field.value = "";
   void startTalking();
 });
@@ -302,7 +303,7 @@ document.addEventListener("pointerdown", (event) => {
 });
 addEventListener("online", () => app.client.retryNow());
 addEventListener("hashchange", lookForOffer);
-addEventListener("pagehide", () => rememberLeft(app.leave()));
+addEventListener("pagehide", () => storeSession(app.leave()));
 addEventListener("pageshow", ({ persisted }) => persisted && comeBack());
 listenToKeys({
   space: () => {
@@ -321,11 +322,11 @@ listenToKeys({
 
 /** The page was loaded again, or taken out of the browser's memory: the conversation waits for a while. */
 function comeBack() {
-  const left = takeLeft();
+  const left = takeStoredSession();
   if (left !== null && Date.now() < left.untilMs) void app.comeBack(left);
 }
 
-showWords(recall("words") !== "off");
+showWords(preference("words") !== "off");
 render();
 comeBack();
 lookForOffer();

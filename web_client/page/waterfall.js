@@ -1,13 +1,8 @@
 // @ts-check
 /** One turn's times as bars on a common axis. All times in ms since the user's end of speech. */
 
-/**
- * @typedef {{
- *   response_id: string, item_id?: string | null, decision_ms: number | null, first_token_ms: number | null,
- *   first_audio_ms: number | null, first_heard_ms: number | null,
- *   stages?: Record<string, number>, outcome?: string}} TurnTrace
- * @typedef {{label: string, startMs: number, endMs: number}} Bar
- */
+/** @typedef {import("../conversation/turns.js").TurnTrace} TurnTrace */
+/** @typedef {{label: string, startMs: number, endMs: number}} Bar */
 
 const STEPS = /** @type {const} */ ([
   ["End-of-turn decision", "decision_ms"],
@@ -39,16 +34,6 @@ export function stageBars(turn) {
   return Object.entries(turn.stages ?? {})
     .filter(([, ms]) => Number.isFinite(ms))
     .map(([label, ms]) => ({ label, startMs: 0, endMs: ms }));
-}
-
-/**
- * What is known of a turn, from two events about it: what the second one says counts, its nulls do not.
- * @param {TurnTrace | undefined} known @param {TurnTrace} news @returns {TurnTrace}
- */
-export function mergeTurns(known, news) {
-  if (!known) return news;
-  const said = Object.fromEntries(Object.entries(news).filter(([, value]) => value !== null && value !== undefined));
-  return { ...known, ...said, stages: { ...known.stages, ...news.stages } };
 }
 
 /** "0.84 s" @param {number} ms */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { mergeTurns, seconds, stageBars, waterfall } from "../../page/waterfall.js";
+import { seconds, stageBars, waterfall } from "../../page/waterfall.js";
 
 test("a waterfall's bars follow one another, and leave out what did not happen", () => {
   const turn = { response_id: "r", decision_ms: 500, first_token_ms: 700, first_audio_ms: null, first_heard_ms: 950 };
@@ -10,13 +10,5 @@ test("a waterfall's bars follow one another, and leave out what did not happen",
   assert.deepEqual(bars.map(({ startMs, endMs }) => [startMs, endMs]), [[0, 500], [500, 700], [700, 950]]);
   assert.deepEqual(waterfall({ ...turn, first_token_ms: 400 }).bars[1], { label: "First token", startMs: 400, endMs: 400 });
   assert.equal(seconds(950), "0.95 s");
-});
-
-test("a second event about a turn fills up the first", () => {
-  const first = { response_id: "r", decision_ms: 5, first_token_ms: 6, first_audio_ms: 7, first_heard_ms: null, stages: { prefill: 1 } };
-  const second = { ...first, decision_ms: null, first_heard_ms: 9, stages: { decode: 2 } };
-  const merged = mergeTurns(mergeTurns(undefined, first), second);
-  assert.equal(merged.decision_ms, 5);
-  assert.equal(merged.first_heard_ms, 9);
-  assert.deepEqual(stageBars(merged).map(({ label, endMs }) => [label, endMs]), [["prefill", 1], ["decode", 2]]);
+  assert.deepEqual(stageBars({ ...turn, stages: { prefill: 1, decode: 2 } }).map(({ label, endMs }) => [label, endMs]), [["prefill", 1], ["decode", 2]]);
 });
