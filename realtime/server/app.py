@@ -16,7 +16,7 @@ from realtime.access.tokens import Signer
 from realtime.errors import ParlourError
 from realtime.metrics import Metrics
 from realtime.server.endpoints import Endpoints, RealtimeSocket
-from realtime.server.page import WEB_CLIENT, Page, SecurityHeaders
+from realtime.server.page import Page, SecurityHeaders
 from realtime.session.registry import Sessions
 from realtime.settings import Settings
 from realtime.store.base import Store
@@ -81,7 +81,7 @@ def create_app(settings: Settings, agent: Agent, health: Health, store: Store | 
             Route("/health", endpoints.alive),  # vLLM's name: load generators ask for it before they start
             Route("/readyz", endpoints.ready),
             Route("/metrics", endpoints.metrics),
-            Mount("/", Page(directory=WEB_CLIENT, html=True)),
+            Mount("/", Page()),
         ],
         middleware=[Middleware(SecurityHeaders)],
         lifespan=lifespan,

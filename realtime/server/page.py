@@ -1,4 +1,4 @@
-"""The page: which files of the web client are served, and what a browser may do with them."""
+"""The page over HTTP: the files that a browser loads, no others, and what it may do with them."""
 
 import os
 from pathlib import Path
@@ -7,8 +7,9 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 WEB_CLIENT = Path(__file__).parents[2] / "web_client"
-
-_PAGE_SUFFIXES = frozenset({".html", ".css", ".js", ".svg"})
+PAGE_FOLDERS = frozenset({"", "page", "conversation", "connection", "audio", "doctor"})
+"""Of web_client, with what lies at its top; a folder that is not named here is not served."""
+PAGE_SUFFIXES = frozenset({".html", ".css", ".js", ".svg"})
 
 _SECURITY_HEADERS = (
     (
@@ -23,12 +24,15 @@ _SECURITY_HEADERS = (
 
 
 class Page(StaticFiles):
-    """The web client's own files, and not what its development needs beside them."""
+    """`web_client/` at the root of the server. Everything else there (tests, packages, settings) is a 404."""
+
+    def __init__(self) -> None:
+        super().__init__(directory=WEB_CLIENT, html=True)
 
     def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
-        name = os.path.normpath(path)
-        is_own = name == "." or ("/" not in name and Path(name).suffix in _PAGE_SUFFIXES)
-        return super().lookup_path(path) if is_own else ("", None)
+        folder, name = os.path.split(os.path.normpath(path))
+        is_served = name == "." or (folder in PAGE_FOLDERS and Path(name).suffix in PAGE_SUFFIXES)
+        return super().lookup_path(path) if is_served else ("", None)
 
 
 class SecurityHeaders:

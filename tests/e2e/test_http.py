@@ -1,10 +1,29 @@
 """The server's HTTP surface over a real socket."""
 
+import re
+from pathlib import Path
+from urllib.parse import urljoin
+
 import httpx
 import pytest
 import websockets
 
+from realtime.server.page import PAGE_FOLDERS, PAGE_SUFFIXES, WEB_CLIENT
 from tests.conftest import Server, running_server
+
+CONTENT_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+
+
+def named_in(path: str, text: str) -> set[str]:
+    """The paths that a file of the page names: links and scripts, imports (not of types), worklets."""
+    modules = re.findall(r'^(?:import|export) .*?"(\.[^"]+)";$', text, re.MULTILINE)
+    worklets = re.findall(r'addModule\("([^"]+)"\)', text)  # relative to the page, not to the module
+    links = re.findall(r'<(?:link|script)[^>]* (?:href|src)="([^"]+)"', text)
+    return {urljoin(path, module) for module in modules} | {urljoin("/", each) for each in worklets + links}
+
+
+def own_files(folder: Path) -> list[Path]:
+    return [file for file in folder.iterdir() if file.suffix in PAGE_SUFFIXES]
 
 
 async def get(server: Server, path: str, **headers: str) -> httpx.Response:
@@ -60,10 +79,43 @@ async def test_the_page_can_tell_which_brain_answers(server: Server) -> None:
     assert about["needs_key"] is False
 
 
+async def test_all_that_the_page_names_is_served_and_nothing_lies_there_that_it_does_not_name(
+    server: Server,
+) -> None:
+    named: dict[str, str] = {"/": "text/html"}
+    async with httpx.AsyncClient(base_url=server.http) as client:
+        for path in (queue := ["/"]):
+            answer = await client.get(path)
+            assert answer.status_code == 200, path
+            assert answer.headers["content-type"].partition(";")[0] == named[path], path
+            for found in named_in(path, answer.text):
+                kind = CONTENT_TYPES[Path(found).suffix]
+                assert named.setdefault(found, kind) == kind
+            queue.extend(named.keys() - set(queue))
+    folders = [WEB_CLIENT / folder for folder in PAGE_FOLDERS]
+    served = {f"/{file.relative_to(WEB_CLIENT)}" for folder in folders for file in own_files(folder)}
+    assert named.keys() == served - {"/index.html"} | {"/"}
+
+
 @pytest.mark.parametrize(
-    "path", ["/node_modules/x", "/package.json", "/tests/ring.test.js", "/../pyproject.toml"]
+    "path",
+    [
+        "/package.json",
+        "/package-lock.json",
+        "/tsconfig.json",
+        "/tests/audio/player.test.js",
+        "/audio/worklet.d.ts",
+        "/node_modules/typescript/lib/typescript.js",
+        "/page",
+        "/page/",
+        "/tests",
+        "/main.js",
+        "/../pyproject.toml",
+        "/page/../../pyproject.toml",
+        "/page/%2e%2e/package.json",
+    ],
 )
-async def test_only_the_pages_own_files_are_served(server: Server, path: str) -> None:
+async def test_what_the_pages_development_needs_is_not_served(server: Server, path: str) -> None:
     assert (await get(server, path)).status_code == 404
 
 

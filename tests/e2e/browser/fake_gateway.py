@@ -5,7 +5,7 @@ every utterance as the same sentence, and answers with numbered sentences, a ton
 the scripted agent. Everything it sends follows sequences (a) to (e) of the protocol and
 Parlour's extensions. Run it by hand to work on the page:
 
-    python tests/e2e/browser/fake_gateway.py --port 8899
+    python -m tests.e2e.browser.fake_gateway --port 8899
 """
 
 import argparse
@@ -16,7 +16,6 @@ import json
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,13 +25,13 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
-from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from realtime.server.page import Page
+
 Event = dict[str, Any]
 
-WEB_CLIENT = Path(__file__).parents[3] / "web_client"
 RATE_HZ = 24_000
 LOUD = 0.01  # root mean square of a 20 ms frame that counts as speech
 SILENCE_FRAMES = 25
@@ -336,7 +335,7 @@ def make_app(behaviour: Behaviour) -> Starlette:
             Route("/v1/parlour", about),
             Route("/readyz", readyz),
             Route("/healthz", healthz),
-            Mount("/", StaticFiles(directory=WEB_CLIENT, html=True)),
+            Mount("/", Page()),
         ],
         middleware=[Middleware(WithPolicy)],
     )

@@ -17,7 +17,7 @@ pytestmark = [
 ]
 
 HERE = Path(__file__).parent
-VENDORED = HERE.parents[2] / "web_client" / "qrcode_generator.js"
+VENDORED = HERE.parents[2] / "web_client" / "page" / "qrcode_generator.js"
 PHONE = {"width": 390, "height": 844}
 
 

@@ -286,7 +286,7 @@ async def test_each_state_has_a_shape_of_its_own(quiet_browser: Browser, gateway
     await page.goto(gateway.url)
     shapes = await page.evaluate(
         """async () => {
-          const { Shape } = await import("/shape.js");
+          const { Shape } = await import("/page/shape.js");
           const svg = document.querySelector("#shape");
           const shape = new Shape(svg, matchMedia("(prefers-reduced-motion: reduce)"));
           const faces = "ready connecting listening hearing thinking speaking muted failed";

@@ -17,7 +17,7 @@ def test_the_pure_modules_of_the_page_keep_their_promises() -> None:
         if os.environ.get("TESTS_NO_SKIP") == "1":
             pytest.fail(missing)
         pytest.skip(missing)
-    tests = sorted(str(path) for path in (WEB_CLIENT / "tests").glob("*.test.js"))
+    tests = sorted(str(path) for path in (WEB_CLIENT / "tests").rglob("*.test.js"))
     assert tests
     ran = subprocess.run([node, "--test", *tests], capture_output=True, text=True, timeout=120, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr

@@ -1,0 +1,340 @@
+// @ts-check
+/**
+ * The connection: one at a time, a call by WebRTC or a WebSocket, opened again when it is lost, for as long as the
+ * conversation is wanted.
+ * A server that can resumes the conversation then; to another one, or too late, it is told from the beginning.
+ *
+ * A browser does not tell a page why a WebSocket was refused. So when none opens, the page asks the server's
+ * own pages (`/readyz`, `/v1/parlour`) and puts the right words to it.
+ */
+
+import { encodePcm } from "../conversation/base64.js";
+import { delayMs } from "./backoff.js";
+import { Resumption } from "./resumption.js";
+import { TransportChoice } from "./transport_choice.js";
+import { WebRtcLink } from "./webrtc_link.js";
+
+/** @typedef {import("../conversation/effects.js").WireEvent} WireEvent */
+/** @typedef {import("./transport_choice.js").Way} Way */
+/**
+ * What a WebSocket and a call have in common.
+ * @typedef {{
+ *   onopen: ((event: any) => void) | null, onmessage: ((message: any) => void) | null,
+ *   onclose: ((closed: any) => void) | null,
+ *   readonly bufferedAmount: number, send(text: string): void, close(code?: number): void}} Connection
+ */
+/** @typedef {{reason: "lost" | "unreachable" | "full" | "warming" | "key", detail: string, keyRefused: boolean}} Trouble */
+/**
+ * closed: the connection is lost; client.resumable says whether the conversation waits. forgotten: it does not any
+ * more. resumed: it goes on. moved: it has gone on elsewhere, and this connection is over.
+ * @typedef {{
+ *   received(event: WireEvent): void, sent(event: WireEvent): void, closed(): void, forgotten(): void,
+ *   resumed(event: WireEvent): void, moved(): void, opened(way: Way): void, sound(stream: MediaStream | null): void,
+ *   troubled(trouble: Trouble, retryInMs: number | null): void, retrying(): void}} Listener
+ */
+
+const WAITING_FRAMES = 500; // ten seconds of speech before the connection stands; then the oldest go
+const OPENING_MS = 8_000;
+const ASKING_MS = 4_000;
+const STALLED_BYTES = 64 * 1024; // about a second of speech that has not left yet
+const STALLED_MS = 8_000;
+const GONE_ON = 4001; // the server's close code for a conversation that is somewhere else now
+const PAGE_LEFT = 4000; // ours: unlike 1000, no goodbye
+const STEADY_MS = 5_000; // a connection that stood this long was a good one: the back-off begins anew
+
+export class RealtimeClient {
+  /** @param {Listener} listener @param {() => string | null} key */
+  constructor(listener, key) {
+    this.listener = listener;
+    this.key = key;
+    this.wanted = false;
+    this.choice = new TransportChoice(location.search);
+    /** @type {Connection | null} */
+    this.socket = null;
+    /** @type {MediaStreamTrack | null} of the microphone, for a call */
+    this.track = null;
+    this.open = false;
+    this.openedOnce = false;
+    this.serverPlayed = false; // over the connection before this one
+    this.attempt = 0;
+    this.timer = 0;
+    this.flowingAtMs = 0;
+    this.lostAtMs = 0;
+    /** @type {() => void} the socket at hand is no use any more */
+    this.giveUp = () => {};
+    /** @type {string | null} the last key that opened a connection */
+    this.goodKey = null;
+    /** @type {Int16Array[]} */
+    this.waiting = [];
+    /** @type {() => WireEvent[]} what a new session is told first */
+    this.greeting = () => [];
+    this.resumption = new Resumption(`c${crypto.getRandomValues(new Uint32Array(1))[0].toString(36)}`);
+    this.tokenIsKey = false; // the conversation came from another device, and with it the right to be here
+  }
+
+  /** The server keeps the conversation while there is no connection. */
+  get resumable() {
+    return this.resumption.token !== null;
+  }
+
+  /** What opens a connection; null where none is known. */
+  get credential() {
+    return this.key() ?? (this.tokenIsKey ? this.resumption.token : null);
+  }
+
+  /** The connection, where it is a call. @returns {WebRtcLink | null} */
+  get call() {
+    return this.socket instanceof WebRtcLink ? this.socket : null;
+  }
+
+  /** @param {() => WireEvent[]} greeting */
+  start(greeting) {
+    this.greeting = greeting;
+    this.wanted = true;
+    this.openedOnce = false;
+    this.attempt = 0;
+    this.connect();
+  }
+
+  /** Say goodbye: the conversation is over. */
+  stop() {
+    this.resumption.forget();
+    this.tokenIsKey = false;
+    this.leave(1000);
+  }
+
+  /** Close without a goodbye: the server waits for whoever has the token. */
+  suspend() {
+    this.leave(PAGE_LEFT);
+  }
+
+  /** @param {number} code */
+  leave(code) {
+    this.wanted = false;
+    this.open = false;
+    this.waiting = [];
+    clearTimeout(this.timer);
+    const socket = this.socket;
+    this.socket = null;
+    socket?.close(code);
+  }
+
+  /** Try now instead of when the back-off says so. */
+  retryNow() {
+    if (!this.wanted || this.socket) return;
+    clearTimeout(this.timer);
+    this.connect();
+  }
+
+  /**
+   * Send an event. While the conversation waits for a connection it is kept; before there is a conversation it is
+   * dropped, and false comes back.
+   * @param {WireEvent} event
+   */
+  send(event) {
+    if (!this.open && !this.resumable) return false;
+    this.transmit(this.resumption.keep(event, performance.now()));
+    return true;
+  }
+
+  /** @param {WireEvent} event with its id */
+  transmit(event) {
+    if (!this.open) return;
+    this.socket?.send(JSON.stringify(event));
+    this.listener.sent(event);
+  }
+
+  /** Send 20 ms of the microphone; until the connection stands they wait. @param {Int16Array} pcm */
+  sendAudio(pcm) {
+    if (this.stalled()) this.giveUp();
+    if (this.open && this.call?.carriesSound()) {
+      if (this.resumable) this.resumption.carry(pcm, performance.now());
+      return;
+    }
+    if (this.send({ type: "input_audio_buffer.append", audio: encodePcm(pcm) })) return;
+    this.waiting.push(pcm);
+    if (this.waiting.length > WAITING_FRAMES) this.waiting.shift();
+  }
+
+  /** What the microphone hears, for a call; null when it is off. @param {MediaStreamTrack | null} track */
+  listenTo(track) {
+    this.track = track;
+    this.call?.listenTo(track);
+  }
+
+  /** A network that went away says nothing; for minutes, all there is to see is that no sound leaves any more. */
+  stalled() {
+    if (!this.open || !this.socket) return false;
+    const nowMs = performance.now();
+    if (this.socket.bufferedAmount < STALLED_BYTES) this.flowingAtMs = nowMs;
+    return nowMs - this.flowingAtMs > STALLED_MS;
+  }
+
+  /** @param {Way} way */
+  connect(way = this.choice.next) {
+    this.listener.retrying();
+    const key = this.credential;
+    const socket = this.dial(key, way);
+    let wasThere = false;
+    const since = performance.now();
+    this.socket = socket;
+    this.timer = window.setTimeout(() => socket.close(), OPENING_MS);
+    socket.onopen = () => {
+      this.goodKey = key;
+      if (socket !== this.socket) return;
+      wasThere = true;
+      this.choice.opened(way);
+      this.listener.opened(way);
+      this.opened(socket);
+    };
+    const over = (/** @type {number} */ code, reason = "") => {
+      if (socket !== this.socket) return; // stopped on purpose, or given up
+      clearTimeout(this.timer);
+      this.socket = null;
+      if (way === "webrtc" && !wasThere && this.choice.failed(reason)) return this.connect("websocket");
+      const stood = this.open && performance.now() - since > STEADY_MS;
+      if (stood) this.attempt = 0;
+      if (this.open) this.lostAtMs = performance.now();
+      const wasOpen = this.open;
+      this.open = false;
+      if (code === GONE_ON) return this.listener.moved();
+      if (wasOpen) this.listener.closed();
+      void this.recover(key);
+    };
+    socket.onclose = (/** @type {{code: number, reason: string}} */ { code, reason }) => over(code, reason);
+    this.giveUp = () => {
+      over(1006); // a closing handshake would wait for the same dead network
+      socket.close(PAGE_LEFT);
+    };
+  }
+
+  /** @param {string | null} key @param {Way} way @returns {Connection} */
+  dial(key, way) {
+    if (way === "webrtc") {
+      const link = new WebRtcLink(key, (stream) => link === this.socket && this.listener.sound(stream));
+      link.listenTo(this.track);
+      return link;
+    }
+    const protocols = key ? ["realtime", `openai-insecure-api-key.${key}`] : ["realtime"];
+    return new WebSocket(socketUrl(), protocols);
+  }
+
+  /** @param {Connection} socket */
+  opened(socket) {
+    if (this.resumable) return this.resume(socket);
+    clearTimeout(this.timer);
+    this.begin(socket);
+    for (const event of this.greeting()) this.send(event);
+    const waiting = this.waiting;
+    this.waiting = [];
+    for (const pcm of waiting) this.sendAudio(pcm);
+  }
+
+  /** @param {Connection} socket */
+  begin(socket) {
+    this.open = true;
+    this.serverPlayed = socket instanceof WebRtcLink;
+    this.openedOnce = true;
+    this.flowingAtMs = performance.now();
+    socket.onmessage = (/** @type {{data: string}} */ { data }) => {
+      if (socket === this.socket) this.received(JSON.parse(data));
+    };
+  }
+
+  /** @param {WireEvent} event */
+  received(event) {
+    this.resumption.received(event);
+    this.listener.received(event);
+  }
+
+  /** Ask for the conversation; until there is an answer, what comes is of a session that only stands in for it. @param {Connection} socket */
+  resume(socket) {
+    /** @type {WireEvent[]} */
+    const standIn = [];
+    const request = this.resumption.request(!this.serverPlayed);
+    const askedAtMs = performance.now();
+    socket.onmessage = (/** @type {{data: string}} */ { data }) => {
+      if (socket !== this.socket) return;
+      const event = JSON.parse(data);
+      const refused = event.type === "error" && event.error?.event_id === request.event_id;
+      if (event.type !== "parlour.resumed" && !refused) return void standIn.push(event);
+      clearTimeout(this.timer);
+      this.begin(socket);
+      if (refused) this.beginAnew(standIn);
+      else this.goOn(event, askedAtMs);
+    };
+    socket.send(JSON.stringify(request));
+    this.listener.sent(request);
+  }
+
+  /** @param {WireEvent} resumed @param {number} askedAtMs */
+  goOn(resumed, askedAtMs) {
+    const missed = this.resumption.resumed(resumed, askedAtMs);
+    for (const event of missed) this.transmit(event); // in the order in which they were made
+    this.listener.resumed(resumed);
+  }
+
+  /** The conversation is not there any more: what the server does not know is told to the new session. @param {WireEvent[]} standIn */
+  beginAnew(standIn) {
+    const speech = this.resumption.unheardSpeech(this.lostAtMs);
+    this.resumption.forget();
+    this.listener.forgotten();
+    for (const event of [...this.greeting(), ...speech]) this.send(event);
+    for (const event of standIn) this.received(event);
+  }
+
+  /** @param {string | null} key that the lost connection had */
+  async recover(key) {
+    const trouble = await diagnose(key, key !== null && (key === this.goodKey || (this.tokenIsKey && this.openedOnce)));
+    if (!this.wanted || this.socket) return;
+    if (trouble.reason === "key") return this.listener.troubled(trouble, null);
+    if (trouble.reason === "lost" && !this.openedOnce) trouble.reason = "unreachable";
+    const delay = delayMs(this.attempt, Math.random());
+    this.attempt += 1;
+    this.listener.troubled(trouble, delay);
+    this.timer = window.setTimeout(() => this.connect(), delay);
+  }
+}
+
+function socketUrl() {
+  const url = new URL("v1/realtime?model=parlour", document.baseURI);
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  return url.href;
+}
+
+/**
+ * Why a connection did not open, or did not stay.
+ * @param {string | null} key @param {boolean} keyIsGood it opened a connection before
+ * @returns {Promise<Trouble>}
+ */
+async function diagnose(key, keyIsGood) {
+  try {
+    const [ready, about] = await Promise.all([ask("readyz", key), ask("v1/parlour", key)]);
+    const detail = typeof ready.body.detail === "string" ? ready.body.detail : "";
+    if (ready.body.full === true) return { reason: "full", detail, keyRefused: false };
+    if (ready.body.ready === false) return { reason: "warming", detail, keyRefused: false };
+    if (!keyIsGood && (about.status === 401 || about.body.needs_key === true)) {
+      return { reason: "key", detail, keyRefused: key !== null };
+    }
+    return { reason: "lost", detail, keyRefused: false };
+  } catch {
+    return { reason: "lost", detail: "", keyRefused: false }; // no answer at all
+  }
+}
+
+/**
+ * One of the server's pages. An answer that is not JSON counts as an empty one.
+ * Throws where no answer comes in time.
+ * @param {string} path @param {string | null} key
+ * @returns {Promise<{status: number, body: Record<string, unknown>}>}
+ */
+export async function ask(path, key) {
+  const headers = key ? { Authorization: `Bearer ${key}` } : undefined;
+  const response = await fetch(path, { headers, cache: "no-store", signal: AbortSignal.timeout(ASKING_MS) });
+  const text = await response.text();
+  try {
+    return { status: response.status, body: JSON.parse(text) };
+  } catch {
+    return { status: response.status, body: {} };
+  }
+}

@@ -1,0 +1,106 @@
+// @ts-check
+/**
+ * What a conversation needs to outlive its connection: the token, the last event that came, and what was sent lately,
+ * to be sent again where the server missed it. Pure; see docs/resume.md.
+ */
+
+import { encodePcm } from "../conversation/base64.js";
+
+/** @typedef {import("../conversation/effects.js").WireEvent} WireEvent */
+
+export const KEPT_MS = 30_000;
+export const KEPT_EVENTS = 3_000; // half a minute of speech is 1,500; with more, the oldest go
+
+const UNDER_WAY_MS = 40; // what the encoder and a dying network still held; a breath twice is better than none
+
+export class Resumption {
+  /** @param {string} stem of this page's event ids, unlike any other page's of the same conversation */
+  constructor(stem) {
+    this.stem = stem;
+    /** @type {string | null} */
+    this.token = null;
+    this.graceMs = 0;
+    /** @type {string | null} */
+    this.lastEventId = null;
+    this.count = 0;
+    /** @type {{event: WireEvent, atMs: number}[]} oldest first */
+    this.kept = [];
+    /** @type {{pcm: Int16Array, atMs: number}[]} speech that went another way than as an event, oldest first */
+    this.carried = [];
+  }
+
+  /** Keep what the microphone heard while a call carried it. @param {Int16Array} pcm @param {number} nowMs */
+  carry(pcm, nowMs) {
+    this.carried.push({ pcm, atMs: nowMs });
+    while (this.carried[0].atMs < nowMs - KEPT_MS) this.carried.shift();
+  }
+
+  /** Give an event that is to be sent its id, and keep it for a while. @param {WireEvent} event @param {number} nowMs */
+  keep(event, nowMs) {
+    const numbered = this.number(event);
+    this.kept.push({ event: numbered, atMs: nowMs });
+    while (this.kept[0].atMs < nowMs - KEPT_MS || this.kept.length > KEPT_EVENTS) this.kept.shift();
+    return numbered;
+  }
+
+  /** @param {WireEvent} event */
+  number(event) {
+    this.count += 1;
+    const id = `${this.stem}_${this.count}`;
+    return { ...event, event_id: event.event_id ? `${event.event_id}.${id}` : id };
+  }
+
+  /** @param {WireEvent} event from the session, not from one that only stands in for it */
+  received(event) {
+    if (event.type === "parlour.resume_token") this.renew(event);
+    if (event.event_id) this.lastEventId = event.event_id;
+  }
+
+  /**
+   * hadSound: sound came as events did. Where the server played, what it had not played yet went with the connection: the
+   * conversation is told anew then, with its sound from where it was heard last.
+   * @param {boolean} hadSound @returns {WireEvent}
+   */
+  request(hadSound = true) {
+    const since = this.lastEventId === null || !hadSound ? {} : { last_event_id: this.lastEventId };
+    const lost = this.lastEventId !== null; // else the conversation comes from another device, or from a page that left
+    return { type: "parlour.resume", event_id: `${this.stem}_resume`, token: this.token, lost, ...since };
+  }
+
+  /**
+   * The session is back.
+   * @param {WireEvent} resumed @param {number} askedAtMs when it was asked for
+   * @returns {WireEvent[]} what the server has missed: events, and speech that a call carried into nothing
+   */
+  resumed(resumed, askedAtMs) {
+    this.renew(resumed);
+    const last = this.kept.findIndex(({ event }) => event.event_id === resumed.last_client_event_id);
+    const heardUntilMs = askedAtMs - (resumed.input_silent_ms ?? Infinity) - UNDER_WAY_MS;
+    const unheard = this.carried
+      .filter(({ atMs }) => atMs > heardUntilMs)
+      .map(({ pcm, atMs }) => ({ event: this.number({ type: "input_audio_buffer.append", audio: encodePcm(pcm) }), atMs }));
+    this.carried = [];
+    this.kept = [...this.kept.slice(last + 1), ...unheard].sort((one, other) => one.atMs - other.atMs);
+    return this.kept.map(({ event }) => event);
+  }
+
+  /** It will not come back. @param {number} sinceMs @returns {WireEvent[]} the speech since then, which nobody has heard */
+  unheardSpeech(sinceMs) {
+    return this.kept
+      .filter(({ event, atMs }) => event.type === "input_audio_buffer.append" && atMs >= sinceMs)
+      .map(({ event }) => event);
+  }
+
+  forget() {
+    this.token = null;
+    this.lastEventId = null;
+    this.kept = [];
+    this.carried = [];
+  }
+
+  /** @param {WireEvent} event with a token */
+  renew(event) {
+    this.token = event.token;
+    this.graceMs = event.grace_s * 1000;
+  }
+}

@@ -1,0 +1,336 @@
+// @ts-check
+/**
+ * The conversation as the page knows it: who said what, and how much of it was heard. Pure: server events, the
+ * player's reports and the time come in; effects (play this, stop, send that) come out.
+ *
+ * An answer's text is ahead of its sound. What of it counts as said is decided by the sound that was heard; what
+ * was cut off stays on the page, struck through, and is not part of the conversation any more.
+ */
+
+import { sampleCount } from "./base64.js";
+import { send } from "./effects.js";
+import { announce, heardByServer, interrupt, played, truncatedByServer } from "./hearing.js";
+import { isUnheard, newLine, saidText } from "./line.js";
+import { itemTold, newSound, prepare, textTold } from "./retelling.js";
+
+/** @typedef {import("./effects.js").Effect} Effect */
+/** @typedef {import("./effects.js").WireEvent} WireEvent */
+/** @typedef {"listening" | "hearing" | "thinking" | "speaking"} Activity */
+/** @typedef {import("./line.js").Line} Line */
+
+export const THINKING_AT_MOST_MS = 20_000; // speech without words gets no answer: do not think for ever
+const REMEMBERED_RESPONSES = 64; // ended ones, whose late events are dropped
+const REPLAYED_LINES = 40; // told to the server again after a lost connection
+const QUIET_ERRORS = ["response_cancel_not_active"]; // a race that both sides know of
+
+export class Conversation {
+  constructor() {
+    /** @type {Line[]} */
+    this.lines = [];
+    this.userSpeaking = false;
+    /** @type {string | null} the response that is being produced */
+    this.active = null;
+    /** @type {string[]} */
+    this.ended = [];
+    /** @type {number | null} an answer is owed until then */
+    this.owedUntilMs = null;
+    /** @type {string | null} the item being heard */
+    this.sounding = null;
+    this.interruptible = true;
+    this.acknowledges = true;
+    this.serverPlays = false; // and knows what was heard: nothing is reported to it, and it truncates by itself
+    this.lastPlaybackMs = 0;
+    this.cancelNext = false; // stopped before the response that is owed was there
+    /** @type {WireEvent | null} asked for while another response was still ending */
+    this.waitingRequest = null;
+    this.toldAnew = false;
+    /** @type {Map<string, number>} told anew: items that are being heard, and how much of them was, in ms */
+    this.stillPlaying = new Map();
+    this.leaving = false; // it goes on elsewhere: what stops here is not cut off
+  }
+
+  /** @param {number} nowMs @returns {Activity} */
+  activity(nowMs) {
+    if (this.userSpeaking) return "hearing";
+    if (this.sounding !== null) return "speaking";
+    if (this.active !== null || (this.owedUntilMs !== null && nowMs < this.owedUntilMs)) return "thinking";
+    return "listening";
+  }
+
+  /** @param {WireEvent} event from the server @param {number} nowMs @returns {Effect[]} */
+  receive(event, nowMs) {
+    switch (event.type) {
+      case "session.created":
+        this.toldAnew = false;
+        this.leaving = false;
+        return [];
+      case "session.updated":
+        this.settings(event.session);
+        return [];
+      case "parlour.moved":
+        this.leaving = true;
+        return [{ kind: "flush" }];
+      case "input_audio_buffer.speech_started":
+        this.userSpeaking = true;
+        this.cancelNext = false;
+        this.line(event.item_id, "user");
+        return this.interruptible ? interrupt(this) : [];
+      case "input_audio_buffer.speech_stopped":
+        this.userSpeaking = false;
+        this.owedUntilMs = nowMs + THINKING_AT_MOST_MS;
+        return [];
+      case "conversation.item.added":
+        return this.itemAdded(event.item);
+      case "conversation.item.input_audio_transcription.delta":
+        this.line(event.item_id, "user").text += event.delta ?? "";
+        return [];
+      case "conversation.item.input_audio_transcription.completed":
+        return this.userWords(event.item_id, event.transcript);
+      case "conversation.item.input_audio_transcription.failed":
+        return this.userWords(event.item_id, "");
+      case "response.created":
+        return this.responseCreated(event.response.id);
+      case "response.output_item.added":
+        if (event.item?.type === "message" && this.isLive(event)) this.answerAdded(event);
+        return [];
+      case "response.output_audio_transcript.delta":
+        if (this.isLive(event)) this.answer(event.item_id, event.response_id).text += event.delta;
+        return [];
+      case "response.output_text.delta":
+        return this.textDelta(event);
+      case "response.output_audio.delta":
+        return this.audioDelta(event);
+      case "response.output_audio.done":
+        return this.audioDone(event);
+      case "response.done":
+        return this.responseDone(event.response);
+      case "parlour.alignment":
+        this.find(event.item_id)?.marks.push({ audioEndMs: event.audio_end_ms, textEnd: event.text_end });
+        return [];
+      case "conversation.item.truncated":
+        return truncatedByServer(this, event);
+      case "parlour.heard":
+        return heardByServer(this, event);
+      case "error":
+        return this.errorReceived(event.error ?? {});
+      default:
+        return [];
+    }
+  }
+
+  /** @param {import("./hearing.js").PlaybackReport} report @param {number} nowMs @returns {Effect[]} */
+  played(report, nowMs) {
+    return played(this, report, nowMs);
+  }
+
+  /** The user typed something. @param {string} text @param {string} itemId @param {number} nowMs @returns {Effect[]} */
+  typed(text, itemId, nowMs) {
+    const line = this.line(itemId, "user");
+    line.text = text;
+    line.final = true;
+    line.announced = true; // the person who typed it knows it
+    const item = { id: itemId, type: "message", role: "user", content: [{ type: "input_text", text }] };
+    const stopping = this.stop();
+    this.cancelNext = false;
+    this.owedUntilMs = nowMs + THINKING_AT_MOST_MS;
+    const request = { type: "response.create" };
+    const ask = this.active === null ? [send(request)] : [];
+    if (this.active !== null) this.waitingRequest = request;
+    return [...stopping, send({ type: "conversation.item.create", item }), ...ask];
+  }
+
+  /** The user wants the answer to end. @returns {Effect[]} */
+  stop() {
+    this.cancelNext = this.active === null && this.owedUntilMs !== null;
+    this.owedUntilMs = null;
+    this.waitingRequest = null;
+    const cancel = this.active === null ? [] : [send({ type: "response.cancel" })];
+    const silence = this.serverPlays && this.sounding !== null ? [send({ type: "output_audio_buffer.clear" })] : [];
+    return [...cancel, ...silence, ...interrupt(this)];
+  }
+
+  /** There is something that `stop` would end. @param {number} nowMs */
+  answering(nowMs) {
+    return this.sounding !== null || this.active !== null || (this.owedUntilMs ?? 0) > nowMs;
+  }
+
+  /** The connection is gone, and with it whatever was under way. @returns {Effect[]} */
+  disconnected() {
+    this.userSpeaking = false;
+    this.owedUntilMs = null;
+    this.waitingRequest = null;
+    this.cancelNext = false;
+    const effects = interrupt(this);
+    this.active = null;
+    this.lines = this.lines.filter((line) => line.role === "assistant" || line.text !== "");
+    for (const line of this.lines) {
+      line.final = true;
+      line.isPast = true;
+      if (line.role === "assistant" && isUnheard(line)) line.cutAt ??= 0;
+    }
+    return effects;
+  }
+
+  /** The conversation goes on over another connection. @param {WireEvent} event parlour.resumed @returns {Effect[]} */
+  resumed(event) {
+    this.settings(event.session);
+    if (event.replayed) return [];
+    return prepare(this, event);
+  }
+
+  /** Tell a new session what was said, as far as it was heard. @returns {WireEvent[]} */
+  history() {
+    return this.lines
+      .map((line) => ({ role: line.role, text: saidText(line).trim() }))
+      .filter(({ text }) => text !== "")
+      .slice(-REPLAYED_LINES)
+      .map(({ role, text }) => ({
+        type: "conversation.item.create",
+        item: { type: "message", role, content: [{ type: role === "user" ? "input_text" : "output_text", text }] },
+      }));
+  }
+
+  // What events mean --------------------------------------------------------------------
+
+  /** @param {{id: string, type: string, role?: string, content?: any[]}} item @returns {Effect[]} */
+  itemAdded(item) {
+    if (this.toldAnew) {
+      itemTold(this, item);
+      return [];
+    }
+    if (item.type !== "message" || item.role !== "user" || this.find(item.id)) return [];
+    const text = (item.content ?? []).map((part) => part.text ?? part.transcript ?? "").join(" ");
+    const isSpeech = (item.content ?? []).some((part) => part.type === "input_audio");
+    if (!isSpeech) return []; // the page's own words, told again after a lost connection
+    this.line(item.id, "user").text = text;
+    return [];
+  }
+
+  /** @param {string} itemId @param {string} transcript @returns {Effect[]} */
+  userWords(itemId, transcript) {
+    const line = this.line(itemId, "user");
+    line.text = transcript.trim();
+    line.final = true;
+    if (line.text === "" && this.active === null) this.owedUntilMs = null;
+    return announce(line);
+  }
+
+  /** @param {WireEvent | undefined} session */
+  settings(session) {
+    this.interruptible = session?.audio?.input?.turn_detection?.interrupt_response !== false;
+  }
+
+  /** @param {WireEvent} event */
+  answerAdded(event) {
+    const line = this.answer(event.item.id, event.response_id);
+    if (this.toldAnew) textTold(line);
+  }
+
+  /** @param {WireEvent} event @returns {Effect[]} */
+  textDelta(event) {
+    if (!this.isLive(event)) return [];
+    const line = this.answer(event.item_id, event.response_id);
+    line.text += event.delta;
+    line.heardAll = true; // nothing to hear: it is said when it is read
+    return [];
+  }
+
+  /** @param {WireEvent} event @returns {Effect[]} */
+  audioDelta(event) {
+    if (!this.isLive(event)) return [];
+    const line = this.answer(event.item_id, event.response_id);
+    const audio = newSound(line, event.delta);
+    if (audio === null || line.cutAt !== null) return [];
+    line.audioMs += sampleCount(audio) / 24;
+    return [{ kind: "play", item: line.id, audio }];
+  }
+
+  /** @param {WireEvent} event @returns {Effect[]} */
+  audioDone(event) {
+    if (!this.isLive(event)) return [];
+    this.answer(event.item_id, event.response_id).audioEnded = true;
+    return [{ kind: "end", item: event.item_id }];
+  }
+
+  /** @param {string} id @returns {Effect[]} */
+  responseCreated(id) {
+    this.active = id;
+    this.owedUntilMs = null;
+    if (!this.cancelNext) return [];
+    this.cancelNext = false;
+    this.remember(id);
+    return [send({ type: "response.cancel" })];
+  }
+
+  /** @param {WireEvent} response @returns {Effect[]} */
+  responseDone(response) {
+    this.remember(response.id);
+    if (this.active === response.id) this.active = null;
+    /** @type {Effect[]} */
+    const effects = [];
+    for (const line of this.lines.filter((each) => each.responseId === response.id)) {
+      line.final = true;
+      if (!line.audioEnded && line.audioMs > 0) effects.push({ kind: "end", item: line.id });
+      line.audioEnded = true;
+      if (response.status === "failed") line.failure = response.status_details?.error?.message ?? "unknown error";
+      // A cancelled answer of which no sound came was not said at all.
+      if (response.status === "cancelled" && isUnheard(line)) line.cutAt ??= 0;
+      effects.push(...announce(line));
+    }
+    if (response.status === "failed") {
+      effects.push({ kind: "notice", text: "That answer could not be finished. Please ask again." });
+    }
+    if (this.waitingRequest) {
+      effects.push(send(this.waitingRequest));
+      this.waitingRequest = null;
+    }
+    return effects;
+  }
+
+  /** @param {{code?: string, message?: string, event_id?: string}} error @returns {Effect[]} */
+  errorReceived(error) {
+    if (error.event_id?.startsWith("parlour_")) {
+      this.acknowledges = false; // a server without the extensions: nothing is lost but exactness
+      return [];
+    }
+    if (QUIET_ERRORS.includes(error.code ?? "")) return [];
+    if (this.active === null) this.owedUntilMs = null;
+    return [{ kind: "notice", text: `The server says: ${error.message ?? "unknown error"}` }];
+  }
+
+  // Lines -------------------------------------------------------------------------------
+
+  /** Whether an event belongs to a response whose words and sound still count. @param {WireEvent} event */
+  isLive(event) {
+    return !this.ended.includes(event.response_id);
+  }
+
+  /** @param {string} responseId */
+  remember(responseId) {
+    if (this.ended.includes(responseId)) return;
+    this.ended.push(responseId);
+    if (this.ended.length > REMEMBERED_RESPONSES) this.ended.shift();
+  }
+
+  /** @param {string} id */
+  find(id) {
+    return this.lines.findLast((line) => line.id === id);
+  }
+
+  /** @param {string} id @param {string} responseId */
+  answer(id, responseId) {
+    const line = this.line(id, "assistant");
+    line.responseId = responseId;
+    return line;
+  }
+
+  /** @param {string} id @param {"user" | "assistant"} role @returns {Line} */
+  line(id, role) {
+    const known = this.find(id);
+    if (known) return known;
+    const line = newLine(id, role);
+    line.playedByServer = this.serverPlays;
+    this.lines.push(line);
+    return line;
+  }
+}

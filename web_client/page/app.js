@@ -1,0 +1,347 @@
+// @ts-check
+/**
+ * The page's one owner: it connects microphone, connection, conversation and loudspeaker, and knows which face to
+ * show. It touches no element; a view is told that something changed, and reads.
+ */
+
+import { Listening } from "../audio/listening.js";
+import { Sound } from "../audio/sound.js";
+import { Speaker } from "../audio/speaker.js";
+import { delayMs } from "../connection/backoff.js";
+import { RealtimeClient } from "../connection/client.js";
+import { missingExtensions, sessionUpdates } from "../connection/session_settings.js";
+import { Conversation } from "../conversation/conversation.js";
+import { EventLog } from "../conversation/event_log.js";
+import { TurnLog } from "../conversation/turns.js";
+import { lookAgainAtMs } from "./face.js";
+
+/** @typedef {import("../connection/client.js").Trouble} Trouble */
+/** @typedef {import("../conversation/effects.js").Effect} Effect */
+/** @typedef {import("../conversation/effects.js").WireEvent} WireEvent */
+/**
+ * @typedef {{
+ *   changed(): void, levels(): void, logged(): void, announced(text: string): void, noticed(text: string): void,
+ *   unsent(text: string): void, keyRefused(): void, handedOver(token: string, untilMs: number): void}} View
+ * @typedef {"off" | "connecting" | "open" | "waiting"} Link
+ * @typedef {{token: string, talking: boolean, tokenIsKey: boolean}} Left what goes on with a conversation
+ */
+
+const PARTING_MS = 500; // within which the player says how far it came; the server waits for a second
+
+export class App {
+  /** @param {View} view @param {() => string | null} key */
+  constructor(view, key) {
+    this.view = view;
+    this.conversation = new Conversation();
+    this.log = new EventLog();
+    this.turns = new TurnLog();
+    this.voice = "";
+    /** @type {Link} */
+    this.link = "off";
+    /** @type {Trouble["reason"] | "moved" | "offered" | null} */
+    this.trouble = null;
+    this.troubleNote = "";
+    /** @type {number | null} */
+    this.retryAtMs = null;
+    /** @type {number | null} when the connection was lost of a conversation that waits for the next one */
+    this.lostAtMs = null;
+    this.parting = 0;
+    /** @type {string | null} brings a conversation back that has moved away from here */
+    this.wayBack = null;
+    this.lookAgain = 0;
+    this.started = performance.now();
+    /** @type {string[]} typed before the connection stood */
+    this.unsent = [];
+    this.listening = new Listening({
+      captured: (pcm) => this.captured(pcm),
+      track: (track) => this.client.listenTo(track),
+      changed: () => this.changed(),
+    });
+    this.sound = new Sound(
+      {
+        played: (report) => this.played(report),
+        levels: () => this.view.levels(),
+        blocked: () => this.changed(),
+      },
+      (attempt) => delayMs(attempt, Math.random()),
+    );
+    this.client = new RealtimeClient(
+      {
+        received: (event) => this.received(event),
+        sent: (event) => this.logEvent("sent", event),
+        closed: () => this.disconnected(),
+        forgotten: () => this.forgotten(),
+        resumed: (event) => this.resumed(event),
+        moved: () => this.moved(),
+        opened: (way) => this.serverPlays(way === "webrtc"),
+        sound: (stream) => this.sound.remote.attach(stream),
+        troubled: (trouble, retryInMs) => this.troubled(trouble, retryInMs),
+        retrying: () => this.linkIs("connecting"),
+      },
+      key,
+    );
+  }
+
+  get running() {
+    return this.link !== "off";
+  }
+
+  // What the user does ------------------------------------------------------------------
+
+  /** Talk: microphone and connection at the same time, so that the first words are not lost. Call in a gesture. */
+  async talk() {
+    const starting = this.sound.speaker.start();
+    if (!this.running) this.connect();
+    await this.listening.begin(starting);
+    if (!this.running) this.listening.stop(); // ended while the browser was asking
+    this.changed();
+  }
+
+  /** @param {string} text */
+  type(text) {
+    void this.sound.speaker.start();
+    if (!this.running) this.connect();
+    if (this.link === "open") this.sendText(text);
+    else this.unsent.push(text);
+    this.changed();
+  }
+
+  /** Go on without a microphone. */
+  writeInstead() {
+    this.listening.trouble = null;
+    this.changed();
+  }
+
+  end() {
+    if (this.link === "open") this.perform(this.conversation.stop());
+    this.perform(this.conversation.disconnected());
+    this.sound.speaker.flush();
+    this.client.stop();
+    this.rest();
+  }
+
+  /** No connection, and none wanted. */
+  rest() {
+    this.listening.stop();
+    this.soundLost();
+    if (this.unsent.length > 0) this.view.unsent(this.unsent.splice(0).join(" "));
+    this.trouble = null;
+    this.lostAtMs = null;
+    this.link = "off";
+    this.changed();
+  }
+
+  /** Go on with a conversation that another page began, or this one before it was loaded again. @param {Left} left */
+  async comeBack({ token, talking, tokenIsKey }) {
+    this.client.resumption.token = token;
+    this.client.tokenIsKey = tokenIsKey;
+    this.lostAtMs = performance.now();
+    if (talking) return this.talk();
+    void this.sound.speaker.start();
+    this.connect();
+    this.changed();
+  }
+
+  /** The page goes away, and may come back: the server waits. @returns {Left & {untilMs: number} | null} */
+  leave() {
+    const { token, graceMs } = this.client.resumption;
+    if (!this.running || token === null) return null;
+    this.client.suspend();
+    const { tokenIsKey } = this.client;
+    return { token, talking: this.listening.on, tokenIsKey, untilMs: Date.now() + graceMs };
+  }
+
+  /** Forget what was said. */
+  startAfresh() {
+    this.end();
+    this.conversation = new Conversation();
+    this.changed();
+  }
+
+  stopAnswer() {
+    this.perform(this.conversation.stop());
+    this.changed();
+  }
+
+  // What happens ------------------------------------------------------------------------
+
+  connect() {
+    this.trouble = null;
+    this.client.start(() => [...sessionUpdates(Speaker.canPlay, this.voice), ...this.conversation.history()]);
+  }
+
+  /** The server wants a key that the page does not have. @param {string} note */
+  needsKey(note) {
+    this.trouble = "key";
+    this.troubleNote = note;
+    this.retryAtMs = null;
+    this.changed();
+  }
+
+  /** @param {WireEvent} event */
+  received(event) {
+    const now = performance.now();
+    this.logEvent("received", event);
+    this.turns.receive(event, now);
+    this.sound.receive(event, now);
+    if (event.type === "session.created") this.established();
+    if (event.type === "parlour.moved") this.moving(event.token ?? null);
+    if (event.type === "parlour.hand_over_token") this.view.handedOver(event.token, event.expires_at * 1000);
+    if (event.type === "parlour.going_away") this.view.noticed("The server restarts in a moment. The conversation goes on after it.");
+    this.perform(this.conversation.receive(event, now));
+    this.changed();
+  }
+
+  established() {
+    this.trouble = null;
+    this.lostAtMs = null;
+    this.wayBack = null;
+    this.sound.speaker.serverIsThere();
+    this.linkIs("open");
+    for (const text of this.unsent.splice(0)) this.sendText(text);
+  }
+
+  /** @param {string} text */
+  sendText(text) {
+    const now = performance.now();
+    this.turns.typed(now);
+    this.perform(this.conversation.typed(text, `item_${crypto.getRandomValues(new Uint32Array(3)).join("")}`, now));
+  }
+
+  /** @param {boolean} whether over this connection the server plays, and not this page */
+  serverPlays(whether) {
+    this.conversation.serverPlays = whether;
+    this.sound.serverIsToPlay(whether);
+  }
+
+  /** Sound that the server plays ends with the connection. */
+  soundLost() {
+    if (!this.conversation.serverPlays) return;
+    this.sound.lost();
+    this.conversation.sounding = null;
+  }
+
+  disconnected() {
+    this.soundLost();
+    if (this.client.resumable) this.lostAtMs = performance.now();
+    else this.perform(this.conversation.disconnected());
+    this.linkIs("waiting");
+  }
+
+  /** @param {WireEvent} event */
+  resumed(event) {
+    this.logEvent("received", event);
+    this.sound.receive(event, performance.now());
+    this.perform(this.conversation.resumed(event));
+    this.established();
+    for (const update of missingExtensions(event.session)) this.client.send(update);
+  }
+
+  /** The conversation that was waited for is not there any more. */
+  forgotten() {
+    this.perform(this.conversation.disconnected());
+    if (this.conversation.lines.length > 0) return; // what this page knows of it goes on
+    this.view.noticed("That conversation is not there any more: it has moved already, or its time is over. This is a new one.");
+  }
+
+  /** The conversation is about to leave: its player says how far it came. @param {string | null} wayBack */
+  moving(wayBack) {
+    this.wayBack = wayBack;
+    this.parting = window.setTimeout(() => this.moved(), PARTING_MS);
+  }
+
+  /** The conversation is on another device now. */
+  moved() {
+    clearTimeout(this.parting);
+    this.parting = 0;
+    this.client.stop();
+    this.perform(this.conversation.disconnected());
+    this.rest();
+    this.standStill("moved");
+  }
+
+  /** @param {"moved" | "offered"} why the conversation is not here, and nothing is tried */
+  standStill(why) {
+    this.trouble = why;
+    this.troubleNote = "";
+    this.retryAtMs = null;
+    this.changed();
+  }
+
+  /** @param {Trouble} trouble @param {number | null} retryInMs */
+  troubled(trouble, retryInMs) {
+    if (retryInMs === null) {
+      this.end();
+      if (trouble.keyRefused) this.view.keyRefused();
+      this.needsKey(trouble.keyRefused ? "The last one was not accepted." : "");
+      return;
+    }
+    this.trouble = trouble.reason;
+    this.troubleNote = trouble.reason === "warming" ? trouble.detail : "";
+    this.retryAtMs = performance.now() + retryInMs;
+    this.linkIs("waiting");
+  }
+
+  /** @param {Int16Array} pcm */
+  captured(pcm) {
+    if (!this.running) return;
+    this.client.sendAudio(pcm);
+    this.view.levels();
+  }
+
+  /** @param {import("../conversation/hearing.js").PlaybackReport} event */
+  played(event) {
+    const now = performance.now();
+    if (event.kind === "started") this.turns.heard(event.item, now);
+    if (event.kind !== "progress") this.client.call?.answerSounds(event.kind === "started");
+    this.perform(this.conversation.played(event, now));
+    // What the server has played is in the browser's buffer, and is to be heard too.
+    if (event.kind === "flushed" && this.parting !== 0 && !this.conversation.serverPlays) this.moved();
+    this.changed();
+  }
+
+  /** @param {Effect[]} effects */
+  perform(effects) {
+    for (const effect of effects) {
+      switch (effect.kind) {
+        case "play":
+          this.sound.speaker.play(effect.item, effect.audio);
+          break;
+        case "end":
+          this.sound.speaker.end(effect.item);
+          break;
+        case "flush":
+          this.sound.flush();
+          break;
+        case "send":
+          this.client.send(effect.event);
+          break;
+        case "announce":
+          this.view.announced(effect.text);
+          break;
+        case "notice":
+          this.view.noticed(effect.text);
+      }
+    }
+  }
+
+  /** @param {Link} link */
+  linkIs(link) {
+    this.link = link;
+    this.changed();
+  }
+
+  /** @param {"sent" | "received"} way @param {WireEvent} event */
+  logEvent(way, event) {
+    this.log.add(way, event, performance.now() - this.started);
+    this.view.logged();
+  }
+
+  changed() {
+    clearTimeout(this.lookAgain);
+    const nowMs = performance.now();
+    const next = lookAgainAtMs(this, nowMs);
+    if (next < Infinity) this.lookAgain = window.setTimeout(() => this.changed(), next - nowMs + 1);
+    this.view.changed();
+  }
+}

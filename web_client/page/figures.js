@@ -1,0 +1,93 @@
+// @ts-check
+/** The live figures in the drawer: how well the connection goes, and the sound. Measured only while somebody looks. */
+
+import { ask } from "../connection/client.js";
+
+/** @typedef {import("./app.js").App} App */
+/** @typedef {import("./drawer.js").Drawer} Drawer */
+
+const EVERY_MS = 1_000;
+const ASK_EVERY_MS = 5_000; // over a WebSocket, the server is asked something small
+const KEPT_ROUND_TRIPS = 12;
+
+export class Figures {
+  /** @param {App} app @param {Drawer} drawer @param {() => string | null} key */
+  constructor(app, drawer, key) {
+    this.app = app;
+    this.drawer = drawer;
+    this.key = key;
+    /** @type {import("../connection/link_figures.js").Figures | null} of a call */
+    this.ofCall = null;
+    /** @type {number[]} of the latest questions, in ms */
+    this.roundTripsMs = [];
+    this.askedAtMs = -Infinity;
+    this.timer = 0;
+  }
+
+  /** Measure, and go on until the drawer is shut. */
+  async watch() {
+    clearTimeout(this.timer);
+    if (!this.drawer.isOpen) return;
+    this.timer = window.setTimeout(() => void this.watch(), EVERY_MS);
+    this.ofCall = this.app.link === "open" ? ((await this.app.client.call?.figures()) ?? null) : null;
+    if (this.ofCall === null) await this.askServer();
+    this.draw();
+  }
+
+  async askServer() {
+    const since = performance.now();
+    if (since - this.askedAtMs < ASK_EVERY_MS) return;
+    this.askedAtMs = since;
+    try {
+      await ask("healthz", this.key());
+      this.roundTripsMs.push(performance.now() - since);
+      if (this.roundTripsMs.length > KEPT_ROUND_TRIPS) this.roundTripsMs.shift();
+    } catch {
+      this.roundTripsMs = []; // no answer
+    }
+  }
+
+  draw() {
+    const { context } = this.app.sound.speaker;
+    this.drawer.drawFigures({
+      "Connected by": this.app.client.choice.note,
+      ...(this.ofCall ? callFigures(this.ofCall) : this.socketFigures()),
+      "Device rate": context ? `${context.sampleRate} Hz` : "–",
+    });
+  }
+
+  /** @returns {Record<string, string>} */
+  socketFigures() {
+    const { sound } = this.app;
+    return {
+      "Round trip": milliseconds(this.roundTripsMs.at(-1) ?? NaN),
+      Jitter: milliseconds(meanStep(this.roundTripsMs)),
+      Lost: "none, over TCP",
+      "Buffer depth": milliseconds(sound.bufferedMs),
+      Underruns: String(sound.underruns),
+      Refused: milliseconds(sound.refusedMs),
+      "Sound out": sound.speaker.context ? `${Math.round(sound.speaker.latencySeconds() * 1000)} ms late` : "–",
+    };
+  }
+}
+
+/** @param {import("../connection/link_figures.js").Figures} figures @returns {Record<string, string>} */
+const callFigures = ({ roundTripMs, jitterMs, lostShare, lostShareOut, bufferMs, underruns }) => ({
+  "Round trip": milliseconds(roundTripMs),
+  Jitter: milliseconds(jitterMs),
+  Lost: `${percent(lostShare)} in, ${percent(lostShareOut)} out`,
+  "Buffer depth": milliseconds(bufferMs),
+  Underruns: String(underruns),
+});
+
+/** How much one round trip differs from the next. @param {number[]} roundTripsMs */
+export function meanStep(roundTripsMs) {
+  const steps = roundTripsMs.slice(1).map((ms, index) => Math.abs(ms - roundTripsMs[index]));
+  return steps.reduce((sum, step) => sum + step, 0) / steps.length;
+}
+
+/** @param {number} ms */
+const milliseconds = (ms) => (Number.isNaN(ms) ? "–" : `${Math.round(ms)} ms`);
+
+/** @param {number} share */
+const percent = (share) => (Number.isNaN(share) ? "–" : `${(100 * share).toFixed(1)} %`);

@@ -1,0 +1,337 @@
+// @ts-check
+/** The page: elements, and what each of them shows and does. All state is the app's. */
+
+import { storeKey, storeSession, storedKey, takeStoredSession } from "../connection/tab_storage.js";
+import { asLines } from "../conversation/event_log.js";
+import { examine } from "../doctor/doctor.js";
+import { fetchAbout, showAbout } from "./about.js";
+import { App } from "./app.js";
+import { Awake } from "./awake.js";
+import { Devices } from "./devices.js";
+import { byId } from "./dom.js";
+import { Drawer } from "./drawer.js";
+import { faceOf, obstacleOf, wording } from "./face.js";
+import { Figures } from "./figures.js";
+import { HandOver, takeOffer } from "./hand_over.js";
+import { listenToKeys } from "./keyboard.js";
+import { preference, setPreference } from "./preferences.js";
+import { saveAs, stamp } from "./save.js";
+import { Screens } from "./screens.js";
+import { Shape } from "./shape.js";
+import { TranscriptView, asText } from "./transcript_view.js";
+
+const NOTICE_MS = 8_000;
+const METER_VALUE_EVERY_MS = 500; // the bar moves with the sound; what a screen reader can ask for need not
+
+const stateWord = byId("state-word", HTMLElement);
+const hint = byId("hint", HTMLElement);
+const talk = byId("talk", HTMLButtonElement);
+const mute = byId("mute", HTMLButtonElement);
+const stop = byId("stop", HTMLButtonElement);
+const text = byId("text", HTMLInputElement);
+const notice = byId("notice", HTMLElement);
+const announcer = byId("announcer", HTMLElement);
+const script = byId("script", HTMLElement);
+const settings = byId("settings", HTMLElement);
+const settingsButton = byId("settings-button", HTMLButtonElement);
+const drawerButton = byId("drawer-button", HTMLButtonElement);
+const subtitlesButton = byId("subtitles", HTMLButtonElement);
+const stillness = matchMedia("(prefers-reduced-motion: reduce)");
+
+const shape = new Shape(byId("shape", SVGSVGElement), stillness);
+const awake = new Awake();
+const words = new TranscriptView(script, byId("lines", HTMLOListElement));
+const screens = new Screens(byId("screen", HTMLElement), obey);
+const handOver = new HandOver(() => {
+  openSettings(false);
+  app.client.send({ type: "parlour.hand_over" });
+});
+/** @type {string | null} the token of a conversation that can go on here */
+let offer = null;
+let redrawing = false;
+let aboutNeedsKey = false;
+let noticeTimer = 0;
+
+const app = new App(
+  {
+    changed: render,
+    levels: renderLevels,
+    logged: redrawSoon,
+    announced: announce,
+    noticed: showNotice,
+    unsent: (message) => (text.value ||= message),
+    keyRefused: () => storeKey(null),
+    handedOver: (token, untilMs) => handOver.show(token, untilMs),
+  },
+  storedKey,
+);
+const drawer = new Drawer(byId("drawer", HTMLElement), app.log, app.turns);
+const figures = new Figures(app, drawer, storedKey);
+const devices = new Devices(
+  app,
+  {
+    microphone: byId("microphone", HTMLSelectElement),
+    speaker: byId("speaker", HTMLSelectElement),
+    speakerField: byId("speaker-field", HTMLElement),
+  },
+  () => void startTalking(),
+);
+
+// What is shown ---------------------------------------------------------------------------
+
+/** The word and the shape change at once; the words of the conversation with the next frame. */
+function render() {
+  const face = faceOf(app);
+  const [word, faceHint] = wording(app, face);
+  document.documentElement.dataset.state = face;
+  stateWord.textContent = word;
+  hint.textContent = faceHint;
+  shape.show(face, word);
+  showObstacle();
+  handOver.possible(app.link === "open" && app.client.resumable);
+  const talking = app.running && (app.listening.on || app.listening.asking !== null || app.link !== "open");
+  talk.textContent = talking ? "End" : "Talk";
+  talk.classList.toggle("talking", talking);
+  mute.disabled = !app.listening.on;
+  mute.setAttribute("aria-pressed", String(app.listening.muted && app.listening.on));
+  stop.disabled = !(app.running && app.conversation.answering(performance.now()));
+  const empty = app.conversation.lines.length === 0;
+  document.body.classList.toggle("empty", empty);
+  byId("save-transcript", HTMLButtonElement).disabled = empty;
+  byId("fresh", HTMLButtonElement).disabled = empty;
+  byId("space-does", HTMLElement).textContent = app.listening.on ? (app.listening.muted ? "unmute" : "mute") : "talk";
+  redrawSoon();
+}
+
+function showObstacle() {
+  const obstacle = obstacleOf(app);
+  if (obstacle === null) return screens.hide();
+  const title = screens.show(obstacle);
+  if (title !== "") announce(title);
+}
+
+function redrawSoon() {
+  if (redrawing) return;
+  redrawing = true;
+  requestAnimationFrame(() => {
+    redrawing = false;
+    words.draw(app.conversation);
+    if (!drawer.isOpen) return;
+    drawer.drawLog();
+    figures.draw();
+    drawTurnsWhenChanged();
+  });
+}
+
+let turnsDrawn = "";
+function drawTurnsWhenChanged() {
+  const now = JSON.stringify(app.turns.turns());
+  if (now === turnsDrawn) return;
+  turnsDrawn = now;
+  drawer.drawTurns();
+}
+
+const meters = [byId("microphone-level", HTMLElement), byId("speaker-level", HTMLElement)];
+let metersTold = 0;
+function renderLevels() {
+  const levels = [app.listening.level, app.sound.level];
+  const telling = performance.now() - metersTold > METER_VALUE_EVERY_MS;
+  meters.forEach((meter, index) => {
+    const bar = /** @type {HTMLElement} */ (meter.firstElementChild);
+    bar.style.transform = `scaleX(${levels[index].toFixed(3)})`;
+    if (telling) meter.setAttribute("aria-valuenow", String(Math.round(levels[index] * 100)));
+  });
+  if (telling) metersTold = performance.now();
+  shape.hear(faceOf(app) === "speaking" ? app.sound.level : app.listening.level);
+  if (drawer.isOpen) redrawSoon();
+}
+
+/** @param {string} line */
+function announce(line) {
+  announcer.append(Object.assign(document.createElement("p"), { textContent: line }));
+  while (announcer.childElementCount > 5) announcer.firstElementChild?.remove();
+}
+
+/** @param {string} message */
+function showNotice(message) {
+  clearTimeout(noticeTimer);
+  notice.textContent = message;
+  notice.hidden = false;
+  noticeTimer = window.setTimeout(() => (notice.hidden = true), NOTICE_MS);
+}
+
+// What the user does ----------------------------------------------------------------------
+
+async function startTalking() {
+  if (aboutNeedsKey && storedKey() === null && !app.client.tokenIsKey) return app.needsKey("");
+  await app.talk();
+  await devices.refresh();
+  if (app.running) await awake.stay();
+}
+
+/** @param {string} message */
+function write(message) {
+  if (aboutNeedsKey && storedKey() === null && !app.client.tokenIsKey) return app.needsKey("");
+  text.value = "";
+  app.type(message);
+}
+
+/** In a gesture, for there will be sound. */
+async function continueHere() {
+  if (offer === null) return;
+  const left = { token: offer, talking: true, tokenIsKey: storedKey() === null };
+  offer = null;
+  forget();
+  await app.comeBack(left);
+  await devices.refresh();
+  if (app.running) await awake.stay();
+}
+
+function lookForOffer() {
+  offer = takeOffer() ?? offer;
+  if (offer !== null && !app.running) app.standStill("offered");
+}
+
+function forget() {
+  app.startAfresh();
+  words.clear();
+}
+
+function endTalking() {
+  app.end();
+  awake.sleep();
+}
+
+/** @param {import("./screens.js").Action} action */
+function obey(action) {
+  switch (action) {
+    case "retry-microphone":
+      return void startTalking();
+    case "type-instead":
+      app.writeInstead();
+      return text.focus();
+    case "enable-sound":
+      return void app.sound.unblock();
+    case "retry-now":
+      return app.client.retryNow();
+    case "take-back":
+      offer = app.wayBack;
+      return void continueHere();
+    case "continue-here":
+      return void continueHere();
+    case "begin-anew":
+      forget();
+      return void startTalking();
+    case "end":
+      return endTalking();
+  }
+}
+
+/** @param {boolean} shown */
+function showWords(shown) {
+  subtitlesButton.setAttribute("aria-pressed", String(shown));
+  document.body.classList.toggle("no-words", !shown);
+  setPreference("words", shown ? "" : "off");
+}
+
+/** @param {boolean} open */
+function openDrawer(open) {
+  if (!open && byId("drawer", HTMLElement).contains(document.activeElement)) drawerButton.focus();
+  drawerButton.setAttribute("aria-expanded", String(open));
+  document.body.classList.toggle("with-drawer", open);
+  drawer.toggle(open);
+  turnsDrawn = "";
+  void figures.watch();
+  redrawSoon();
+}
+
+/** @param {boolean} open */
+function openSettings(open) {
+  if (!open && settings.contains(document.activeElement)) settingsButton.focus();
+  settings.hidden = !open;
+  settingsButton.setAttribute("aria-expanded", String(open));
+  if (open) void devices.refresh();
+}
+
+/** A button pressed with the mouse gives the keys back to the page: Space is for talking. @param {MouseEvent} event */
+function giveKeysBack(event) {
+  if (event.detail > 0 && event.target instanceof Element) event.target.closest("button")?.blur();
+}
+
+async function checkConnection() {
+  const button = byId("doctor-check", HTMLButtonElement);
+  if (button.getAttribute("aria-busy") === "true") return;
+  button.setAttribute("aria-busy", "true");
+  drawer.clearDoctor();
+  const well = await examine(app, storedKey, (...step) => drawer.addStep(...step));
+  button.setAttribute("aria-busy", "false");
+  announce(well ? "Connection: all is well." : `Connection: ${drawer.lastStep}`);
+}
+
+byId("doctor-check", HTMLButtonElement).addEventListener("click", () => void checkConnection());
+talk.addEventListener("click", () => (talk.classList.contains("talking") ? endTalking() : void startTalking()));
+mute.addEventListener("click", () => app.listening.toggleMute());
+stop.addEventListener("click", () => app.stopAnswer());
+subtitlesButton.addEventListener("click", () => showWords(document.body.classList.contains("no-words")));
+settingsButton.addEventListener("click", () => openSettings(settings.hidden));
+drawerButton.addEventListener("click", () => openDrawer(!drawer.isOpen));
+byId("drawer-close", HTMLButtonElement).addEventListener("click", () => openDrawer(false));
+byId("intro-more", HTMLButtonElement).addEventListener("click", () => openSettings(true));
+byId("fresh", HTMLButtonElement).addEventListener("click", forget);
+byId("save-transcript", HTMLButtonElement).addEventListener("click", () =>
+  saveAs(`Parlour ${stamp(new Date())}.txt`, `${asText(app.conversation)}\n`, "text/plain"),
+);
+byId("log-save", HTMLButtonElement).addEventListener("click", () =>
+  saveAs(`Parlour events ${stamp(new Date())}.jsonl`, `${asLines(app.log.entries)}\n`, "application/jsonl"),
+);
+byId("type", HTMLFormElement).addEventListener("submit", (event) => {
+  event.preventDefault();
+  const message = text.value.trim();
+  if (message !== "") write(message);
+});
+byId("key-form", HTMLFormElement).addEventListener("submit", (event) => {
+  event.preventDefault();
+  const field = byId("key", HTMLInputElement);
+  storeKey(field.value.trim());
+  field.value = "";
+  void startTalking();
+});
+document.addEventListener("click", giveKeysBack);
+document.addEventListener("pointerdown", (event) => {
+  const inside = event.target instanceof Element && event.target.closest("#settings, #settings-button, #intro-more");
+  if (!inside && !settings.hidden) openSettings(false);
+});
+addEventListener("online", () => app.client.retryNow());
+addEventListener("hashchange", lookForOffer);
+addEventListener("pagehide", () => storeSession(app.leave()));
+addEventListener("pageshow", ({ persisted }) => persisted && comeBack());
+listenToKeys({
+  space: () => {
+    if (app.listening.on) app.listening.toggleMute();
+    else if (app.listening.asking === null) void startTalking();
+  },
+  escape: (field) => {
+    if (!settings.hidden) openSettings(false);
+    else if (app.running && app.conversation.answering(performance.now())) app.stopAnswer();
+    else if ((app.running || obstacleOf(app) !== null) && (field === null || screens.has(field))) endTalking();
+    field?.blur();
+  },
+  words: () => showWords(document.body.classList.contains("no-words")),
+  details: () => openDrawer(!drawer.isOpen),
+});
+
+/** The page was loaded again, or taken out of the browser's memory: the conversation waits for a while. */
+function comeBack() {
+  const left = takeStoredSession();
+  if (left !== null && Date.now() < left.untilMs) void app.comeBack(left);
+}
+
+showWords(preference("words") !== "off");
+render();
+comeBack();
+lookForOffer();
+fetchAbout().then((about) => {
+  if (!about) return;
+  aboutNeedsKey = about.needs_key;
+  showAbout(about, app, showNotice);
+});
