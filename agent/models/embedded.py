@@ -15,7 +15,7 @@ from importlib import metadata
 from agent import about
 from agent.api import Agent, AgentRequest, AudioPart, Health, TextPart, UserMessage
 from agent.engine.base import Engine
-from agent.engine.chat_server import ChatServer
+from agent.engine.chat_server.client import ChatServer
 from agent.hearing.base import LANGUAGES, Recogniser
 from agent.hearing.queue import QueuedRecogniser
 from agent.models.files import all_verified, present, verified
