@@ -17,7 +17,7 @@ from agent.api import Agent, AgentRequest, AudioPart, Health, TextPart, UserMess
 from agent.asr.base import LANGUAGES, Recogniser
 from agent.asr.queue import QueuedRecogniser
 from agent.engine.base import Engine
-from agent.engine.chat_server import ChatServer
+from agent.engine.chat_server.client import ChatServer
 from agent.models.files import all_verified, present, verified
 from agent.models.manifest import (
     KOKORO,

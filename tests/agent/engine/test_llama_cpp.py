@@ -12,7 +12,7 @@ import pytest
 
 from agent.api import AgentError, AssistantMessage, Sampling, TextDelta, TextPart, UserMessage
 from agent.engine.base import EngineDelta, EngineDone, EngineRequest
-from agent.engine.chat_server import ChatServer
+from agent.engine.chat_server.client import ChatServer
 from agent.models.files import present, verified
 from agent.models.manifest import SMOLLM2
 

@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from agent.api import AgentError, Sampling, TextDelta, TextPart, Tool, ToolCall, Usage, UserMessage
 from agent.engine.base import EngineDelta, EngineDone, EngineRequest
-from agent.engine.chat_server import ChatServer
+from agent.engine.chat_server.client import ChatServer
 
 ASKED = EngineRequest("c", "Be kind.", (UserMessage((TextPart("Hi"),)),))
 Answer = Callable[[Request, dict[str, Any]], Response]
