@@ -69,6 +69,7 @@ _HELP = {
     "threads": "CPU threads for the models (default: all cores)",
     "keys": "secrets of which clients must present one, comma-separated",
     "allowed_origins": "origins of other sites' pages that may connect, comma-separated",
+    "trusted_proxies": "addresses and networks of proxies whose X-Forwarded-For counts, comma-separated",
     "store": "where conversations are that can be resumed: auto, memory, sqlite:PATH or redis://HOST:PORT "
     "(default auto: a file in ~/.local/state/parlour)",
     "resume_grace_s": "seconds for which a conversation waits for its client (default 60)",

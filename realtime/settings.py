@@ -31,7 +31,8 @@ class Settings:
     hour of MP3. To parse one MiB takes the time of all sessions for about a millisecond. store: where
     conversations are that can be resumed (realtime/store/choose.py). resume_grace_s: how long one waits for
     its client. drain_s: how long a server that is told to stop lets answers be heard to their end.
-    webrtc_address: the address at which others reach this machine, where it does not know it itself (behind
+    trusted_proxies: addresses and networks, comma-separated, whose X-Forwarded-For and X-Forwarded-Proto are
+    believed; "" for none. webrtc_address: the address at which others reach this machine, where it does not know it itself (behind
     a NAT, in a container). webrtc_ports: "first-last", the UDP ports that WebRTC may use; empty for any.
     stun_url, turn_url: one server each, as in a browser's iceServers.
     mqtt_url: a broker's address, mqtt://USER:PASSWORD@HOST:PORT or mqtts://, "" for no MQTT. mqtt_ca: a
@@ -54,6 +55,7 @@ class Settings:
     dtype: str = ""
     keys: str = ""
     allowed_origins: str = ""
+    trusted_proxies: str = ""
     in_process: bool = False
     vad: str = "silero"
     sessions_max: int = 1000
@@ -145,6 +147,12 @@ class Settings:
             )
 
     def _check_webrtc(self) -> None:
+        for proxy in self.proxies:
+            if not _is_network(proxy):
+                raise SettingsError(
+                    f"trusted_proxies has '{proxy[:80]}': expected IP addresses or networks, with commas "
+                    "between, for example 127.0.0.1,10.0.0.0/8."
+                )
         if self.webrtc_address and not is_address(self.webrtc_address):
             raise SettingsError(
                 f"webrtc_address is '{self.webrtc_address}': expected an IP address, not a name."
@@ -175,6 +183,10 @@ class Settings:
     @property
     def key_set(self) -> frozenset[str]:
         return frozenset(key.strip() for key in self.keys.split(",") if key.strip())
+
+    @property
+    def proxies(self) -> list[str]:
+        return [proxy.strip() for proxy in self.trusted_proxies.split(",") if proxy.strip()]
 
     @property
     def origin_set(self) -> frozenset[str]:
@@ -216,6 +228,14 @@ def is_loopback(host: str) -> bool:
 def is_address(host: str) -> bool:
     try:
         ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text)
     except ValueError:
         return False
     return True

@@ -33,6 +33,8 @@ def test_flags_win_over_the_environment_and_that_over_the_defaults() -> None:
         ({"mqtt_lead_ms": 50}, {}, "mqtt_lead_ms"),
         ({"mqtt_follow_up_s": 0.0}, {}, "mqtt_follow_up_s"),
         ({"ssl_certfile": "cert.pem"}, {}, "ssl_keyfile"),
+        ({"trusted_proxies": "proxy.example.org"}, {}, "trusted_proxies"),
+        ({"trusted_proxies": "127.0.0.1,*"}, {}, "trusted_proxies"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named(
