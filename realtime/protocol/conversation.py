@@ -16,7 +16,8 @@ from agent.api import (
     UserMessage,
 )
 from realtime.errors import ClientError
-from realtime.protocol.events import (
+from realtime.protocol.limits import Limits
+from realtime.protocol.wire_objects import (
     Content,
     FunctionCallItem,
     FunctionCallOutputItem,
@@ -112,6 +113,10 @@ class Conversation:
         return len(self._order)
 
     @property
+    def last(self) -> Item | None:
+        return self._items[self._order[-1]] if self._order else None
+
+    @property
     def last_id(self) -> str | None:
         return self._order[-1] if self._order else None
 
@@ -176,7 +181,12 @@ class Conversation:
         """An item that was empty when it was put in is complete."""
         self._chars_at_most += _chars(item)
 
-    def forget_oldest(self, limit: int, chars_limit: int) -> None:
+    def trim(self, limits: Limits) -> None:
+        """Let the oldest items and the oldest audio go, as far as there is more than the limits allow."""
+        self._forget_oldest(limits.items, limits.history_chars)
+        self._forget_audio(limits.history_audio_bytes)
+
+    def _forget_oldest(self, limit: int, chars_limit: int) -> None:
         """Let the oldest items go, until at most `limit` are left with so many characters of text.
 
         Where the text is too long, a tenth more of it goes, so that the next items need no count.
@@ -197,7 +207,7 @@ class Conversation:
             self._chars_at_most -= size
             excess -= size
 
-    def forget_audio(self, limit_bytes: int) -> None:
+    def _forget_audio(self, limit_bytes: int) -> None:
         """Drop the oldest audio, until at most limit_bytes are held. Its words stay where they are known."""
         held = 0
         for item_id in reversed(self._order):

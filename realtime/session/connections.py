@@ -8,6 +8,7 @@ from realtime.protocol import effects as do
 from realtime.protocol.effects import Effect
 from realtime.protocol.events import Moved, OutputAudioDone, PlaybackReport, Playing, Resumed, ServerEvent
 from realtime.protocol.inputs import PeerAway, PeerBack
+from realtime.protocol.resync import resync, resync_alignment, unheard_answers
 from realtime.protocol.session import Input, Session
 from realtime.session.connection import Connection, HandedOn, Keeper, Nobody, Resumable
 from realtime.session.replay import Replay
@@ -194,7 +195,7 @@ class Attendance:
         replay = self._served.replay
         last = replay.number_of(connection.last_event_id or "")
         missed = None if last is None else replay.since(last)
-        playing = self._session.playing(self._clock.now())
+        playing = unheard_answers(self._session.state, self._clock.now())
         resumed = Resumed(
             session=self._session.config,
             replayed=missed is not None,
@@ -232,7 +233,7 @@ class Attendance:
 
     def _retell(self, playing: list[Playing], history: bool) -> None:
         """The conversation as it stands, and the sound that was not heard."""
-        effects = self._session.retell(history) + self._session.retell_marks(playing)
+        effects = resync(self._session.state, history) + resync_alignment(self._session.state, playing)
         effects += self._unheard(playing)
         self._served.replay.forget()  # its numbers are of what another client was told
         self._served.perform(effects)

@@ -17,9 +17,9 @@ from realtime.audio.wire_format import decode_clip
 from realtime.clock import RealClock
 from realtime.errors import AdmissionRefused
 from realtime.metrics import Metrics
-from realtime.protocol.assistant import Limits
 from realtime.protocol.config import SessionConfig, merge
 from realtime.protocol.events import GoingAway
+from realtime.protocol.limits import Limits
 from realtime.protocol.session import Session
 from realtime.protocol.snapshot import Snapshot
 from realtime.session.connection import Connection, HandedOn, Resumable

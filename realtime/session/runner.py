@@ -45,8 +45,9 @@ from realtime.protocol.events import (
     TranscriptionCompleted,
 )
 from realtime.protocol.inputs import AudioReceived
+from realtime.protocol.resync import unheard_answers
 from realtime.protocol.session import Input, Session
-from realtime.protocol.snapshot import Snapshot, plays_of
+from realtime.protocol.snapshot import Snapshot, plays_of, restore, take_snapshot
 from realtime.session.agent_calls import AgentCalls
 from realtime.session.connection import Connection, HandedOn, Keeper
 from realtime.session.connections import MOVED, Attendance, SessionOver, first_of
@@ -145,7 +146,7 @@ class Runner:
     @property
     def is_answering(self) -> bool:
         """An answer is being made, or is not heard to its end."""
-        return self._calls.is_answering or bool(self._session.playing(self._clock.now()))
+        return self._calls.is_answering or bool(unheard_answers(self._session.state, self._clock.now()))
 
     async def finish_answers(self) -> None:
         """Wait until all answers are heard to their end, or the session is over."""
@@ -194,7 +195,7 @@ class Runner:
     def snapshot(self) -> Snapshot:
         """The session as it stands, for another process to go on from."""
         now = self._clock.now()
-        taken = self._session.snapshot(now, self.replay.sound_of, self.replay.last)
+        taken = take_snapshot(self._session.state, now, self.replay.sound_of, self.replay.last)
         usable = [mark for mark in self._marks if mark.audio_ms <= taken.audio_ms]
         mark = usable[-1] if usable else self._mark_now()
         taken.audio_ms, taken.resend_after = mark.audio_ms, mark.client_event
@@ -204,7 +205,7 @@ class Runner:
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go on from what another process has stored; to be called before `run`."""
-        self._session.restore(snapshot, self._clock.now())
+        restore(self._session.state, snapshot, self._clock.now())
         # What that process told after it had stored this cannot be known: its numbers are not used again.
         self.replay = Replay(self.session_id, told_before=snapshot.n_told + NUMBERS_SKIPPED)
         self.replay.keeps = True

@@ -21,12 +21,12 @@ from agent.api import (
     Transcript,
 )
 from realtime.errors import ClientError, InvalidEvent
-from realtime.protocol.assistant import Limits
 from realtime.protocol.codec import decode
 from realtime.protocol.config import SessionConfig, TurnDetection
 from realtime.protocol.effects import Play
 from realtime.protocol.events import AnyClientEvent, PlaybackReport, Resumed, ServerEvent
 from realtime.protocol.inputs import SpeechStarted, SpeechStopped, TurnSignal
+from realtime.protocol.limits import Limits
 from realtime.protocol.session import Session
 from realtime.protocol.snapshot import Snapshot
 from realtime.session.agent_calls import UNRECOGNISED_BYTES_MAX
