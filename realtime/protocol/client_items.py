@@ -7,15 +7,8 @@ from typing import Any
 
 from agent.api import AudioPart, TextPart
 from realtime.errors import ClientError, InvalidEvent
-from realtime.protocol.conversation import (
-    AssistantItem,
-    Conversation,
-    Item,
-    SystemItem,
-    ToolCallItem,
-    ToolResultItem,
-    UserItem,
-)
+from realtime.protocol.conversation import Conversation
+from realtime.protocol.items import AssistantItem, Item, SystemItem, ToolCallItem, ToolResultItem, UserItem
 
 TEXT_CHARS_MAX = 200_000
 ID_CHARS_MAX = 256

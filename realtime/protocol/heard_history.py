@@ -7,8 +7,9 @@ from collections.abc import Mapping
 
 from realtime.errors import ClientError
 from realtime.protocol.client_events import ItemTruncate
-from realtime.protocol.conversation import AssistantItem, Conversation
+from realtime.protocol.conversation import Conversation
 from realtime.protocol.effects import Effect, Send, StopPlayback
+from realtime.protocol.items import AssistantItem
 from realtime.protocol.parlour_events import ParlourHeard, PlaybackReport
 from realtime.protocol.playout import Playback, Playout
 from realtime.protocol.server_events import ItemTruncated

@@ -4,8 +4,8 @@ from agent.api import AudioPart
 from realtime.protocol import events as wire
 from realtime.protocol import new_items
 from realtime.protocol.config import response_config
-from realtime.protocol.conversation import UserItem, messages
 from realtime.protocol.effects import Effect, Send
+from realtime.protocol.items import UserItem, messages
 from realtime.protocol.responses import Idle
 from realtime.protocol.state import SessionState
 

@@ -2,8 +2,8 @@
 
 from agent.api import AudioPart
 from realtime.protocol import events as wire
-from realtime.protocol.conversation import Item, UserItem, wire_item
 from realtime.protocol.effects import Effect, Send
+from realtime.protocol.items import Item, UserItem, wire_item
 from realtime.protocol.state import SessionState
 from realtime.protocol.transcription import transcribe
 

@@ -16,8 +16,9 @@ from agent.api import (
     Usage,
 )
 from realtime.protocol.config import ResponseConfig
-from realtime.protocol.conversation import AssistantItem, Conversation, ToolCallItem, audio_ms, wire_item
+from realtime.protocol.conversation import Conversation
 from realtime.protocol.effects import Effect, Play, Send
+from realtime.protocol.items import AssistantItem, ToolCallItem, audio_ms, wire_item
 from realtime.protocol.parlour_events import ParlourAlignment
 from realtime.protocol.server_events import (
     ContentPartAdded,

@@ -17,10 +17,11 @@ from agent.api import (
 )
 from realtime.errors import ClientError
 from realtime.protocol.config import ResponseConfig, SessionConfig
-from realtime.protocol.conversation import Conversation, audio_ms
+from realtime.protocol.conversation import Conversation
 from realtime.protocol.effects import Effect, Generate, Play, StopGenerating
 from realtime.protocol.heard_history import HeardHistory
 from realtime.protocol.inputs import FromAgent
+from realtime.protocol.items import audio_ms
 from realtime.protocol.limits import Limits
 from realtime.protocol.response import CancelReason, Response
 

@@ -1,8 +1,8 @@
 """Resync: what a client needs that comes back, or takes over, and does not know how the session stands."""
 
 from realtime.protocol import events as wire
-from realtime.protocol.conversation import AssistantItem, ToolCallItem, wire_item
 from realtime.protocol.effects import Effect, Send
+from realtime.protocol.items import AssistantItem, ToolCallItem, wire_item
 from realtime.protocol.state import SessionState
 
 

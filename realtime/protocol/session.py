@@ -16,7 +16,7 @@ from realtime.protocol import events as wire
 from realtime.protocol import idle_timeout, new_items, transcription, turn_taking
 from realtime.protocol.client_items import parse_item
 from realtime.protocol.config import SessionConfig, kept, merge, response_config
-from realtime.protocol.conversation import Conversation, messages, wire_item
+from realtime.protocol.conversation import Conversation
 from realtime.protocol.effects import Effect, Send
 from realtime.protocol.inputs import (
     AudioReceived,
@@ -30,6 +30,7 @@ from realtime.protocol.inputs import (
     TranscriptionError,
     TurnSignal,
 )
+from realtime.protocol.items import messages, wire_item
 from realtime.protocol.limits import Limits
 from realtime.protocol.responses import Idle, agent_request
 from realtime.protocol.resync import resync_alignment, unheard_answers

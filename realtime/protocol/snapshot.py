@@ -12,15 +12,8 @@ from msgspec import Struct
 
 from agent.api import AudioPart, TextPart
 from realtime.protocol.config import AudioFormat, SessionConfig
-from realtime.protocol.conversation import (
-    AssistantItem,
-    Item,
-    SystemItem,
-    ToolCallItem,
-    ToolResultItem,
-    UserItem,
-)
 from realtime.protocol.effects import Play
+from realtime.protocol.items import AssistantItem, Item, SystemItem, ToolCallItem, ToolResultItem, UserItem
 from realtime.protocol.playout import Playout
 from realtime.protocol.state import SessionState
 

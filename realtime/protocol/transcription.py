@@ -4,9 +4,9 @@ from typing import Any
 
 from agent.api import AudioPart
 from realtime.protocol import events as wire
-from realtime.protocol.conversation import Item, UserItem
 from realtime.protocol.effects import Effect, Send, Transcribe
 from realtime.protocol.inputs import Transcribed, TranscriptionError
+from realtime.protocol.items import Item, UserItem
 from realtime.protocol.state import SessionState
 
 

@@ -12,9 +12,9 @@ from realtime.protocol import barge_in, new_items
 from realtime.protocol import events as wire
 from realtime.protocol.client_items import parse_input
 from realtime.protocol.config import kept, response_config
-from realtime.protocol.conversation import Item, messages
 from realtime.protocol.effects import Effect, ResetTurns, Send, Warm
 from realtime.protocol.inputs import SpeechPaused, SpeechStarted, SpeechStopped
+from realtime.protocol.items import Item, messages
 from realtime.protocol.responses import agent_request
 from realtime.protocol.state import SessionState
 

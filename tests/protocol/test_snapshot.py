@@ -7,9 +7,9 @@ import pytest
 
 from agent.api import AudioPart, ToolCall
 from realtime.protocol.config import PcmFormat
-from realtime.protocol.conversation import messages
 from realtime.protocol.effects import Generate, Play
 from realtime.protocol.inputs import PeerBack
+from realtime.protocol.items import messages
 from realtime.protocol.resync import unheard_answers
 from realtime.protocol.snapshot import Snapshot, restore, take_snapshot
 from tests.protocol.driver import Driver

@@ -10,8 +10,8 @@ import msgspec
 
 from agent.api import AssistantMessage, AudioPart, SystemMessage, TextPart, ToolCallMessage, ToolResultMessage
 from realtime.protocol.config import PcmaFormat, PcmFormat, PcmuFormat, ServerVad, Transcription
-from realtime.protocol.conversation import AssistantItem, ToolCallItem, ToolResultItem, UserItem, messages
 from realtime.protocol.inputs import PeerBack
+from realtime.protocol.items import AssistantItem, ToolCallItem, ToolResultItem, UserItem, messages
 from realtime.protocol.resync import unheard_answers
 from realtime.protocol.snapshot import VERSION, Snapshot, plays_of, restore
 from tests.protocol.driver import Driver
