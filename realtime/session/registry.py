@@ -27,6 +27,7 @@ from realtime.session.connections import MOVED, SessionOver
 from realtime.session.resumption import SessionKeeper
 from realtime.session.runner import MakeDetector, Runner
 from realtime.session.transport import PeerGone, Transport
+from realtime.session.turn_metrics import observe_turn
 from realtime.session.turn_trace import TurnRecord
 from realtime.settings import Settings
 from realtime.store.base import Store
@@ -227,7 +228,7 @@ class Sessions:
                 logger.info("turn heard", extra=about | {"turn": record.shown_heard()})
                 return
             n_turns += 1
-            self._metrics.observe_turn(record)
+            observe_turn(self._metrics, record)
             logger.info("turn", extra=about | {"turn": record.shown()})
 
         runner = Runner(
