@@ -24,8 +24,9 @@ from realtime.protocol.session import Session
 from realtime.protocol.snapshot import Snapshot
 from realtime.session.connection import Connection, HandedOn, Resumable
 from realtime.session.connections import MOVED, SessionOver
+from realtime.session.input_audio import MakeDetector
 from realtime.session.resumption import SessionKeeper
-from realtime.session.runner import MakeDetector, Runner
+from realtime.session.runner import Runner
 from realtime.session.transport import PeerGone, Transport
 from realtime.session.turn_metrics import observe_turn
 from realtime.session.turn_trace import TurnRecord
