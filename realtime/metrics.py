@@ -2,8 +2,6 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from realtime.session.turn_trace import TurnRecord
-
 _LATENCY_S = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.2, 1.4, 1.7, 2.0, 3.0, 5.0, 10.0, 30.0)
 _LAG_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 _STAGE_S = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.8, 1.2, 2.0, 5.0)
@@ -68,17 +66,6 @@ class Metrics:
         self.agent_ready = Gauge(
             "parlour_agent_ready", "1 while the agent can answer.", registry=self.registry
         )
-
-    def observe_turn(self, record: TurnRecord) -> None:
-        self.turns.labels(record.outcome).inc()
-        if record.spoken:
-            self.decision.observe(record.decision_ms / 1000.0)
-        if record.first_token_ms is not None:
-            self.first_token.observe(record.first_token_ms / 1000.0)
-        if record.first_audio_ms is not None:
-            self.first_audio.observe(record.first_audio_ms / 1000.0)
-        for stage, duration_ms in record.stages.items():
-            self.stage.labels(stage).observe(duration_ms / 1000.0)
 
     def _latency(self, name: str, what: str) -> Histogram:
         return Histogram(name, what, buckets=_LATENCY_S, registry=self.registry)

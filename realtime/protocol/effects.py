@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from agent.api import AgentRequest
 from realtime.protocol.config import AudioFormat
-from realtime.protocol.events import ServerEvent
+from realtime.protocol.server_events import ServerEvent
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 from agent.api import LISTENING_HZ
+from realtime.errors import ClientError
 
+COMMIT_MS_MIN = 100  # the wire's: a shorter commit is input_audio_buffer_commit_empty
 _BYTES_PER_MS = LISTENING_HZ * 2 // 1000
 _DETECTION_LAG_MS = 1_000  # the longest that a turn detector takes to notice speech
 _LISTENING_MS_KEPT = 5_000 + _DETECTION_LAG_MS  # before speech: the longest prefix, and the lag
@@ -21,7 +23,8 @@ class Utterance:
 class InputBuffer:
     """s16le mono at 16 kHz. Positions are milliseconds from the session's first sample."""
 
-    def __init__(self) -> None:
+    def __init__(self, held_ms_max: int) -> None:
+        self._held_ms_max = held_ms_max
         self.utterance: Utterance | None = None
         self.sent_ms = 0.0  # by the client, since the last commit or clear
         self._pcm = bytearray()
@@ -51,13 +54,27 @@ class InputBuffer:
         return self.start_ms if keeps_all else max(self.start_ms, self.end_ms - _DETECTION_LAG_MS)
 
     def append(self, pcm: bytes, sent_ms: float, now: float, keep_all: bool) -> None:
-        """Add audio. keep_all: hold it until a commit; else only what coming speech may need."""
+        """Add audio. keep_all: hold it until a commit; else only what coming speech may need.
+
+        Raises ClientError when the buffer is full.
+        """
+        if self.held_ms > self._held_ms_max:
+            raise ClientError(
+                "input_audio_buffer_overflow",
+                f"The input audio buffer is full at {self._held_ms_max} ms: commit or clear it.",
+                "audio",
+            )
         self.sent_ms += sent_ms
         if self.utterance is not None:
             self.utterance.last_audio_at = now
         elif not keep_all:
             self._drop_before(self.end_ms - _LISTENING_MS_KEPT)
         self._pcm += pcm
+
+    def restart_stall(self, now: float) -> None:
+        """Count the time without audio from now on."""
+        if self.utterance is not None:
+            self.utterance.last_audio_at = now
 
     def begin(self, item_id: str, audio_ms: int, prefix_ms: int, now: float) -> Utterance:
         """Speech begins at audio_ms; the utterance takes prefix_ms of what was before along."""
@@ -78,12 +95,21 @@ class InputBuffer:
         self.sent_ms = float(self.held_ms)
         return item_id, pcm
 
-    def take(self) -> bytes:
-        """All of it, from the open utterance's start if there is one; nothing stays."""
-        start_ms = self.utterance.start_ms if self.utterance else self.start_ms
-        pcm = self._between(start_ms, self.end_ms)
+    def take(self) -> tuple[Utterance | None, bytes]:
+        """All of it, from the open utterance's start if there is one; nothing stays.
+
+        Raises ClientError when the client has sent too little.
+        """
+        if self.sent_ms < COMMIT_MS_MIN:
+            raise ClientError(
+                "input_audio_buffer_commit_empty",
+                "Error committing input audio buffer: buffer too small. Expected at least "
+                f"{COMMIT_MS_MIN}ms of audio, but buffer only has {self.sent_ms:.2f}ms of audio.",
+            )
+        utterance = self.utterance
+        pcm = self._between(utterance.start_ms if utterance else self.start_ms, self.end_ms)
         self.clear()
-        return pcm
+        return utterance, pcm
 
     def clear(self) -> None:
         self.utterance = None

@@ -1,169 +1,193 @@
-"""Items that a client sends, read and checked."""
+"""The items of a conversation, as the core has them, as clients see them, and as the agent does."""
 
-import base64
-import binascii
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal, assert_never
 
-from agent.api import AudioPart, TextPart
-from realtime.errors import ClientError, InvalidEvent
-from realtime.protocol.conversation import (
-    AssistantItem,
-    Conversation,
-    Item,
-    SystemItem,
-    ToolCallItem,
-    ToolResultItem,
-    UserItem,
+from agent.api import (
+    LISTENING_HZ,
+    AssistantMessage,
+    AudioPart,
+    Message,
+    SystemMessage,
+    TextPart,
+    ToolCallMessage,
+    ToolResultMessage,
+    UserMessage,
+)
+from realtime.protocol.wire_objects import (
+    Content,
+    FunctionCallItem,
+    FunctionCallOutputItem,
+    InputAudio,
+    InputText,
+    MessageItem,
+    OutputAudio,
+    OutputText,
+    Status,
+    WireItem,
 )
 
-TEXT_CHARS_MAX = 200_000
-ID_CHARS_MAX = 256
-PARTS_MAX = 100
-"""Content parts of one item. Each part of audio is a task for the recogniser, and a frame holds thousands."""
 
-DecodeAudio = Callable[[bytes], bytes]
-"""Audio in the session's input format -> s16le mono at 16 kHz. Raises ClientError."""
+@dataclass(slots=True)
+class SystemItem:
+    id: str
+    parts: tuple[TextPart, ...]
 
 
-def parse_item(
-    raw: dict[str, Any], new_id: Callable[[str], str], decode_audio: DecodeAudio, param: str = "item"
-) -> Item:
-    """Read one item of `conversation.item.create` or of a response's `input`.
+@dataclass(slots=True)
+class UserItem:
+    id: str
+    parts: tuple[TextPart | AudioPart, ...]
 
-    The client's own id is kept; without one the item gets a new one. Raises InvalidEvent with the
-    path of the field that cannot be used.
+
+@dataclass(slots=True)
+class AssistantItem:
+    """An answer, spoken or written.
+
+    marks: (audio_ms, text_end) pairs, both rising: when audio_ms of it have been played,
+    text[:text_end] has been spoken. heard_ms: None while nothing says that less than all of it
+    was heard. What was not heard is kept aside, for a later and better report of what was.
     """
-    item_id = raw.get("id")
-    if item_id is None:
-        item_id = new_id("item")
-    elif not isinstance(item_id, str) or not 0 < len(item_id) <= ID_CHARS_MAX:
-        raise _invalid(f"{param}.id", f"a string of 1 to {ID_CHARS_MAX} characters")
-    match raw.get("type"):
-        case "message":
-            return _message(raw, item_id, decode_audio, param)
-        case "function_call":
-            return ToolCallItem(
-                item_id,
-                _string(raw, "call_id", param) if "call_id" in raw else new_id("call"),
-                _string(raw, "name", param),
-                _string(raw, "arguments", param),
+
+    id: str
+    modality: Literal["audio", "text"]
+    text: str = ""
+    status: Status = "completed"
+    audio_ms: float = 0.0
+    marks: list[tuple[float, int]] = field(default_factory=list)
+    heard_ms: float | None = None
+
+    def spoke(self, duration_ms: float, text_end: int) -> None:
+        self.audio_ms += duration_ms
+        self.marks.append((self.audio_ms, text_end))
+
+    def heard_at_most(self, limit_ms: float) -> float:
+        """What was heard, now that it cannot be more than limit_ms; what is known stays known."""
+        return min(limit_ms, self.audio_ms if self.heard_ms is None else self.heard_ms)
+
+    @property
+    def heard_text(self) -> str:
+        """The words that were heard, and only those."""
+        if self.heard_ms is None:
+            return self.text
+        return spoken_by(self.text, self.marks, self.heard_ms)
+
+
+@dataclass(slots=True)
+class ToolCallItem:
+    id: str
+    call_id: str
+    name: str
+    arguments: str
+    status: Status = "completed"
+
+
+@dataclass(slots=True)
+class ToolResultItem:
+    id: str
+    call_id: str
+    output: str
+
+
+Item = SystemItem | UserItem | AssistantItem | ToolCallItem | ToolResultItem
+
+
+def messages(items: Iterable[Item]) -> tuple[Message, ...]:
+    """The view that the agent gets: what was said, and of the answers what was heard."""
+    view: list[Message] = []
+    for item in items:
+        match item:
+            case SystemItem(parts=parts):
+                view.append(SystemMessage("\n".join(part.text for part in parts)))
+            case UserItem(parts=parts):
+                view.append(UserMessage(parts))
+            case AssistantItem():
+                if item.heard_text:
+                    view.append(AssistantMessage(item.heard_text))
+            case ToolCallItem():
+                view.append(ToolCallMessage(item.call_id, item.name, item.arguments))
+            case ToolResultItem():
+                view.append(ToolResultMessage(item.call_id, item.output))
+            case _:
+                assert_never(item)
+    return tuple(view)
+
+
+def wire_item(item: Item) -> WireItem:
+    """The item as clients see it. Audio is left out: a turn of it would not fit a frame."""
+    match item:
+        case SystemItem():
+            content: list[Content] = [InputText(part.text) for part in item.parts]
+            return MessageItem(id=item.id, status="completed", role="system", content=content)
+        case UserItem():
+            content = [
+                InputText(part.text) if isinstance(part, TextPart) else InputAudio(part.transcript)
+                for part in item.parts
+            ]
+            return MessageItem(id=item.id, status="completed", role="user", content=content)
+        case AssistantItem():
+            text = item.heard_text
+            content = [OutputAudio(text) if item.modality == "audio" else OutputText(text)]
+            if item.status == "in_progress":
+                content = []
+            return MessageItem(id=item.id, status=item.status, role="assistant", content=content)
+        case ToolCallItem():
+            return FunctionCallItem(
+                id=item.id, status=item.status, call_id=item.call_id, name=item.name, arguments=item.arguments
             )
-        case "function_call_output":
-            return ToolResultItem(item_id, _string(raw, "call_id", param), _string(raw, "output", param))
-        case None:
-            raise _missing(f"{param}.type")
-        case _:
-            raise _invalid(f"{param}.type", "'message', 'function_call' or 'function_call_output'")
-
-
-def parse_input(
-    raw: Any, conversation: Conversation, new_id: Callable[[str], str], decode_audio: DecodeAudio
-) -> list[Item]:
-    """Read the `input` of response.create: new items, and references to the conversation's."""
-    if not isinstance(raw, list) or not all(isinstance(entry, dict) for entry in raw):
-        raise InvalidEvent(
-            "invalid_type", "Invalid type for 'response.input': expected a list of items.", "response.input"
-        )
-    items: list[Item] = []
-    for index, entry in enumerate(raw):
-        if entry.get("type") == "item_reference":
-            items.append(conversation.get(str(entry.get("id")), "item_reference_invalid_item_id"))
-        else:
-            items.append(parse_item(entry, new_id, decode_audio, f"response.input[{index}]"))
-    return items
-
-
-def _message(raw: dict[str, Any], item_id: str, decode_audio: DecodeAudio, param: str) -> Item:
-    content = raw.get("content")
-    if content is None:
-        raise _missing(f"{param}.content")
-    if not isinstance(content, list) or not all(isinstance(part, dict) for part in content):
-        raise _invalid(f"{param}.content", "a list of content parts")
-    if len(content) > PARTS_MAX:
-        raise _invalid(f"{param}.content", f"at most {PARTS_MAX} content parts")
-    places = [(part, f"{param}.content[{index}]") for index, part in enumerate(content)]
-    match raw.get("role"):
-        case "user":
-            return UserItem(item_id, tuple(_user_part(part, place, decode_audio) for part, place in places))
-        case "system":
-            return SystemItem(
-                item_id, tuple(TextPart(_text_of(part, place, "input_text")) for part, place in places)
-            )
-        case "assistant":
-            texts = [_text_of(part, place, "output_text", "output_audio") for part, place in places]
-            spoken = any(part.get("type") == "output_audio" for part in content)
-            return AssistantItem(item_id, "audio" if spoken else "text", "".join(texts))
-        case None:
-            raise _missing(f"{param}.role")
-        case _:
-            raise _invalid(f"{param}.role", "'user', 'assistant' or 'system'")
-
-
-def _user_part(part: dict[str, Any], place: str, decode_audio: DecodeAudio) -> TextPart | AudioPart:
-    match part.get("type"):
-        case "input_text":
-            return TextPart(_string(part, "text", place))
-        case "input_audio":
-            transcript = part.get("transcript")
-            if transcript is not None and not isinstance(transcript, str):
-                raise _invalid(f"{place}.transcript", "a string or null")
-            audio = part.get("audio")
-            if audio is None and transcript is not None:
-                return AudioPart(b"", transcript)
-            return AudioPart(_audio(part, place, decode_audio), transcript)
-        case "input_image":
-            raise InvalidEvent(
-                "invalid_value", "Images cannot be seen here: expected text or audio.", f"{place}.type"
+        case ToolResultItem():
+            return FunctionCallOutputItem(
+                id=item.id, status="completed", call_id=item.call_id, output=item.output
             )
         case _:
-            raise _invalid(f"{place}.type", "'input_text' or 'input_audio'")
+            assert_never(item)
 
 
-def _text_of(part: dict[str, Any], place: str, *types: str) -> str:
-    part_type = part.get("type")
-    if part_type not in types:
-        raise _invalid(f"{place}.type", " or ".join(repr(name) for name in types))
-    return _string(part, "transcript" if part_type == "output_audio" else "text", place)
+def spoken_by(text: str, marks: list[tuple[float, int]], heard_ms: float) -> str:
+    """The whole words of `text` that had been spoken after heard_ms of its audio.
+
+    Between two marks the text is taken to be spoken at an even pace; a word counts once all of
+    it was heard.
+    """
+    before_ms, before_end = 0.0, 0
+    for mark_ms, text_end in marks:
+        if heard_ms < mark_ms:
+            share = max(0.0, heard_ms - before_ms) / (mark_ms - before_ms)
+            return _whole_words(text, before_end + int(share * (text_end - before_end)))
+        before_ms, before_end = mark_ms, text_end
+    return _whole_words(text, before_end)
 
 
-def _string(raw: dict[str, Any], field: str, param: str) -> str:
-    value = raw.get(field)
-    if value is None:
-        raise _missing(f"{param}.{field}")
-    if not isinstance(value, str):
-        raise InvalidEvent(
-            "invalid_type", f"Invalid type for '{param}.{field}': expected a string.", f"{param}.{field}"
-        )
-    if len(value) > TEXT_CHARS_MAX:
-        raise ClientError(
-            "string_above_max_length",
-            f"'{param}.{field}' is too long: at most {TEXT_CHARS_MAX} characters, got {len(value)}.",
-            f"{param}.{field}",
-        )
-    return value
+def _whole_words(text: str, end: int) -> str:
+    if end >= len(text):
+        return text
+    cut = text[:end]
+    inside_word = bool(cut) and not cut[-1].isspace() and (text[end].isalnum() or text[end] == "'")
+    if inside_word:
+        cut = cut[: len(cut) - len(cut.split()[-1])]
+    return cut.rstrip()
 
 
-def _audio(part: dict[str, Any], place: str, decode_audio: DecodeAudio) -> bytes:
-    text = part.get("audio")
-    if not isinstance(text, str):
-        text = _string(part, "audio", place)
-    try:
-        coded = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise InvalidEvent(
-            "invalid_value", f"Invalid '{place}.audio': expected base64-encoded audio.", f"{place}.audio"
-        ) from None
-    try:
-        return decode_audio(coded)
-    except ClientError as error:
-        error.param = f"{place}.audio"
-        raise
+def text_length(item: Item) -> int:
+    """In characters."""
+    match item:
+        case SystemItem(parts=parts):
+            return sum(len(part.text) for part in parts)
+        case UserItem(parts=parts):
+            return sum(
+                len(part.text if isinstance(part, TextPart) else part.transcript or "") for part in parts
+            )
+        case AssistantItem(text=text):
+            return len(text)
+        case ToolCallItem(arguments=arguments):
+            return len(arguments)
+        case ToolResultItem(output=output):
+            return len(output)
+        case _:
+            assert_never(item)
 
 
-def _invalid(param: str, expected: str) -> InvalidEvent:
-    return InvalidEvent("invalid_value", f"Invalid value for '{param}': expected {expected}.", param)
-
-
-def _missing(param: str) -> InvalidEvent:
-    return InvalidEvent("missing_required_parameter", f"Missing required parameter: '{param}'.", param)
+def audio_ms(pcm: bytes, rate_hz: int = LISTENING_HZ) -> float:
+    """Duration of s16le mono audio."""
+    return len(pcm) * 500 / rate_hz

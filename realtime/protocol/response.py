@@ -16,15 +16,15 @@ from agent.api import (
     Usage,
 )
 from realtime.protocol.config import ResponseConfig
-from realtime.protocol.conversation import AssistantItem, Conversation, ToolCallItem, audio_ms, wire_item
+from realtime.protocol.conversation import Conversation
 from realtime.protocol.effects import Effect, Play, Send
-from realtime.protocol.events import (
-    AudioPartShown,
+from realtime.protocol.items import AssistantItem, ToolCallItem, audio_ms, wire_item
+from realtime.protocol.parlour_events import ParlourAlignment
+from realtime.protocol.server_events import (
     ContentPartAdded,
     ContentPartDone,
     FunctionCallArgumentsDelta,
     FunctionCallArgumentsDone,
-    InputTokenDetails,
     ItemAdded,
     ItemDone,
     OutputAudioDone,
@@ -32,21 +32,24 @@ from realtime.protocol.events import (
     OutputItemDone,
     OutputTextDelta,
     OutputTextDone,
+    ResponseCreated,
+    ResponseDone,
+    TranscriptDelta,
+    TranscriptDone,
+)
+from realtime.protocol.wire_objects import (
+    AudioPartShown,
+    InputTokenDetails,
     OutputTokenDetails,
-    ParlourAlignment,
     Part,
     ResponseAudio,
     ResponseAudioOutput,
-    ResponseCreated,
-    ResponseDone,
     ResponseObject,
     ResponseStatus,
     ResponseUsage,
     StatusDetails,
     StatusError,
     TextPartShown,
-    TranscriptDelta,
-    TranscriptDone,
 )
 
 ANSWER_CHARS_MAX = 100_000  # a runaway model; thousands of spoken sentences
@@ -84,7 +87,7 @@ class Response:
     def begin(self) -> list[Effect]:
         return [Send(ResponseCreated(response=self._shown("in_progress")))]
 
-    def retell(self) -> list[Effect]:
+    def resync(self) -> list[Effect]:
         """What a client needs that has not seen how this response began."""
         effects: list[Effect] = [Send(ResponseCreated(response=self._shown("in_progress")))]
         if self.message is None:

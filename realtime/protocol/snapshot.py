@@ -4,6 +4,7 @@ Answers that are being made are not part of it: they end with the process that m
 """
 
 import math
+from collections.abc import Callable
 from typing import Any, Self
 
 import msgspec
@@ -11,16 +12,10 @@ from msgspec import Struct
 
 from agent.api import AudioPart, TextPart
 from realtime.protocol.config import AudioFormat, SessionConfig
-from realtime.protocol.conversation import (
-    AssistantItem,
-    Conversation,
-    Item,
-    SystemItem,
-    ToolCallItem,
-    ToolResultItem,
-    UserItem,
-)
 from realtime.protocol.effects import Play
+from realtime.protocol.items import AssistantItem, Item, SystemItem, ToolCallItem, ToolResultItem, UserItem
+from realtime.protocol.playout import Playout
+from realtime.protocol.state import SessionState
 
 VERSION = 1
 
@@ -106,15 +101,70 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Snapshot)
 
 
-def stored_items(conversation: Conversation) -> list[StoredItem]:
-    return [_stored(item) for item in conversation]
+def take_snapshot(
+    state: SessionState, now: float, unheard_audio: Callable[[str, float], list[Play]], n_told: int
+) -> Snapshot:
+    """All that a later `restore` needs. unheard_audio: item id, heard ms -> the audio after that."""
+    playouts = []
+    for playout in state.heard.unheard(now):
+        heard_ms = playout.heard_ms(now)
+        plays = unheard_audio(playout.item_id, heard_ms)
+        if plays:
+            playouts.append(
+                StoredPlayout(
+                    playout.response_id,
+                    playout.item_id,
+                    playout.sent_ms,
+                    heard_ms,
+                    plays[0].output_index,
+                    plays[0].format,
+                    [(play.start_ms, play.pcm) for play in plays],
+                )
+            )
+    return Snapshot(
+        config=state.config,
+        conversation_id=state.responses.conversation_id,
+        items=[_stored(item) for item in state.conversation],
+        playouts=playouts,
+        audio_ms=state.open_audio_ms,
+        owes_answer=state.responses.current is not None or state.answer_on_return,
+        n_told=n_told,
+        fixed=state.fixed,
+    )
 
 
-def restored_items(stored: list[StoredItem]) -> Conversation:
-    conversation = Conversation()
-    for item in stored:
-        conversation.insert(_restored(item))
-    return conversation
+def restore(state: SessionState, snapshot: Snapshot, now: float) -> None:
+    """Make the state of a session in which nothing has happened that of the stored one.
+
+    Of a response that was in progress, what was heard or can yet be heard stays. If that is nothing, it is
+    made anew when the client is back.
+    """
+    state.config = snapshot.config
+    state.responses.conversation_id = snapshot.conversation_id
+    for item in snapshot.items:
+        state.conversation.insert(_restored(item))
+    state.heard.playback_ack = state.config.extensions.playback_ack
+    state.heard.restore(
+        [
+            Playout(stored.response_id, stored.item_id, now, stored.sent_ms, stored.heard_ms)
+            for stored in snapshot.playouts
+        ]
+    )
+    state.heard.away(now, {})
+    state.input_buffer.begin_at(snapshot.audio_ms)
+    state.is_away = True
+    if snapshot.owes_answer:
+        _drop_unheard(state)
+        last = state.conversation.last
+        state.answer_on_return = isinstance(last, UserItem | ToolResultItem)
+
+
+def _drop_unheard(state: SessionState) -> None:
+    last = state.conversation.last
+    if isinstance(last, AssistantItem) and last.status == "incomplete":
+        state.heard.response_ended(last)
+        if not last.heard_text:
+            state.conversation.delete(last.id)
 
 
 def plays_of(playout: StoredPlayout) -> list[Play]:

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from realtime.errors import InvalidEvent
-from realtime.protocol.effects import Play
+from realtime.protocol.effects import Effect, Play
 from realtime.protocol.events import AnyClientEvent, PlaybackReport, ServerEvent
+from realtime.protocol.session import Input
 from realtime.protocol.snapshot import Snapshot
 from realtime.session.replay import Replay
 from realtime.session.transport import PeerGone, Transport
@@ -66,6 +67,34 @@ class Resumable(Protocol):
     def give_up(self) -> None: ...
 
 
+class Served(Resumable, Protocol):
+    """The live session, as far as serving it goes."""
+
+    replay: Replay
+    last_client_event: str | None
+
+    async def read(self, connection: Connection) -> None:
+        """Take what the client says, for as long as it serves the session. Raises PeerGone."""
+        ...
+
+    @property
+    def input_silent_ms(self) -> int | None:
+        """How long no input audio has come; None: there never was any."""
+        ...
+
+    def makes(self, response_id: str) -> bool:
+        """More of this answer comes from the agent."""
+        ...
+
+    def heard(self, report: PlaybackReport) -> None: ...
+
+    def feed(self, event: Input) -> None: ...
+
+    def perform(self, effects: list[Effect]) -> None: ...
+
+    def tell(self, event: ServerEvent) -> None: ...
+
+
 class Keeper(Protocol):
     """Who looks after the sessions that may be resumed."""
 
@@ -104,8 +133,8 @@ class Nobody:
     received_bytes = 0
     paces_playback = False
 
-    def __init__(self, replay: Replay, attached: asyncio.Event) -> None:
-        self._replay = replay
+    def __init__(self, served: Served, attached: asyncio.Event) -> None:
+        self._served = served
         self._attached = attached
 
     async def receive(self) -> AnyClientEvent | InvalidEvent:
@@ -121,7 +150,7 @@ class Nobody:
         pass
 
     async def room(self) -> None:
-        if self._replay.is_full:
+        if self._served.replay.is_full:
             await self._attached.wait()
 
     def lives(self, since: float) -> bool:

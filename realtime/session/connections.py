@@ -1,16 +1,13 @@
 """Who serves a session: one connection after another, and nobody in between."""
 
 import asyncio
-from typing import Protocol
 
 from realtime.clock import Clock
-from realtime.protocol import effects as do
-from realtime.protocol.effects import Effect
-from realtime.protocol.events import Moved, OutputAudioDone, PlaybackReport, Playing, Resumed, ServerEvent
+from realtime.protocol.events import Moved
 from realtime.protocol.inputs import PeerAway, PeerBack
-from realtime.protocol.session import Input, Session
-from realtime.session.connection import Connection, HandedOn, Keeper, Nobody, Resumable
-from realtime.session.replay import Replay
+from realtime.protocol.session import Session
+from realtime.session.catch_up import catch_up
+from realtime.session.connection import Connection, HandedOn, Keeper, Nobody, Served
 from realtime.session.transport import PeerGone, Transport
 
 PARTING_S = 1.0
@@ -28,34 +25,6 @@ class SessionOver(Exception):
         self.reason = reason
 
 
-class Served(Resumable, Protocol):
-    """The live session, as far as serving it goes."""
-
-    replay: Replay
-    last_client_event: str | None
-
-    async def read(self, connection: Connection) -> None:
-        """Take what the client says, for as long as it serves the session. Raises PeerGone."""
-        ...
-
-    @property
-    def input_silent_ms(self) -> int | None:
-        """How long no input audio has come; None: there never was any."""
-        ...
-
-    def makes(self, response_id: str) -> bool:
-        """More of this answer comes from the agent."""
-        ...
-
-    def heard(self, report: PlaybackReport) -> None: ...
-
-    def feed(self, event: Input) -> None: ...
-
-    def perform(self, effects: list[Effect]) -> None: ...
-
-    def tell(self, event: ServerEvent) -> None: ...
-
-
 class Attendance:
     """The connections of one session. A new one takes the place of the one before it."""
 
@@ -71,7 +40,7 @@ class Attendance:
         self._connection: Connection | None = None  # that serves it now
         self._next: Connection | None = None
         self._attached = asyncio.Event()
-        self._transport: Transport = Nobody(served.replay, self._attached)
+        self._transport: Transport = Nobody(served, self._attached)
         self._server_plays = False  # by the transport that served it last
         self.is_over = False
 
@@ -83,10 +52,6 @@ class Attendance:
     @property
     def is_served(self) -> bool:
         return self._connection is not None
-
-    def begin_anew(self) -> None:
-        """The session has another replay."""
-        self._transport = Nobody(self._served.replay, self._attached)
 
     async def attach(self, connection: Connection) -> HandedOn | None:
         """Let a connection serve this session until it leaves, in place of the one that does now.
@@ -121,7 +86,7 @@ class Attendance:
                 continue
             self._connection = connection
             gone = await self._serve(connection) or PeerGone(MOVED, "the session goes on elsewhere")
-            self._connection, self._transport = None, Nobody(self._served.replay, self._attached)
+            self._connection, self._transport = None, Nobody(self._served, self._attached)
             self._server_plays = connection.transport.paces_playback
             reports = connection.transport.part(is_lost=True)
             for report in reports:
@@ -191,67 +156,9 @@ class Attendance:
             self._served.heard(connection.played)
         self._transport = connection.transport
         # From here on without a pause: nothing may come between what was missed and what is new.
-        replay = self._served.replay
-        last = replay.number_of(connection.last_event_id or "")
-        missed = None if last is None else replay.since(last)
-        playing = self._session.playing(self._clock.now())
-        resumed = Resumed(
-            session=self._session.config,
-            replayed=missed is not None,
-            last_client_event_id=self._served.last_client_event,
-            input_silent_ms=connection.input_silent_ms,
-            playing=playing,
-            token=token,
-            grace_s=self._grace_s,
-        )
-        replay.give_id(resumed)
-        connection.transport.send(resumed)
-        if missed is None:
-            self._retell(playing, connection.history)
-        elif self._server_plays or connection.transport.paces_playback:
-            # Of sound, the client had what it heard, whichever event it had last.
-            unheard = self._unheard(playing)
-            again = {play.item_id for play in unheard if isinstance(play, do.Play)}
-            replay.forget_sound()
-            for told in missed:
-                match told.event:
-                    case do.Play():
-                        pass
-                    case OutputAudioDone(item_id=item_id) if item_id in again:
-                        pass  # told after the sound
-                    case event:
-                        connection.transport.send(event)
-            self._served.perform(unheard)
-        else:
-            for told in missed:
-                if isinstance(told.event, do.Play):
-                    connection.transport.play(told.event)
-                else:
-                    connection.transport.send(told.event)
+        now, server_paces = self._clock.now(), self._server_plays or connection.transport.paces_playback
+        catch_up(self._served, self._session.state, connection, now, token, self._grace_s, server_paces)
         self._served.feed(PeerBack())
-
-    def _retell(self, playing: list[Playing], history: bool) -> None:
-        """The conversation as it stands, and the sound that was not heard."""
-        effects = self._session.retell(history) + self._session.retell_marks(playing)
-        effects += self._unheard(playing)
-        self._served.replay.forget()  # its numbers are of what another client was told
-        self._served.perform(effects)
-
-    def _unheard(self, playing: list[Playing]) -> list[Effect]:
-        """The sound of these answers that was not heard, and its end where no more of it comes."""
-        effects: list[Effect] = []
-        for one in playing:
-            plays = self._served.replay.sound_of(one.item_id, one.heard_ms)
-            effects += plays
-            if plays and not self._served.makes(one.response_id):
-                done = OutputAudioDone(
-                    response_id=one.response_id,
-                    item_id=one.item_id,
-                    output_index=plays[0].output_index,
-                    content_index=plays[0].content_index,
-                )
-                effects.append(do.Send(done))
-        return effects
 
     # Its end ------------------------------------------------------------------------------
 

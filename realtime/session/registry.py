@@ -17,16 +17,18 @@ from realtime.audio.wire_format import decode_clip
 from realtime.clock import RealClock
 from realtime.errors import AdmissionRefused
 from realtime.metrics import Metrics
-from realtime.protocol.assistant import Limits
 from realtime.protocol.config import SessionConfig, merge
 from realtime.protocol.events import GoingAway
+from realtime.protocol.limits import Limits
 from realtime.protocol.session import Session
 from realtime.protocol.snapshot import Snapshot
 from realtime.session.connection import Connection, HandedOn, Resumable
 from realtime.session.connections import MOVED, SessionOver
+from realtime.session.input_audio import MakeDetector
 from realtime.session.resumption import SessionKeeper
-from realtime.session.runner import MakeDetector, Runner
+from realtime.session.runner import Runner
 from realtime.session.transport import PeerGone, Transport
+from realtime.session.turn_metrics import observe_turn
 from realtime.session.turn_trace import TurnRecord
 from realtime.settings import Settings
 from realtime.store.base import Store
@@ -227,7 +229,7 @@ class Sessions:
                 logger.info("turn heard", extra=about | {"turn": record.shown_heard()})
                 return
             n_turns += 1
-            self._metrics.observe_turn(record)
+            observe_turn(self._metrics, record)
             logger.info("turn", extra=about | {"turn": record.shown()})
 
         runner = Runner(

@@ -12,17 +12,13 @@ it would have told its client is kept (connections.py, replay.py).
 import asyncio
 import itertools
 import logging
-import time
-from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple, assert_never
+from typing import assert_never
 
 from agent.api import Agent
-from realtime.audio.wire_format import InputDecoder
 from realtime.clock import Clock
 from realtime.errors import ClientError
 from realtime.protocol import effects as do
-from realtime.protocol.config import TurnDetection
 from realtime.protocol.effects import Effect
 from realtime.protocol.events import (
     Committed,
@@ -44,25 +40,20 @@ from realtime.protocol.events import (
     SessionUpdated,
     TranscriptionCompleted,
 )
-from realtime.protocol.inputs import AudioReceived
+from realtime.protocol.resync import unheard_answers
 from realtime.protocol.session import Input, Session
-from realtime.protocol.snapshot import Snapshot, plays_of
+from realtime.protocol.snapshot import Snapshot, plays_of, restore, take_snapshot
 from realtime.session.agent_calls import AgentCalls
 from realtime.session.connection import Connection, HandedOn, Keeper
 from realtime.session.connections import MOVED, Attendance, SessionOver, first_of
 from realtime.session.flood import TINY_APPEND_BYTES, EventBudget
+from realtime.session.input_audio import InputAudio, MakeDetector
 from realtime.session.replay import Replay
 from realtime.session.transport import UNTOLD_MS_MAX, PeerGone
 from realtime.session.turn_trace import TurnRecord, TurnTrace
-from realtime.turns.base import TurnDetector
 
-PIECE_MS = 200
-"""A longer append is taken in pieces, other sessions having their turn between them."""
-
-PIECES_BEFORE_YIELD = 4
 EVENTS_BEFORE_YIELD = 16
 LOOKS_EVERY_S = 0.1
-MARK_EVERY_MS = 500
 LEFT_WITH_SOUND_S = 0.2  # what else comes within so long of the last sound may have left with it
 NUMBERS_SKIPPED = 1_000_000
 
@@ -79,10 +70,6 @@ _WORTH_STORING = (
 )
 
 logger = logging.getLogger("parlour.session")
-
-
-MakeDetector = Callable[[TurnDetection, int], TurnDetector]
-"""(the session's turn detection, position of the next sample in ms) -> a fresh detector."""
 
 
 class Runner:
@@ -104,7 +91,6 @@ class Runner:
         it is; no one else can resume it. grace_s: how long one that may be resumed waits for its client."""
         self.replay = Replay(session.config.id)
         self._session = session
-        self._make_detector = make_detector
         self._clock = clock
         self._on_turn = on_turn
         self._keeper = keeper
@@ -117,13 +103,9 @@ class Runner:
         self._stopped = asyncio.Event()
         self._stopped_by: SessionOver | None = None
         self.last_client_event: str | None = None
-        self._heard_at: float | None = None  # when input audio came last
-        self._marks: deque[_Mark] = deque()
         self._budget = EventBudget(clock.now())
         self._trace = TurnTrace()
-        self._detector: TurnDetector | None = None
-        self._decoder: InputDecoder
-        self._hear_afresh()
+        self._input = InputAudio(session, make_detector, clock, self.feed, self.perform)
 
     @property
     def session_id(self) -> str:
@@ -145,7 +127,7 @@ class Runner:
     @property
     def is_answering(self) -> bool:
         """An answer is being made, or is not heard to its end."""
-        return self._calls.is_answering or bool(self._session.playing(self._clock.now()))
+        return self._calls.is_answering or bool(unheard_answers(self._session.state, self._clock.now()))
 
     async def finish_answers(self) -> None:
         """Wait until all answers are heard to their end, or the session is over."""
@@ -188,34 +170,26 @@ class Runner:
 
     @property
     def input_silent_ms(self) -> int | None:
-        """How long no input audio has come; None: there never was any."""
-        return None if self._heard_at is None else round((self._clock.now() - self._heard_at) * 1000)
+        return self._input.silent_ms
 
     def snapshot(self) -> Snapshot:
         """The session as it stands, for another process to go on from."""
         now = self._clock.now()
-        taken = self._session.snapshot(now, self.replay.sound_of, self.replay.last)
-        usable = [mark for mark in self._marks if mark.audio_ms <= taken.audio_ms]
-        mark = usable[-1] if usable else self._mark_now()
-        taken.audio_ms, taken.resend_after = mark.audio_ms, mark.client_event
-        if mark.heard_at is not None:
-            taken.input_until = time.time() - (now - mark.heard_at)
+        taken = take_snapshot(self._session.state, now, self.replay.sound_of, self.replay.last)
+        self._input.store(taken, self.last_client_event)
         return taken
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go on from what another process has stored; to be called before `run`."""
-        self._session.restore(snapshot, self._clock.now())
+        restore(self._session.state, snapshot, self._clock.now())
         # What that process told after it had stored this cannot be known: its numbers are not used again.
         self.replay = Replay(self.session_id, told_before=snapshot.n_told + NUMBERS_SKIPPED)
         self.replay.keeps = True
         for playout in snapshot.playouts:
             for play in plays_of(playout):
                 self.replay.note(play)
-        self._attendance.begin_anew()
         self.last_client_event = snapshot.resend_after
-        if snapshot.input_until is not None:
-            self._heard_at = self._clock.now() - max(0.0, time.time() - snapshot.input_until)
-        self._hear_afresh()
+        self._input.restore(snapshot)
 
     def give_up(self) -> None:
         """Another server has taken the session over."""
@@ -252,7 +226,9 @@ class Runner:
             costs = True
             match event:
                 case InputAudioBufferAppend():
-                    was_taken = await self._hear(event)
+                    if self.replay.keeps:
+                        self._input.add_checkpoint(self.last_client_event)
+                    was_taken = await self._input.push(event)
                     costs = not was_taken or len(event.audio) < TINY_APPEND_BYTES
                 case Resume():
                     await self._resume(event, connection)
@@ -320,52 +296,13 @@ class Runner:
 
     # One step ---------------------------------------------------------------------------
 
-    async def _hear(self, event: InputAudioBufferAppend) -> bool:
-        """Decode, let the core keep it, and ask the turn detector, piece by piece.
-
-        False when it was refused; the error is told once, and what came before it is kept.
-        """
-        if self.replay.keeps:
-            self._mark()
-        audio, step = event.audio, self._decoder.bytes_for(PIECE_MS)
-        for count, start in enumerate(range(0, len(audio), step), 1):
-            piece = audio[start : start + step]
-            try:
-                pcm = self._decoder.push(piece)
-            except ClientError as error:
-                error.event_id = event.event_id
-                self.feed(error)
-                return False
-            # Nothing is answered to audio but an error, and no turn depends on it by itself.
-            heard = AudioReceived(pcm, self._decoder.duration_ms(len(piece)), event.event_id)
-            refusal = self._session.feed(heard, self._clock.now())
-            if refusal:
-                self.perform(refusal)
-                return False
-            if self._detector is not None:
-                for signal in self._detector.push(pcm):
-                    self.feed(signal)
-            self._heard_at = self._clock.now()
-            if count % PIECES_BEFORE_YIELD == 0:
-                await asyncio.sleep(0)
-        return True
-
     def _peer_lives(self) -> bool:
         """It is the user who is silent, and not a network that has died and may be replaced by another."""
         if not self.replay.keeps:
             return True
-        last_sound_at = self._clock.now() if self._heard_at is None else self._heard_at
+        last_audio_at = self._input.last_audio_at
+        last_sound_at = self._clock.now() if last_audio_at is None else last_audio_at
         return self._attendance.transport.lives(last_sound_at + LEFT_WITH_SOUND_S)
-
-    def _mark(self) -> None:
-        """Note where in the input audio the client's next event begins, for a later `restore`."""
-        if not self._marks or self._session.audio_ms >= self._marks[-1].audio_ms + MARK_EVERY_MS:
-            self._marks.append(self._mark_now())
-            while len(self._marks) > 1 and self._marks[1].audio_ms <= self._session.open_audio_ms:
-                self._marks.popleft()
-
-    def _mark_now(self) -> "_Mark":
-        return _Mark(self._session.audio_ms, self.last_client_event, self._heard_at)
 
     def feed(self, event: Input) -> None:
         now = self._clock.now()
@@ -406,29 +343,14 @@ class Runner:
                 case do.Transcribe():
                     self._calls.transcribe(effect)
                 case do.ResetTurns():
-                    self._hear_afresh()
+                    self._input.reset_detector()
                 case do.HushTurns():
-                    if self._detector is not None and self._peer_lives():
-                        for signal in self._detector.hush():
-                            self.feed(signal)
+                    if self._peer_lives():
+                        self._input.flush_detector()
                 case do.Close(code=code, reason=reason):
                     raise SessionOver(code, reason)
                 case _:
                     assert_never(effect)
-
-    def _hear_afresh(self) -> None:
-        audio_input = self._session.config.audio.input
-        self._decoder = InputDecoder(audio_input.format)
-        detection = audio_input.turn_detection
-        self._detector = self._make_detector(detection, self._session.audio_ms) if detection else None
-
-
-class _Mark(NamedTuple):
-    """A place in the input audio: the last event of the client by then, and when its sound came."""
-
-    audio_ms: int
-    client_event: str | None
-    heard_at: float | None
 
 
 def _report_of(played: PlayedOf) -> PlaybackReport:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from realtime.protocol.conversation import AssistantItem
+from realtime.protocol.items import AssistantItem
 from realtime.settings import Settings
 from tests.conftest import Server, running_server
 from tests.e2e.device import device

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from agent.api import GenerationFailed
 from agent.scripted.agent import ScriptedAgent
-from realtime.protocol.assistant import Generating
 from realtime.store.sqlite import SqliteStore
 from realtime.transports.mqtt.uplink import UNREAD_AUDIO_BYTES_MAX
 from tests.conftest import Server, running_server
@@ -107,7 +106,7 @@ async def test_the_answer_goes_on_where_it_was_heard_when_the_device_is_back(tmp
 async def made(server: Server) -> None:
     """The answer of the one session is made to its end."""
     async with asyncio.timeout(30):
-        while any(isinstance(runner._session.assistant, Generating) for runner in server.sessions._running):
+        while any(runner._session.state.responses.current is not None for runner in server.sessions._running):
             await asyncio.sleep(0.01)
 
 

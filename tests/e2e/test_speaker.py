@@ -127,7 +127,9 @@ async def test_a_turn_whose_link_breaks_in_mid_sentence_is_said_to_its_end_and_a
         url = tunnel.url.replace("http://", "mqtt://").partition("/?")[0]
         saying = asyncio.create_task(spoken("--broker", url, "--wav", WAV, "--out", str(out)))
         async with asyncio.timeout(WITHIN_S):
-            while not any(runner._session._buffer.utterance for runner in server.sessions._running):
+            while not any(
+                runner._session.state.input_buffer.utterance for runner in server.sessions._running
+            ):
                 await asyncio.sleep(0.01)
         tunnel.cut()
         tunnel.mend()

@@ -19,7 +19,6 @@ from agent.api import (
 from realtime.audio.wire_format import decode_clip
 from realtime.errors import ClientError
 from realtime.protocol import effects as do
-from realtime.protocol.assistant import Limits
 from realtime.protocol.codec import decode, encode
 from realtime.protocol.config import SessionConfig
 from realtime.protocol.events import InputAudioBufferAppend
@@ -32,6 +31,7 @@ from realtime.protocol.inputs import (
     Transcribed,
     TranscriptionError,
 )
+from realtime.protocol.limits import Limits
 from realtime.protocol.session import Input, Session
 
 AGENT = Health("ready", "test-model", transcribes=True)
@@ -46,11 +46,10 @@ class Driver:
     now: float = 100.0
     sent: list[dict[str, Any]] = field(default_factory=list)
     effects: list[do.Effect] = field(default_factory=list)
-    session_class: type[Session] = Session
 
     def __post_init__(self) -> None:
         self._ids: Counter[str] = Counter()
-        self.session = self.session_class(
+        self.session = Session(
             SessionConfig(id="sess_1", model="test-model"),
             self.agent,
             self.limits,

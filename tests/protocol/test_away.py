@@ -1,6 +1,7 @@
 """What was heard, when the listener's connection is lost and another one comes."""
 
 from realtime.protocol.inputs import PeerAway, PeerBack
+from realtime.protocol.resync import unheard_answers
 from tests.protocol.driver import Driver
 
 ACKNOWLEDGES = {"parlour": {"playback_ack": True, "resume": True}}
@@ -8,7 +9,7 @@ RESUMES = {"parlour": {"resume": True}}
 
 
 def playing(driver: Driver) -> list[int]:
-    return [one.heard_ms for one in driver.session.playing(driver.now)]
+    return [one.heard_ms for one in unheard_answers(driver.session.state, driver.now)]
 
 
 def away(driver: Driver, seconds: float) -> None:
@@ -83,7 +84,7 @@ def test_a_barge_in_after_the_return_keeps_what_was_heard_by_then() -> None:
 def test_what_was_on_its_way_when_the_connection_was_lost_is_not_heard() -> None:
     driver = asked(ACKNOWLEDGES)
     driver.say("One two three four. ", 4.0)
-    item_id = driver.session.playing(driver.now)[0].item_id
+    item_id = unheard_answers(driver.session.state, driver.now)[0].item_id
     driver.client("parlour.playback", item_id=item_id, played_ms=3_990)
     assert playing(driver) == [], "to its end, as exactly as a player can say"
     driver.feed(PeerAway({item_id: 3_800}))
@@ -97,5 +98,5 @@ def test_of_an_answer_that_the_server_plays_the_last_bit_comes_again_too() -> No
     for heard_ms, still in ((3_980, [3_980]), (4_000, [])):
         driver = asked(ACKNOWLEDGES)
         driver.say("One two three four. ", 4.0)
-        driver.feed(PeerAway({driver.session.playing(driver.now)[0].item_id: heard_ms}))
+        driver.feed(PeerAway({unheard_answers(driver.session.state, driver.now)[0].item_id: heard_ms}))
         assert playing(driver) == still

@@ -2,7 +2,7 @@
 
 from agent.api import StageDone, TextDelta
 from realtime.protocol import effects as do
-from realtime.protocol.assistant import Idle, Limits
+from realtime.protocol.limits import Limits
 from tests.protocol.driver import Driver, types
 
 
@@ -14,7 +14,7 @@ def test_an_agent_that_never_begins_fails_the_response_at_its_deadline() -> None
     assert types(told) == ["response.done"]
     assert told[0]["response"]["status_details"]["error"]["code"] == "agent_timeout"
     assert driver.performed(do.StopGenerating) == [do.StopGenerating(driver.request.response_id)]
-    assert isinstance(driver.session.assistant, Idle)
+    assert driver.session.state.responses.current is None
 
 
 def test_an_agent_that_stalls_in_mid_answer_fails_it_at_its_deadline() -> None:

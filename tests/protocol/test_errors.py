@@ -7,9 +7,9 @@ import pytest
 
 from agent.api import TextDelta, ToolCall
 from realtime.errors import InvalidEvent
-from realtime.protocol.assistant import Limits
 from realtime.protocol.codec import decode
 from realtime.protocol.inputs import AudioReceived
+from realtime.protocol.limits import Limits
 from tests.protocol.driver import Driver, audio_b64, types
 
 BROKEN = [

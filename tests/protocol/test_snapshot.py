@@ -7,23 +7,25 @@ import pytest
 
 from agent.api import AudioPart, ToolCall
 from realtime.protocol.config import PcmFormat
-from realtime.protocol.conversation import messages
 from realtime.protocol.effects import Generate, Play
 from realtime.protocol.inputs import PeerBack
-from realtime.protocol.snapshot import Snapshot
+from realtime.protocol.items import messages
+from realtime.protocol.resync import unheard_answers
+from realtime.protocol.snapshot import Snapshot, restore, take_snapshot
 from tests.protocol.driver import Driver
 
 
 def stored(driver: Driver, sound: dict[str, list[Play]] | None = None) -> Snapshot:
-    kept = driver.session.snapshot(driver.now, lambda item_id, _: (sound or {}).get(item_id, []), 7)
-    read = Snapshot.decode(kept.encode())
+    unheard = sound or {}
+    taken = take_snapshot(driver.session.state, driver.now, lambda item_id, _: unheard.get(item_id, []), 7)
+    read = Snapshot.decode(taken.encode())
     assert read is not None
     return read
 
 
 def restored(snapshot: Snapshot) -> Driver:
     driver = Driver(now=5000.0)
-    driver.session.restore(snapshot, driver.now)
+    restore(driver.session.state, snapshot, driver.now)
     driver.sent.clear()
     return driver
 
@@ -82,7 +84,7 @@ def test_what_was_heard_of_an_answer_is_what_its_history_keeps() -> None:
     snapshot = stored(driver, {item_id: rest})
     assert [one.heard_ms for one in snapshot.playouts] == [1000]
     back = restored(snapshot)
-    [playing] = back.session.playing(back.now)
+    [playing] = unheard_answers(back.session.state, back.now)
     assert (playing.item_id, playing.heard_ms) == (item_id, 1000)
     back.speak()  # over it: it was heard no further
     assert back.last("parlour.heard")["transcript"] == "One two."

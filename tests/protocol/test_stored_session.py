@@ -10,9 +10,10 @@ import msgspec
 
 from agent.api import AssistantMessage, AudioPart, SystemMessage, TextPart, ToolCallMessage, ToolResultMessage
 from realtime.protocol.config import PcmaFormat, PcmFormat, PcmuFormat, ServerVad, Transcription
-from realtime.protocol.conversation import AssistantItem, ToolCallItem, ToolResultItem, UserItem, messages
 from realtime.protocol.inputs import PeerBack
-from realtime.protocol.snapshot import VERSION, Snapshot, plays_of
+from realtime.protocol.items import AssistantItem, ToolCallItem, ToolResultItem, UserItem, messages
+from realtime.protocol.resync import unheard_answers
+from realtime.protocol.snapshot import VERSION, Snapshot, plays_of, restore
 from tests.protocol.driver import Driver
 from tests.protocol.write_stored_session import path_of, stored_session
 
@@ -27,7 +28,7 @@ def read() -> Snapshot:
 
 def restored() -> Driver:
     driver = Driver(now=5000.0)
-    driver.session.restore(read(), driver.now)
+    restore(driver.session.state, read(), driver.now)
     return driver
 
 
@@ -70,7 +71,7 @@ def test_its_settings_are_there_again() -> None:
 
 def test_the_answer_goes_on_to_be_heard_where_its_listener_was() -> None:
     driver = restored()
-    [playing] = driver.session.playing(driver.now)
+    [playing] = unheard_answers(driver.session.state, driver.now)
     assert (playing.item_id, playing.response_id, playing.heard_ms) == ("item_6", "resp_4", 400)
     [play] = plays_of(read().playouts[0])
     assert (play.item_id, play.start_ms, play.pcm, play.format) == ("item_6", 400.0, bytes(4800), PcmFormat())

@@ -16,7 +16,6 @@ from agent.api import (
     UserMessage,
 )
 from realtime.protocol import effects as do
-from realtime.protocol.assistant import Generating, Idle
 from tests.protocol.driver import Driver, audio_b64, types
 
 
@@ -189,7 +188,7 @@ def test_listening_to_silence_keeps_no_more_than_a_prefix() -> None:
     for _ in range(600):
         driver.hear(1000)
     assert driver.session.audio_ms == 600_000
-    assert driver.session._buffer.held_ms < 8_000
+    assert driver.session.state.input_buffer.held_ms < 8_000
 
 
 def test_a_turn_that_ends_during_an_answer_is_answered_after_it() -> None:
@@ -214,7 +213,7 @@ def test_cancelling_an_answer_does_not_forget_the_turn_that_waits() -> None:
     driver.speak()
     driver.client("response.cancel")
     assert len(driver.requests) == 2
-    assert isinstance(driver.session.assistant, Generating)
+    assert driver.session.state.responses.current is not None
 
 
 def test_without_create_response_a_turn_is_committed_and_not_answered() -> None:
@@ -338,7 +337,7 @@ def test_an_out_of_band_response_leaves_the_conversation_alone() -> None:
     assert not [event for event in written if event["type"].startswith("conversation.item")]
     assert written[-1]["response"]["id"] == side
     assert len(driver.session.conversation) == items
-    assert isinstance(driver.session.assistant, Generating)
+    assert driver.session.state.responses.current is not None
 
 
 def test_settings_of_one_response_do_not_outlive_it() -> None:
@@ -383,7 +382,7 @@ def test_a_failed_transcription_is_told_once_and_harms_nothing() -> None:
     told = driver.fail_transcription(item_id)
     assert types(told) == ["conversation.item.input_audio_transcription.failed"]
     driver.finish()
-    assert isinstance(driver.session.assistant, Idle)
+    assert driver.session.state.responses.current is None
 
 
 def test_late_events_of_an_ended_response_vanish() -> None:

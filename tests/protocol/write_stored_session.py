@@ -10,7 +10,7 @@ from typing import Any
 from agent.api import ToolCall
 from realtime.protocol.config import PcmFormat
 from realtime.protocol.effects import Play
-from realtime.protocol.snapshot import VERSION, Snapshot
+from realtime.protocol.snapshot import VERSION, Snapshot, take_snapshot
 from tests.protocol.driver import Driver
 
 FOLDER = Path(__file__).parent.parent / "data"
@@ -72,7 +72,7 @@ def stored_session() -> Snapshot:
     item_id = driver.last("response.output_item.added")["item"]["id"]
     driver.client("parlour.playback", item_id=item_id, played_ms=400)
     rest = [Play("resp_4", item_id, 0, 0, bytes(4800), PcmFormat(), 400.0)]  # made before the format was set
-    taken = driver.session.snapshot(driver.now, lambda one, _: rest if one == item_id else [], 33)
+    taken = take_snapshot(driver.session.state, driver.now, lambda one, _: rest if one == item_id else [], 33)
     taken.fixed = {"audio": {"output": {"voice": "amber"}}}
     taken.resend_after = "event_of_client_5"
     taken.input_until = 1_790_000_000.5

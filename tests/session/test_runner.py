@@ -21,12 +21,12 @@ from agent.api import (
     Transcript,
 )
 from realtime.errors import ClientError, InvalidEvent
-from realtime.protocol.assistant import Limits
 from realtime.protocol.codec import decode
 from realtime.protocol.config import SessionConfig, TurnDetection
 from realtime.protocol.effects import Play
 from realtime.protocol.events import AnyClientEvent, PlaybackReport, Resumed, ServerEvent
 from realtime.protocol.inputs import SpeechStarted, SpeechStopped, TurnSignal
+from realtime.protocol.limits import Limits
 from realtime.protocol.session import Session
 from realtime.protocol.snapshot import Snapshot
 from realtime.session.agent_calls import UNRECOGNISED_BYTES_MAX
@@ -490,7 +490,7 @@ async def test_who_comes_back_is_told_how_long_nothing_was_heard_of_it() -> None
 
 
 async def test_speech_that_a_stopped_server_lost_counts_as_not_heard(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("realtime.session.runner.time.time", lambda: 1_000_000.0)
+    monkeypatch.setattr("realtime.session.input_audio.time.time", lambda: 1_000_000.0)
     async with World() as world:
         await world.client(RESUMABLE)
         for _ in range(10):
@@ -501,7 +501,7 @@ async def test_speech_that_a_stopped_server_lost_counts_as_not_heard(monkeypatch
         await world.clock.advance(1.0)
         stored = Snapshot.decode(world.runner.snapshot().encode())
     assert stored is not None
-    monkeypatch.setattr("realtime.session.runner.time.time", lambda: 1_000_004.0)
+    monkeypatch.setattr("realtime.session.input_audio.time.time", lambda: 1_000_004.0)
     after = World()
     after.runner.restore(stored)
     after.task = asyncio.create_task(after.runner.run())

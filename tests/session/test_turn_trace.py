@@ -30,7 +30,7 @@ def done_event(status: str = "completed") -> Send:
     """A real response.done of the core, for response r1."""
     driver = Driver()
     driver.client("response.create")
-    response = driver.session.assistant.response  # type: ignore[union-attr]
+    response = driver.session.state.responses.current.response  # type: ignore[union-attr]
     response.id = "r1"
     response.feed(TextDelta("x"))
     effects = response.finish(GenerationDone()) if status == "completed" else response.cancel("turn_detected")
@@ -41,7 +41,7 @@ def item_event() -> Send:
     """The real response.output_item.added of the item that done_event is about."""
     driver = Driver()
     driver.client("response.create")
-    response = driver.session.assistant.response  # type: ignore[union-attr]
+    response = driver.session.state.responses.current.response  # type: ignore[union-attr]
     response.id = "r1"
     [added] = [one for one in response.feed(TextDelta("x")) if is_item_added(one)]
     return added  # type: ignore[return-value]

@@ -29,6 +29,7 @@ from agent.api import (
     UserMessage,
 )
 from realtime.protocol.inputs import FromAgent, Transcribed
+from realtime.protocol.snapshot import take_snapshot
 from realtime.session.turn_trace import TurnTrace
 from tests.fuzz.mutate import bytes_changed, in_parts, tree_changed
 from tests.fuzz.target import Pure, packed, parts_of
@@ -63,7 +64,7 @@ def run(data: bytes) -> None:
             record.shown()
         driver._take(effects)
     driver.advance(60.0)
-    driver.session.snapshot(driver.now, lambda *_: [], 1).encode()
+    take_snapshot(driver.session.state, driver.now, lambda *_: [], 1).encode()
 
 
 def _message_changed(data: bytes, chance: random.Random) -> bytes:

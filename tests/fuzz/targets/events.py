@@ -13,7 +13,8 @@ from realtime.errors import ClientError
 from realtime.protocol.codec import decode
 from realtime.protocol.events import AnyClientEvent, HandOver, InputAudioBufferAppend, PlaybackReport, Resume
 from realtime.protocol.inputs import AudioReceived, PeerAway, PeerBack
-from realtime.protocol.snapshot import Snapshot
+from realtime.protocol.resync import resync
+from realtime.protocol.snapshot import Snapshot, restore, take_snapshot
 from realtime.session.turn_trace import TurnTrace
 from tests.fuzz.mutate import in_lines, json_changed
 from tests.fuzz.target import Pure, Unkept
@@ -88,12 +89,12 @@ def run(data: bytes) -> None:
     for line in data.split(b"\n")[:LINES_MAX]:
         client.line(line)
     driver = client.driver
-    driver.session.retell(True)
-    stored = driver.session.snapshot(driver.now, lambda *_: [], 1).encode()
+    resync(driver.session.state, True)
+    stored = take_snapshot(driver.session.state, driver.now, lambda *_: [], 1).encode()
     if Snapshot.decode(stored) is None:
         raise Unkept("what was stored can be read")
     other = Driver()
-    other.session.restore(Snapshot.decode(stored), other.now)  # type: ignore[arg-type]
+    restore(other.session.state, Snapshot.decode(stored), other.now)  # type: ignore[arg-type]
 
 
 def seeds() -> list[bytes]:

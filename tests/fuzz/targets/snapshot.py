@@ -6,11 +6,12 @@ from typing import Any
 import msgspec
 
 from realtime.audio.wire_format import decode_clip
-from realtime.protocol.assistant import Limits
 from realtime.protocol.codec import encode
 from realtime.protocol.effects import Effect, Send
+from realtime.protocol.limits import Limits
+from realtime.protocol.resync import resync, unheard_answers
 from realtime.protocol.session import Session
-from realtime.protocol.snapshot import Snapshot, plays_of
+from realtime.protocol.snapshot import Snapshot, plays_of, restore, take_snapshot
 from realtime.session.replay import Replay
 from tests.fuzz.mutate import bytes_changed, tree_changed
 from tests.fuzz.target import Pure
@@ -31,14 +32,14 @@ def run(data: bytes) -> None:
         100.0,
         snapshot.fixed,
     )
-    session.restore(snapshot, 100.0)
+    restore(session.state, snapshot, 100.0)
     replay = Replay(session.config.id, told_before=snapshot.n_told + 1_000_000)
     for playout in snapshot.playouts:
         for play in plays_of(playout):
             replay.note(play)
     driver = _Going(session)
-    driver.tell(session.retell(True))
-    for one in session.playing(driver.now):
+    driver.tell(resync(session.state, True))
+    for one in unheard_answers(session.state, driver.now):
         replay.sound_of(one.item_id, one.heard_ms)
     driver.client("response.create")
     driver.write("hello")
@@ -47,7 +48,7 @@ def run(data: bytes) -> None:
         driver.client("conversation.item.truncate", item_id=item.id, content_index=0, audio_end_ms=1)
     driver.speak(200)
     driver.advance(20.0)
-    session.snapshot(driver.now, replay.sound_of, replay.last).encode()
+    take_snapshot(session.state, driver.now, replay.sound_of, replay.last).encode()
 
 
 class _Going(Driver):
@@ -71,20 +72,20 @@ def _mutate(data: bytes, chance: random.Random) -> bytes:
 
 def seeds() -> list[bytes]:
     driver = Driver()
-    fresh = driver.session.snapshot(driver.now, lambda *_: [], 0).encode()
+    fresh = take_snapshot(driver.session.state, driver.now, lambda *_: [], 0).encode()
     driver.client("session.update", session={"type": "realtime", "parlour": {"resume": True}})
     driver.write("hi")
     driver.speak(300)
     driver.say("Well, ", 0.5)
     driver.say("yes.", 0.5)
-    speaking = driver.session.snapshot(driver.now + 0.2, lambda *_: _plays(driver), 9).encode()
+    speaking = take_snapshot(driver.session.state, driver.now + 0.2, lambda *_: _plays(driver), 9).encode()
     driver.finish()
     call = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
     driver.client("conversation.item.create", item=call)
     driver.client(
         "conversation.item.create", item={"type": "function_call_output", "call_id": "c", "output": "1"}
     )
-    return [fresh, speaking, driver.session.snapshot(driver.now + 9, lambda *_: [], 20).encode()]
+    return [fresh, speaking, take_snapshot(driver.session.state, driver.now + 9, lambda *_: [], 20).encode()]
 
 
 def _plays(driver: Driver) -> list[Any]:

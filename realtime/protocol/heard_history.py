@@ -6,20 +6,24 @@ Best first: `conversation.item.truncate`; `parlour.playback`; audio cannot be he
 from collections.abc import Mapping
 
 from realtime.errors import ClientError
-from realtime.protocol.conversation import AssistantItem, Conversation
+from realtime.protocol.client_events import ItemTruncate
+from realtime.protocol.conversation import Conversation
 from realtime.protocol.effects import Effect, Send, StopPlayback
-from realtime.protocol.events import ItemTruncate, ItemTruncated, ParlourHeard, PlaybackReport
+from realtime.protocol.items import AssistantItem
+from realtime.protocol.parlour_events import ParlourHeard, PlaybackReport
 from realtime.protocol.playout import Playback, Playout
+from realtime.protocol.server_events import ItemTruncated
 
 
-class Heard:
+class HeardHistory:
     """Keeps, in the conversation's spoken answers, what was heard of them.
 
-    tells: whether the client wants to know what the history keeps of an answer that was cut off.
+    playback_ack: the client's setting: it reports what it plays, and gets `parlour.heard` for an answer
+    that was cut off.
     """
 
     def __init__(self, conversation: Conversation) -> None:
-        self.tells = False
+        self.playback_ack = False
         self._conversation = conversation
         self._playback = Playback()
 
@@ -32,7 +36,7 @@ class Heard:
 
     def away(self, now: float, heard_ms: Mapping[str, float]) -> None:
         """Nobody hears anything from now on. heard_ms: of some items, whatever was reported before."""
-        self._playback.away(now, heard_ms, has_reported=self.tells)
+        self._playback.away(now, heard_ms, has_reported=self.playback_ack)
 
     def back(self, now: float) -> None:
         self._playback.back(now)
@@ -75,6 +79,11 @@ class Heard:
             effects += self._cut_at_most(playout.item_id, playout.reported_ms or 0.0)
         return effects
 
+    def response_ended(self, message: AssistantItem) -> None:
+        """Words of a broken answer that were decoded but never spoken were not heard."""
+        if message.status != "completed" and message.modality == "audio":
+            message.heard_ms = message.heard_at_most(message.audio_ms)
+
     def stop(self, now: float) -> list[Effect]:
         """Nothing is to be heard from now on: cut off what plays."""
         effects: list[Effect] = []
@@ -89,7 +98,7 @@ class Heard:
 
     def _cut(self, item: AssistantItem, heard_ms: float) -> list[Effect]:
         before, item.heard_ms = item.heard_ms, min(heard_ms, item.audio_ms)
-        if not self.tells or item.heard_ms == before:
+        if not self.playback_ack or item.heard_ms == before:
             return []
         heard = ParlourHeard(item_id=item.id, audio_end_ms=round(item.heard_ms), transcript=item.heard_text)
         return [Send(heard)]

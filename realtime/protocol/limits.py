@@ -1,0 +1,19 @@
+"""How long each state of a session may last, and how much a session may hold."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds are of `now`; a state that outlasts its limit is ended."""
+
+    session_s: float = 3600.0
+    first_event_s: float = 30.0  # request to the agent's first event
+    next_event_s: float = 15.0  # between two events of the agent
+    response_s: float = 600.0
+    input_stall_s: float = 3.0  # no audio in the middle of an utterance
+    input_buffer_ms: int = 300_000
+    out_of_band: int = 4
+    items: int = 2_000
+    history_chars: int = 2_000_000
+    history_audio_bytes: int = 330 * 32_000  # what a window of 8,192 tokens can hold

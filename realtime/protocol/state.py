@@ -1,0 +1,60 @@
+"""What one session knows. session.py says what happens; the files beside it decide, each on its matter."""
+
+from collections.abc import Callable
+from typing import Any
+
+from agent.api import Health
+from realtime.protocol.client_items import DecodeAudio
+from realtime.protocol.config import SessionConfig, TurnDetection
+from realtime.protocol.conversation import Conversation
+from realtime.protocol.heard_history import HeardHistory
+from realtime.protocol.input_buffer import InputBuffer
+from realtime.protocol.limits import Limits
+from realtime.protocol.responses import Responses
+
+
+class SessionState:
+    """Owned by one Session, and changed by nobody but it and the functions that it calls.
+
+    turn_waits: a turn of the user is to be answered once the response in progress has ended.
+    is_away: the client's connection is lost, and it may come back. answer_on_return: a response was cut off
+    by the end of the server that made it, and is to be made again when the client is back. has_asked: the
+    user's silence was taken as a turn, and nothing was said since. has_ended: nothing happens any more.
+    """
+
+    def __init__(
+        self,
+        config: SessionConfig,
+        agent: Health,
+        limits: Limits,
+        new_id: Callable[[str], str],
+        decode_audio: Callable[[bytes, SessionConfig], bytes],
+        now: float,
+        fixed: dict[str, Any],
+    ) -> None:
+        self.config = config
+        self.fixed = fixed
+        self.agent = agent
+        self.limits = limits
+        self.new_id = new_id
+        self.decode_audio: DecodeAudio = lambda audio: decode_audio(audio, self.config)
+        self.expires_at = now + limits.session_s
+        self.conversation = Conversation()
+        self.heard = HeardHistory(self.conversation)
+        self.responses = Responses(self.conversation, self.heard, limits, new_id, now)
+        self.input_buffer = InputBuffer(limits.input_buffer_ms)
+        self.turn_waits = False
+        self.is_away = False
+        self.answer_on_return = False
+        self.has_asked = False
+        self.has_ended = False
+
+    @property
+    def open_audio_ms(self) -> int:
+        """The position from which on the input audio has not become a turn, and may yet be one."""
+        return self.input_buffer.open_from_ms(keeps_all=self.turn_detection is None)
+
+    @property
+    def turn_detection(self) -> TurnDetection | None:
+        """None: push to talk, the client commits."""
+        return self.config.audio.input.turn_detection

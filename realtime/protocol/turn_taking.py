@@ -1,0 +1,97 @@
+"""Whose turn it is: the user's speech begins, pauses and ends, and the turn that it makes is answered.
+
+What speech does to an answer that is heard: barge_in.py. Speech that does not come: idle_timeout.py.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from agent.api import AudioPart, UserMessage
+from realtime.errors import ClientError
+from realtime.protocol import barge_in, new_items
+from realtime.protocol import events as wire
+from realtime.protocol.client_items import parse_input
+from realtime.protocol.config import kept, response_config
+from realtime.protocol.effects import Effect, ResetTurns, Send, Warm
+from realtime.protocol.inputs import SpeechPaused, SpeechStarted, SpeechStopped
+from realtime.protocol.items import Item, messages
+from realtime.protocol.responses import agent_request
+from realtime.protocol.state import SessionState
+
+
+def speech_started(state: SessionState, signal: SpeechStarted, now: float) -> list[Effect]:
+    """An utterance begins."""
+    detection, buffer = state.turn_detection, state.input_buffer
+    if detection is None or buffer.utterance is not None:
+        return []
+    state.has_asked = False
+    item_id = state.new_id("item")
+    utterance = buffer.begin(item_id, signal.audio_ms, detection.prefix_padding_ms, now)
+    started = wire.InputSpeechStarted(item_id=item_id, audio_start_ms=utterance.start_ms)
+    return [Send(started), *barge_in.interrupt(state, detection, now)]
+
+
+def speech_paused(state: SessionState, signal: SpeechPaused) -> list[Effect]:
+    """The turn may end here: let the agent begin with the prompt that it would make."""
+    detection, buffer = state.turn_detection, state.input_buffer
+    if detection is None or not detection.create_response or buffer.utterance is None:
+        return []
+    if state.responses.current is not None:
+        return []
+    utterance = UserMessage((AudioPart(buffer.so_far(signal.audio_ms)),))
+    view = (*messages(state.conversation), utterance)
+    return [Warm(agent_request(state.config.id, "", response_config(state.config, None), view))]
+
+
+def speech_stopped(state: SessionState, signal: SpeechStopped, now: float) -> list[Effect]:
+    """The turn is over: its utterance becomes an item, which is answered."""
+    detection, buffer = state.turn_detection, state.input_buffer
+    if detection is None or buffer.utterance is None:
+        return []
+    item_id, pcm = buffer.end(signal.audio_ms)
+    stopped = wire.InputSpeechStopped(item_id=item_id, audio_end_ms=signal.audio_ms)
+    effects: list[Effect] = [Send(stopped), *new_items.commit(state, item_id, pcm)]
+    if detection.create_response:
+        effects += answer_turn(state, now)
+    return effects
+
+
+def commit_by_client(state: SessionState) -> list[Effect]:
+    """Push to talk: the client says that the turn is over, and asks for its answer. Raises ClientError."""
+    utterance, pcm = state.input_buffer.take()
+    item_id = utterance.item_id if utterance else state.new_id("item")
+    return [*new_items.commit(state, item_id, pcm), ResetTurns()]
+
+
+def answer_turn(state: SessionState, now: float) -> list[Effect]:
+    """At once, or when the response in progress has ended: several turns are then answered together."""
+    if state.responses.current is not None:
+        state.turn_waits = True
+        return []
+    return create_response(state, None, now)
+
+
+def answer_waiting_turn(state: SessionState, now: float) -> list[Effect]:
+    """To be called when a response may have ended."""
+    if not state.turn_waits or state.responses.current is not None:
+        return []
+    state.turn_waits = False
+    return create_response(state, None, now)
+
+
+def create_response(state: SessionState, patch: dict[str, Any] | None, now: float) -> list[Effect]:
+    """patch: the `response` of a response.create; None: for a turn. Raises ClientError."""
+    patch = kept(patch or {}, state.fixed)
+    if patch.get("conversation") not in (None, "auto", "none"):
+        raise ClientError(
+            "invalid_value", "Invalid conversation: expected 'auto' or 'none'.", "response.conversation"
+        )
+    out_of_band = patch.get("conversation") == "none"
+    state.responses.check_room(out_of_band)  # first: a refusal must not cost what an answer does
+    raw_input = patch.get("input")
+    items: Iterable[Item] = state.conversation
+    if raw_input is not None:
+        items = parse_input(raw_input, state.conversation, state.new_id, state.decode_audio)
+    view = messages(items)
+    config = response_config(state.config, patch)
+    return state.responses.begin(state.config, config, view, now, out_of_band)
