@@ -34,7 +34,7 @@ def decode(text: str | bytes) -> AnyClientEvent:
         raise InvalidEvent("invalid_json", "The event is not valid JSON: expected one JSON object.") from None
     match event:
         case SessionUpdate(session=tree) | ItemCreate(item=tree) | ResponseCreate(response=tree):
-            if tree is not None and not _is_of_sane_shape(tree):
+            if tree is not None and not _is_within_limits(tree):
                 message = (
                     f"Too much structure: at most {NESTING_MAX} levels and {BRANCHES_MAX} objects and lists, "
                     "and integers of at most 64 bits."
@@ -47,7 +47,7 @@ def encode(event: ServerEvent) -> str:
     return _encoder.encode(event).decode()
 
 
-def _is_of_sane_shape(tree: dict[str, Any]) -> bool:
+def _is_within_limits(tree: dict[str, Any]) -> bool:
     layer: list[Any] = [tree]
     n_branches = 0
     for _ in range(NESTING_MAX):

@@ -51,7 +51,7 @@ class ServerVad(Struct, frozen=True, kw_only=True, tag_field="type", tag="server
             _in_range("idle_timeout_ms", self.idle_timeout_ms, 5_000, 30_000)
 
     @property
-    def heard_by(self) -> tuple[object, ...]:
+    def detector_settings(self) -> tuple[object, ...]:
         """What the detector itself depends on; the rest is for the session, and can change in mid-speech."""
         return self.threshold, self.silence_duration_ms
 
@@ -67,7 +67,7 @@ class SemanticVad(Struct, frozen=True, kw_only=True, tag_field="type", tag="sema
     idle_timeout_ms = None
 
     @property
-    def heard_by(self) -> tuple[object, ...]:
+    def detector_settings(self) -> tuple[object, ...]:
         return (self.eagerness,)
 
 
@@ -93,10 +93,10 @@ class AudioInput(Struct, frozen=True, kw_only=True):
     turn_detection: TurnDetection | None = ServerVad()
 
     @property
-    def heard_by(self) -> tuple[object, ...]:
+    def detector_settings(self) -> tuple[object, ...]:
         """As long as this stays the same, the decoder and the turn detector go on."""
         detection = self.turn_detection
-        return self.format, type(detection), detection.heard_by if detection else None
+        return self.format, type(detection), detection.detector_settings if detection else None
 
 
 class AudioOutput(Struct, frozen=True, kw_only=True):
@@ -202,14 +202,14 @@ def merge(config: SessionConfig, patch: dict[str, Any]) -> SessionConfig:
         raise invalid_event(error, "session") from None
 
 
-def kept(patch: dict[str, Any], fixed: dict[str, Any]) -> dict[str, Any]:
+def with_fixed(patch: dict[str, Any], fixed: dict[str, Any]) -> dict[str, Any]:
     """The patch, with what it says of fixed fields put back to what they are fixed to."""
     result: dict[str, Any] = {}
     for name, value in patch.items():
         if name not in fixed:
             result[name] = value
         elif isinstance(value, dict) and isinstance(fixed[name], dict) and name not in _REPLACED_WHOLE:
-            result[name] = kept(value, fixed[name])
+            result[name] = with_fixed(value, fixed[name])
         else:
             result[name] = fixed[name]
     return result
@@ -304,9 +304,9 @@ def _merged(base: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
             continue  # clients send explicit nulls for what they leave at its default
         old = result.get(key)
         if key not in _REPLACED_WHOLE and isinstance(value, dict):
-            kept = old if isinstance(old, dict) else {}
-            same_kind = value.get("type", kept.get("type")) == kept.get("type")
-            result[key] = _merged(kept if same_kind else {}, value)
+            current = old if isinstance(old, dict) else {}
+            same_kind = value.get("type", current.get("type")) == current.get("type")
+            result[key] = _merged(current if same_kind else {}, value)
         else:
             result[key] = value
     return result

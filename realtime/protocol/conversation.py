@@ -90,7 +90,7 @@ class Conversation:
         known = AudioPart(part.pcm if keep_audio else b"", transcript)
         item.parts = (*item.parts[:content_index], known, *item.parts[content_index + 1 :])
 
-    def grew(self, item: Item) -> None:
+    def item_completed(self, item: Item) -> None:
         """An item that was empty when it was put in is complete."""
         self._chars_at_most += text_length(item)
 

@@ -62,17 +62,17 @@ class Transcribe:
 
 
 @dataclass(frozen=True, slots=True)
-class ResetTurns:
+class ResetTurnDetector:
     """Hear the input audio afresh: the turn detection was changed, or its buffer was taken."""
 
 
 @dataclass(frozen=True, slots=True)
-class HushTurns:
+class FlushTurnDetector:
     """No audio comes in the middle of an utterance: let the turn detector end it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Keep:
+class IssueResumeToken:
     """The client wants to come back to this session: give it a token for that."""
 
 
@@ -92,8 +92,8 @@ Effect = (
     | StopGenerating
     | Warm
     | Transcribe
-    | ResetTurns
-    | HushTurns
-    | Keep
+    | ResetTurnDetector
+    | FlushTurnDetector
+    | IssueResumeToken
     | Close
 )

@@ -14,18 +14,19 @@ _ASK = "The user has been silent for a while. Ask in a few words whether they ar
 
 def due_at(state: SessionState) -> float | None:
     """When the silence has lasted too long; None where it may last."""
-    detection = state.turn_detection
-    if detection is None or detection.idle_timeout_ms is None or state.input_buffer.utterance:
+    detection, idle = state.turn_detection, state.responses.state
+    if detection is None or detection.idle_timeout_ms is None or state.idle_timeout_triggered:
         return None
-    idle = state.responses.state
-    if not isinstance(idle, Idle) or state.is_away or state.has_asked or not len(state.conversation):
+    if not isinstance(idle, Idle) or state.input_buffer.utterance or state.is_disconnected:
         return None
-    return state.heard.ends_at(idle.since) + detection.idle_timeout_ms / 1000.0
+    if not len(state.conversation):
+        return None
+    return state.heard.playback.ends_at(idle.since) + detection.idle_timeout_ms / 1000.0
 
 
 def ask(state: SessionState, now: float) -> list[Effect]:
     """Take the silence as a turn, an item without audio or words."""
-    state.has_asked = True
+    state.idle_timeout_triggered = True
     view = messages(state.conversation)
     item = UserItem(state.new_id("item"), (AudioPart(b"", ""),))
     start_ms, end_ms = state.input_buffer.start_ms, state.input_buffer.end_ms

@@ -1,4 +1,4 @@
-"""The input audio buffer: what the user has said since the last commit, on the session's audio clock."""
+"""The input audio buffer: what the user has said since the last commit."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from realtime.errors import ClientError
 COMMIT_MS_MIN = 100  # the wire's: a shorter commit is input_audio_buffer_commit_empty
 _BYTES_PER_MS = LISTENING_HZ * 2 // 1000
 _DETECTION_LAG_MS = 1_000  # the longest that a turn detector takes to notice speech
-_LISTENING_MS_KEPT = 5_000 + _DETECTION_LAG_MS  # before speech: the longest prefix, and the lag
+_BEFORE_SPEECH_MS = 5_000 + _DETECTION_LAG_MS  # the longest prefix that a client can ask for, and the lag
 
 
 @dataclass(slots=True)
@@ -21,12 +21,15 @@ class Utterance:
 
 
 class InputBuffer:
-    """s16le mono at 16 kHz. Positions are milliseconds from the session's first sample."""
+    """s16le mono at 16 kHz. Positions are milliseconds from the session's first sample.
+
+    utterance: the one that is open. sent_ms: what the client has sent since the last commit or clear.
+    """
 
     def __init__(self, held_ms_max: int) -> None:
         self._held_ms_max = held_ms_max
         self.utterance: Utterance | None = None
-        self.sent_ms = 0.0  # by the client, since the last commit or clear
+        self.sent_ms = 0.0
         self._pcm = bytearray()
         self._start_bytes = 0  # position of the first byte that is held
 
@@ -42,16 +45,16 @@ class InputBuffer:
     def held_ms(self) -> int:
         return len(self._pcm) // _BYTES_PER_MS
 
-    def begin_at(self, position_ms: int) -> None:
+    def start_at(self, position_ms: int) -> None:
         """Nothing is held, and the next sample follows that position."""
         self.clear()
         self._start_bytes = position_ms * _BYTES_PER_MS
 
-    def open_from_ms(self, keeps_all: bool) -> int:
+    def uncommitted_from_ms(self, keep_all: bool) -> int:
         """Where the audio begins that has not become a turn, and may yet be one."""
         if self.utterance is not None:
             return self.utterance.start_ms
-        return self.start_ms if keeps_all else max(self.start_ms, self.end_ms - _DETECTION_LAG_MS)
+        return self.start_ms if keep_all else max(self.start_ms, self.end_ms - _DETECTION_LAG_MS)
 
     def append(self, pcm: bytes, sent_ms: float, now: float, keep_all: bool) -> None:
         """Add audio. keep_all: hold it until a commit; else only what coming speech may need.
@@ -68,7 +71,7 @@ class InputBuffer:
         if self.utterance is not None:
             self.utterance.last_audio_at = now
         elif not keep_all:
-            self._drop_before(self.end_ms - _LISTENING_MS_KEPT)
+            self._drop_before(self.end_ms - _BEFORE_SPEECH_MS)
         self._pcm += pcm
 
     def restart_stall(self, now: float) -> None:
@@ -76,20 +79,20 @@ class InputBuffer:
         if self.utterance is not None:
             self.utterance.last_audio_at = now
 
-    def begin(self, item_id: str, audio_ms: int, prefix_ms: int, now: float) -> Utterance:
+    def begin_utterance(self, item_id: str, audio_ms: int, prefix_ms: int, now: float) -> Utterance:
         """Speech begins at audio_ms; the utterance takes prefix_ms of what was before along."""
         self.utterance = Utterance(item_id, max(self.start_ms, audio_ms - prefix_ms), now)
         return self.utterance
 
-    def so_far(self, end_ms: int) -> bytes:
-        """The open utterance up to a position."""
+    def utterance_audio(self, end_ms: int) -> bytes:
+        """The open utterance up to a position, s16le mono at 16 kHz."""
         assert self.utterance is not None
         return self._between(self.utterance.start_ms, end_ms)
 
-    def end(self, end_ms: int) -> tuple[str, bytes]:
+    def end_utterance(self, end_ms: int) -> tuple[str, bytes]:
         """Close the open utterance at a position: its item id and audio. The rest stays."""
         assert self.utterance is not None
-        item_id, pcm = self.utterance.item_id, self.so_far(end_ms)
+        item_id, pcm = self.utterance.item_id, self.utterance_audio(end_ms)
         self.utterance = None
         self._drop_before(end_ms)
         self.sent_ms = float(self.held_ms)

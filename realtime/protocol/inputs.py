@@ -38,7 +38,7 @@ TurnSignal = SpeechStarted | SpeechPaused | SpeechStopped
 
 
 @dataclass(frozen=True, slots=True)
-class PeerAway:
+class ClientDisconnected:
     """The connection is lost; the session waits for its client to come back.
 
     heard_ms: of each item of which the transport knows better than what was reported.
@@ -48,7 +48,7 @@ class PeerAway:
 
 
 @dataclass(frozen=True, slots=True)
-class PeerBack:
+class ClientReconnected:
     """The client is there again, on this or on another connection."""
 
 

@@ -45,9 +45,9 @@ class UserItem:
 class AssistantItem:
     """An answer, spoken or written.
 
-    marks: (audio_ms, text_end) pairs, both rising: when audio_ms of it have been played,
+    alignment: (audio_ms, text_end) pairs, both rising: when audio_ms of it have been played,
     text[:text_end] has been spoken. heard_ms: None while nothing says that less than all of it
-    was heard. What was not heard is kept aside, for a later and better report of what was.
+    was heard. The text that was not heard stays, for a later and better report of what was.
     """
 
     id: str
@@ -55,12 +55,12 @@ class AssistantItem:
     text: str = ""
     status: Status = "completed"
     audio_ms: float = 0.0
-    marks: list[tuple[float, int]] = field(default_factory=list)
+    alignment: list[tuple[float, int]] = field(default_factory=list)
     heard_ms: float | None = None
 
-    def spoke(self, duration_ms: float, text_end: int) -> None:
+    def append_audio(self, duration_ms: float, text_end: int) -> None:
         self.audio_ms += duration_ms
-        self.marks.append((self.audio_ms, text_end))
+        self.alignment.append((self.audio_ms, text_end))
 
     def heard_at_most(self, limit_ms: float) -> float:
         """What was heard, now that it cannot be more than limit_ms; what is known stays known."""
@@ -71,7 +71,7 @@ class AssistantItem:
         """The words that were heard, and only those."""
         if self.heard_ms is None:
             return self.text
-        return spoken_by(self.text, self.marks, self.heard_ms)
+        return words_heard(self.text, self.alignment, self.heard_ms)
 
 
 @dataclass(slots=True)
@@ -144,14 +144,14 @@ def wire_item(item: Item) -> WireItem:
             assert_never(item)
 
 
-def spoken_by(text: str, marks: list[tuple[float, int]], heard_ms: float) -> str:
+def words_heard(text: str, alignment: list[tuple[float, int]], heard_ms: float) -> str:
     """The whole words of `text` that had been spoken after heard_ms of its audio.
 
-    Between two marks the text is taken to be spoken at an even pace; a word counts once all of
+    Between two alignment the text is taken to be spoken at an even pace; a word counts once all of
     it was heard.
     """
     before_ms, before_end = 0.0, 0
-    for mark_ms, text_end in marks:
+    for mark_ms, text_end in alignment:
         if heard_ms < mark_ms:
             share = max(0.0, heard_ms - before_ms) / (mark_ms - before_ms)
             return _whole_words(text, before_end + int(share * (text_end - before_end)))

@@ -22,7 +22,7 @@ class PlaybackReport(ClientEvent, frozen=True, kw_only=True, tag="parlour.playba
     underruns: WireInt = 0
 
 
-class PlayedOf(Struct, frozen=True):
+class PlayedPosition(Struct, frozen=True):
     """How much of an item was played, as in a PlaybackReport."""
 
     item_id: str
@@ -42,7 +42,7 @@ class Resume(ClientEvent, frozen=True, kw_only=True, tag="parlour.resume"):
     last_event_id: str | None = None
     history: bool = True
     lost: bool = False
-    played: PlayedOf | None = None
+    played: PlayedPosition | None = None
 
 
 class HandOver(ClientEvent, frozen=True, kw_only=True, tag="parlour.hand_over"):

@@ -1,4 +1,4 @@
-"""One response on its way: agent events in, the wire's ladder of events out, ended exactly once."""
+"""One response on its way: agent events in, the wire's sequence of events out, ended exactly once."""
 
 import re
 from collections.abc import Callable
@@ -38,10 +38,10 @@ from realtime.protocol.server_events import (
     TranscriptDone,
 )
 from realtime.protocol.wire_objects import (
-    AudioPartShown,
+    AudioContentPart,
+    ContentPart,
     InputTokenDetails,
     OutputTokenDetails,
-    Part,
     ResponseAudio,
     ResponseAudioOutput,
     ResponseObject,
@@ -49,7 +49,7 @@ from realtime.protocol.wire_objects import (
     ResponseUsage,
     StatusDetails,
     StatusError,
-    TextPartShown,
+    TextContentPart,
 )
 
 ANSWER_CHARS_MAX = 100_000  # a runaway model; thousands of spoken sentences
@@ -67,7 +67,7 @@ class Response:
         conversation: Conversation | None,
         conversation_id: str,
         new_id: Callable[[str], str],
-        aligned: bool,
+        sends_alignment: bool,
     ) -> None:
         self.id = response_id
         self.config = config
@@ -76,7 +76,7 @@ class Response:
         self._conversation = conversation
         self._conversation_id = conversation_id if conversation is not None else None
         self._new_id = new_id
-        self.aligned = aligned
+        self.sends_alignment = sends_alignment
         self._output: list[AssistantItem | ToolCallItem] = []
         self._message_index = 0
 
@@ -85,31 +85,31 @@ class Response:
         return self._conversation is None
 
     def begin(self) -> list[Effect]:
-        return [Send(ResponseCreated(response=self._shown("in_progress")))]
+        return [Send(ResponseCreated(response=self._response_object("in_progress")))]
 
     def resync(self) -> list[Effect]:
         """What a client needs that has not seen how this response began."""
-        effects: list[Effect] = [Send(ResponseCreated(response=self._shown("in_progress")))]
+        effects: list[Effect] = [Send(ResponseCreated(response=self._response_object("in_progress")))]
         if self.message is None:
             return effects
         shown = wire_item(self.message)
         index = self._message_index
         effects.append(Send(OutputItemAdded(response_id=self.id, output_index=index, item=shown)))
-        effects.append(Send(ContentPartAdded(part=self._part(""), **self._place())))
+        effects.append(Send(ContentPartAdded(part=self._part(""), **self._content_ids())))
         if self.message.text:
             delta = TranscriptDelta if self.config.modality == "audio" else OutputTextDelta
-            effects.append(Send(delta(delta=self.message.text, **self._place())))
+            effects.append(Send(delta(delta=self.message.text, **self._content_ids())))
         return effects
 
     def feed(self, event: TextDelta | AudioDelta | ToolCall | StageDone) -> list[Effect]:
         """The effects of one agent event that does not end the response."""
         match event:
             case TextDelta(text=text):
-                return self._write(text)
+                return self._text_delta(text)
             case AudioDelta(pcm=pcm, text_end=text_end):
-                return self._speak(pcm, text_end)
+                return self._audio_delta(pcm, text_end)
             case ToolCall():
-                return self._call(event)
+                return self._tool_call(event)
             case StageDone():
                 return []
             case _:
@@ -130,29 +130,29 @@ class Response:
     def cancel(self, reason: CancelReason) -> list[Effect]:
         return self._end("cancelled", StatusDetails(type="cancelled", reason=reason), None)
 
-    # The ladder's rungs
+    # The sequence: item added, content part added, deltas, and each one's end
 
-    def _write(self, text: str) -> list[Effect]:
+    def _text_delta(self, text: str) -> list[Effect]:
         if not text:
             return []
         effects = self._open_message()
-        message = self._opened()
+        message = self._open_item()
         room = ANSWER_CHARS_MAX - len(message.text)
         text = text[:room]
         message.text += text
         if text:
             delta = TranscriptDelta if self.config.modality == "audio" else OutputTextDelta
-            effects.append(Send(delta(delta=text, **self._place())))
+            effects.append(Send(delta(delta=text, **self._content_ids())))
         return effects
 
-    def _speak(self, pcm: bytes, text_end: int) -> list[Effect]:
+    def _audio_delta(self, pcm: bytes, text_end: int) -> list[Effect]:
         if self.config.modality != "audio" or not pcm:
             return []
         effects = self._open_message()
-        message = self._opened()
+        message = self._open_item()
         start_ms = message.audio_ms
-        message.spoke(audio_ms(pcm, SPEAKING_HZ), text_end)
-        if self.aligned:
+        message.append_audio(audio_ms(pcm, SPEAKING_HZ), text_end)
+        if self.sends_alignment:
             mark = ParlourAlignment(
                 response_id=self.id,
                 item_id=message.id,
@@ -165,7 +165,7 @@ class Response:
         effects.append(Play(*place, pcm, self.config.output_format, start_ms))
         return effects
 
-    def _call(self, call: ToolCall) -> list[Effect]:
+    def _tool_call(self, call: ToolCall) -> list[Effect]:
         item = ToolCallItem(self._new_id("item"), call.call_id, call.name, "", "in_progress")
         index = len(self._output)
         self._output.append(item)
@@ -190,17 +190,17 @@ class Response:
         self._message_index = len(self._output)
         self._output.append(self.message)
         effects = self._added(self.message, self._message_index)
-        effects.append(Send(ContentPartAdded(part=self._part(""), **self._place())))
+        effects.append(Send(ContentPartAdded(part=self._part(""), **self._content_ids())))
         return effects
 
     def _close_message(self, message: AssistantItem, completed: bool) -> list[Effect]:
         effects: list[Effect] = []
         if self.config.modality == "audio":
-            effects.append(Send(OutputAudioDone(**self._place())))
-            effects.append(Send(TranscriptDone(transcript=message.text, **self._place())))
+            effects.append(Send(OutputAudioDone(**self._content_ids())))
+            effects.append(Send(TranscriptDone(transcript=message.text, **self._content_ids())))
         else:
-            effects.append(Send(OutputTextDone(text=message.text, **self._place())))
-        effects.append(Send(ContentPartDone(part=self._part(message.text), **self._place())))
+            effects.append(Send(OutputTextDone(text=message.text, **self._content_ids())))
+        effects.append(Send(ContentPartDone(part=self._part(message.text), **self._content_ids())))
         message.status = "completed" if completed else "incomplete"
         return effects + self._done(message, self._message_index)
 
@@ -210,7 +210,7 @@ class Response:
         assert not self.ended, "a response ends exactly once"
         self.ended = True
         effects = self._close_message(self.message, status == "completed") if self.message else []
-        effects.append(Send(ResponseDone(response=self._shown(status, details, usage))))
+        effects.append(Send(ResponseDone(response=self._response_object(status, details, usage))))
         return effects
 
     def _added(self, item: AssistantItem | ToolCallItem, index: int) -> list[Effect]:
@@ -225,28 +225,28 @@ class Response:
         shown = wire_item(item)
         effects: list[Effect] = []
         if self._conversation is not None and item.id in self._conversation:
-            self._conversation.grew(item)
+            self._conversation.item_completed(item)
             previous = self._conversation.before(item.id)
             effects.append(Send(ItemDone(previous_item_id=previous, item=shown)))
         effects.append(Send(OutputItemDone(response_id=self.id, output_index=index, item=shown)))
         return effects
 
-    def _opened(self) -> AssistantItem:
+    def _open_item(self) -> AssistantItem:
         assert self.message is not None
         return self.message
 
-    def _place(self) -> dict[str, Any]:
+    def _content_ids(self) -> dict[str, Any]:
         return {
             "response_id": self.id,
-            "item_id": self._opened().id,
+            "item_id": self._open_item().id,
             "output_index": self._message_index,
             "content_index": 0,
         }
 
-    def _part(self, text: str) -> Part:
-        return AudioPartShown(text) if self.config.modality == "audio" else TextPartShown(text)
+    def _part(self, text: str) -> ContentPart:
+        return AudioContentPart(text) if self.config.modality == "audio" else TextContentPart(text)
 
-    def _shown(
+    def _response_object(
         self,
         status: ResponseStatus,
         details: StatusDetails | None = None,

@@ -115,7 +115,7 @@ class Responses:
             None if out_of_band else self._conversation,
             self.conversation_id,
             self._new_id,
-            aligned=session.extensions.alignment,
+            sends_alignment=session.extensions.alignment,
         )
         if out_of_band:
             self._out_of_band[response.id] = Generating(response, now)
@@ -141,7 +141,7 @@ class Responses:
                 for effect in effects:
                     if isinstance(effect, Play) and not response.is_out_of_band:
                         duration_ms = audio_ms(effect.pcm, SPEAKING_HZ)
-                        self._heard.sent(response.id, effect.item_id, duration_ms, now)
+                        self._heard.playback.audio_sent(response.id, effect.item_id, duration_ms, now)
                 return effects
 
     def cancel(self, generating: Generating, reason: CancelReason, now: float) -> list[Effect]:

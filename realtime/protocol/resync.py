@@ -31,7 +31,7 @@ def resync_alignment(state: SessionState, playing: list[wire.Playing]) -> list[E
     effects: list[Effect] = []
     for one in playing:
         item = state.conversation.find(one.item_id)
-        for audio_end_ms, text_end in item.marks if isinstance(item, AssistantItem) else ():
+        for audio_end_ms, text_end in item.alignment if isinstance(item, AssistantItem) else ():
             mark = wire.ParlourAlignment(
                 response_id=one.response_id,
                 item_id=one.item_id,
@@ -47,5 +47,5 @@ def unheard_answers(state: SessionState, now: float) -> list[wire.Playing]:
     """The answers that are not heard to their end, oldest first."""
     return [
         wire.Playing(playout.item_id, playout.response_id, int(playout.heard_ms(now)))
-        for playout in state.heard.unheard(now)
+        for playout in state.heard.playback.unheard(now)
     ]

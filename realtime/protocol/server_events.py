@@ -7,9 +7,9 @@ from msgspec import Struct
 
 from realtime.protocol.config import SessionConfig
 from realtime.protocol.wire_objects import (
+    ContentPart,
     DurationUsage,
     ErrorObject,
-    Part,
     ResponseObject,
     TranscriptionError,
     WireItem,
@@ -132,11 +132,11 @@ class _InContent(ServerEvent, kw_only=True):
 
 
 class ContentPartAdded(_InContent, kw_only=True, tag="response.content_part.added"):
-    part: Part
+    part: ContentPart
 
 
 class ContentPartDone(_InContent, kw_only=True, tag="response.content_part.done"):
-    part: Part
+    part: ContentPart
 
 
 class OutputTextDelta(_InContent, kw_only=True, tag="response.output_text.delta"):

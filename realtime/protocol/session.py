@@ -15,14 +15,14 @@ from realtime.protocol import effects as do
 from realtime.protocol import events as wire
 from realtime.protocol import idle_timeout, new_items, transcription, turn_taking
 from realtime.protocol.client_items import parse_item
-from realtime.protocol.config import SessionConfig, kept, merge, response_config
+from realtime.protocol.config import SessionConfig, merge, response_config, with_fixed
 from realtime.protocol.conversation import Conversation
 from realtime.protocol.effects import Effect, Send
 from realtime.protocol.inputs import (
     AudioReceived,
+    ClientDisconnected,
+    ClientReconnected,
     FromAgent,
-    PeerAway,
-    PeerBack,
     SpeechPaused,
     SpeechStarted,
     SpeechStopped,
@@ -41,8 +41,8 @@ Input = (
     | TurnSignal
     | AudioReceived
     | FromAgent
-    | PeerAway
-    | PeerBack
+    | ClientDisconnected
+    | ClientReconnected
     | Transcribed
     | TranscriptionError
     | ClientError
@@ -80,8 +80,8 @@ class Session:
         return self.state.input_buffer.end_ms
 
     @property
-    def open_audio_ms(self) -> int:
-        return self.state.open_audio_ms
+    def uncommitted_from_ms(self) -> int:
+        return self.state.uncommitted_from_ms
 
     def open(self) -> list[Effect]:
         return [Send(wire.SessionCreated(session=self.config))]
@@ -123,7 +123,7 @@ class Session:
         effects = state.responses.fail_overdue(now)
         if now >= self._input_stalls_at():
             state.input_buffer.restart_stall(now)
-            effects.append(do.HushTurns())
+            effects.append(do.FlushTurnDetector())
         effects += turn_taking.answer_waiting_turn(state, now)
         idle_timeout_at = idle_timeout.due_at(state)
         if idle_timeout_at is not None and now >= idle_timeout_at:
@@ -147,11 +147,11 @@ class Session:
                 return turn_taking.speech_stopped(state, event, now)
             case Transcribed() | TranscriptionError():
                 return transcription.transcribed(state, event)
-            case PeerAway(heard_ms=heard_ms):
-                state.is_away = True
-                state.heard.away(now, heard_ms)
+            case ClientDisconnected(heard_ms=heard_ms):
+                state.is_disconnected = True
+                state.heard.client_disconnected(now, heard_ms)
                 return []
-            case PeerBack():
+            case ClientReconnected():
                 return self._back(now)
             case ClientError():
                 raise event
@@ -169,7 +169,7 @@ class Session:
                 return turn_taking.commit_by_client(state)
             case wire.InputAudioBufferClear():
                 state.input_buffer.clear()
-                return [Send(wire.Cleared()), do.ResetTurns()]
+                return [Send(wire.Cleared()), do.ResetTurnDetector()]
             case wire.OutputAudioBufferClear():
                 return state.heard.stop(now)
             case wire.ItemCreate(item=raw, previous_item_id=after):
@@ -196,20 +196,20 @@ class Session:
 
     def _update(self, patch: dict[str, Any], now: float) -> list[Effect]:
         state, before = self.state, self.config
-        state.config = config = merge(before, kept(patch, state.fixed))
+        state.config = config = merge(before, with_fixed(patch, state.fixed))
         state.heard.playback_ack = config.extensions.playback_ack
         effects: list[Effect] = [Send(wire.SessionUpdated(session=config))]
         if config.extensions.resume and not before.extensions.resume:
-            effects.append(do.Keep())
+            effects.append(do.IssueResumeToken())
         if config.extensions.alignment and not before.extensions.alignment:
             for generating in state.responses.in_progress():
-                generating.response.aligned = True
+                generating.response.sends_alignment = True
             effects += resync_alignment(state, unheard_answers(state, now))
-        if before.audio.input.heard_by != config.audio.input.heard_by:
+        if before.audio.input.detector_settings != config.audio.input.detector_settings:
             # The new detector knows nothing of speech that has begun: what was said so far is a turn.
             effects += turn_taking.speech_stopped(state, SpeechStopped(self.audio_ms), now)
             state.input_buffer.utterance = None  # with push to talk: the client's commit takes the speech
-            effects.append(do.ResetTurns())
+            effects.append(do.ResetTurnDetector())
         is_new_prompt = (before.instructions, before.tools) != (config.instructions, config.tools)
         if is_new_prompt and state.responses.current is None:
             # Long instructions take their time to read: not on the first turn's account.
@@ -229,7 +229,7 @@ class Session:
     def _input_stalls_at(self) -> float:
         """When the audio of an open utterance has been missing for too long."""
         utterance = self.state.input_buffer.utterance
-        if utterance is None or self.state.is_away:
+        if utterance is None or self.state.is_disconnected:
             return math.inf
         return utterance.last_audio_at + self.state.limits.input_stall_s
 
@@ -247,8 +247,8 @@ class Session:
     def _back(self, now: float) -> list[Effect]:
         """Silence was the connection's: what waits for the user's voice waits anew."""
         state = self.state
-        state.is_away = False
-        state.heard.back(now)
+        state.is_disconnected = False
+        state.heard.playback.client_reconnected(now)
         state.input_buffer.restart_stall(now)
         if state.responses.current is None:
             state.responses.state = Idle(now)

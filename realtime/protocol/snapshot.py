@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from agent.api import AudioPart, TextPart
 from realtime.protocol.config import AudioFormat, SessionConfig
@@ -38,7 +38,7 @@ class StoredItem(Struct, omit_defaults=True):
     text: str = ""
     status: str = "completed"
     audio_ms: float = 0.0
-    marks: list[tuple[float, int]] = []
+    alignment: list[tuple[float, int]] = field(default_factory=list, name="marks")
     heard_ms: float | None = None
     call_id: str = ""
     name: str = ""
@@ -57,7 +57,7 @@ class StoredPlayout(Struct):
 
 
 class Snapshot(Struct):
-    """owes_answer: an answer was being made. n_told: events so far. fixed: of the configuration.
+    """answer_on_return: a response was in progress. n_events: sent so far. fixed: of the configuration.
     resend_after: the client's event after which it sends again. input_until: when the input audio up to
     audio_ms had come, in seconds since the epoch."""
 
@@ -66,8 +66,8 @@ class Snapshot(Struct):
     items: list[StoredItem]
     playouts: list[StoredPlayout]
     audio_ms: int
-    owes_answer: bool
-    n_told: int
+    answer_on_return: bool = field(name="owes_answer")
+    n_events: int = field(name="n_told")
     fixed: dict[str, Any] = {}
     resend_after: str | None = None
     input_until: float | None = None
@@ -83,14 +83,14 @@ class Snapshot(Struct):
             found = _decoder.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
-        is_whole = len({item.id for item in found.items}) == len(found.items) and _is_finite(found)
-        return found if found.version == VERSION and is_whole else None  # type: ignore[return-value]
+        is_valid = len({item.id for item in found.items}) == len(found.items) and _is_finite(found)
+        return found if found.version == VERSION and is_valid else None  # type: ignore[return-value]
 
 
 def _is_finite(snapshot: Snapshot) -> bool:
     """No time in it is endless, or no number."""
     times = [time for one in snapshot.items for time in (one.audio_ms, one.heard_ms or 0.0)]
-    times += [mark_ms for one in snapshot.items for mark_ms, _ in one.marks]
+    times += [mark_ms for one in snapshot.items for mark_ms, _ in one.alignment]
     times += [time for one in snapshot.playouts for time in (one.sent_ms, one.heard_ms)]
     times.append(snapshot.input_until or 0.0)
     times += [start_ms for one in snapshot.playouts for start_ms, _ in one.pieces]
@@ -102,11 +102,11 @@ _decoder = msgspec.msgpack.Decoder(Snapshot)
 
 
 def take_snapshot(
-    state: SessionState, now: float, unheard_audio: Callable[[str, float], list[Play]], n_told: int
+    state: SessionState, now: float, unheard_audio: Callable[[str, float], list[Play]], n_events: int
 ) -> Snapshot:
     """All that a later `restore` needs. unheard_audio: item id, heard ms -> the audio after that."""
     playouts = []
-    for playout in state.heard.unheard(now):
+    for playout in state.heard.playback.unheard(now):
         heard_ms = playout.heard_ms(now)
         plays = unheard_audio(playout.item_id, heard_ms)
         if plays:
@@ -126,9 +126,9 @@ def take_snapshot(
         conversation_id=state.responses.conversation_id,
         items=[_stored(item) for item in state.conversation],
         playouts=playouts,
-        audio_ms=state.open_audio_ms,
-        owes_answer=state.responses.current is not None or state.answer_on_return,
-        n_told=n_told,
+        audio_ms=state.uncommitted_from_ms,
+        answer_on_return=state.responses.current is not None or state.answer_on_return,
+        n_events=n_events,
         fixed=state.fixed,
     )
 
@@ -144,16 +144,16 @@ def restore(state: SessionState, snapshot: Snapshot, now: float) -> None:
     for item in snapshot.items:
         state.conversation.insert(_restored(item))
     state.heard.playback_ack = state.config.extensions.playback_ack
-    state.heard.restore(
+    state.heard.playback.restore(
         [
             Playout(stored.response_id, stored.item_id, now, stored.sent_ms, stored.heard_ms)
             for stored in snapshot.playouts
         ]
     )
-    state.heard.away(now, {})
-    state.input_buffer.begin_at(snapshot.audio_ms)
-    state.is_away = True
-    if snapshot.owes_answer:
+    state.heard.client_disconnected(now, {})
+    state.input_buffer.start_at(snapshot.audio_ms)
+    state.is_disconnected = True
+    if snapshot.answer_on_return:
         _drop_unheard(state)
         last = state.conversation.last
         state.answer_on_return = isinstance(last, UserItem | ToolResultItem)
@@ -167,7 +167,7 @@ def _drop_unheard(state: SessionState) -> None:
             state.conversation.delete(last.id)
 
 
-def plays_of(playout: StoredPlayout) -> list[Play]:
+def unheard_audio_of(playout: StoredPlayout) -> list[Play]:
     """Its sound again, for a player that starts where it was heard last."""
     place = playout.response_id, playout.item_id, playout.output_index, 0
     return [Play(*place, pcm, playout.format, start_ms) for start_ms, pcm in playout.pieces]
@@ -193,7 +193,7 @@ def _stored(item: Item) -> StoredItem:
                 text=item.text,
                 status=item.status,
                 audio_ms=item.audio_ms,
-                marks=list(item.marks),
+                alignment=list(item.alignment),
                 heard_ms=item.heard_ms,
             )
         case ToolCallItem():
@@ -227,7 +227,7 @@ def _restored(stored: StoredItem) -> Item:
                 stored.text,
                 "incomplete" if status == "incomplete" else "completed",
                 stored.audio_ms,
-                list(stored.marks),
+                list(stored.alignment),
                 stored.heard_ms,
             )
         case "call":

@@ -16,10 +16,13 @@ from realtime.protocol.responses import Responses
 class SessionState:
     """Owned by one Session, and changed by nobody but it and the functions that it calls.
 
+    fixed: what of the configuration no event of the client changes. expires_at: in seconds of `now`.
     turn_waits: a turn of the user is to be answered once the response in progress has ended.
-    is_away: the client's connection is lost, and it may come back. answer_on_return: a response was cut off
-    by the end of the server that made it, and is to be made again when the client is back. has_asked: the
-    user's silence was taken as a turn, and nothing was said since. has_ended: nothing happens any more.
+    is_disconnected: the client's connection is lost, and it may come back.
+    answer_on_return: a response was cut off by the end of the server that made it, and is to be made
+    again when the client is back.
+    idle_timeout_triggered: the user's silence was taken as a turn, and nothing was said since.
+    has_ended: nothing happens any more.
     """
 
     def __init__(
@@ -44,15 +47,15 @@ class SessionState:
         self.responses = Responses(self.conversation, self.heard, limits, new_id, now)
         self.input_buffer = InputBuffer(limits.input_buffer_ms)
         self.turn_waits = False
-        self.is_away = False
+        self.is_disconnected = False
         self.answer_on_return = False
-        self.has_asked = False
+        self.idle_timeout_triggered = False
         self.has_ended = False
 
     @property
-    def open_audio_ms(self) -> int:
-        """The position from which on the input audio has not become a turn, and may yet be one."""
-        return self.input_buffer.open_from_ms(keeps_all=self.turn_detection is None)
+    def uncommitted_from_ms(self) -> int:
+        """Where the input audio begins that has not become a turn, and may yet be one."""
+        return self.input_buffer.uncommitted_from_ms(keep_all=self.turn_detection is None)
 
     @property
     def turn_detection(self) -> TurnDetection | None:

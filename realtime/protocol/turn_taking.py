@@ -11,8 +11,8 @@ from realtime.errors import ClientError
 from realtime.protocol import barge_in, new_items
 from realtime.protocol import events as wire
 from realtime.protocol.client_items import parse_input
-from realtime.protocol.config import kept, response_config
-from realtime.protocol.effects import Effect, ResetTurns, Send, Warm
+from realtime.protocol.config import response_config, with_fixed
+from realtime.protocol.effects import Effect, ResetTurnDetector, Send, Warm
 from realtime.protocol.inputs import SpeechPaused, SpeechStarted, SpeechStopped
 from realtime.protocol.items import Item, messages
 from realtime.protocol.responses import agent_request
@@ -24,9 +24,9 @@ def speech_started(state: SessionState, signal: SpeechStarted, now: float) -> li
     detection, buffer = state.turn_detection, state.input_buffer
     if detection is None or buffer.utterance is not None:
         return []
-    state.has_asked = False
+    state.idle_timeout_triggered = False
     item_id = state.new_id("item")
-    utterance = buffer.begin(item_id, signal.audio_ms, detection.prefix_padding_ms, now)
+    utterance = buffer.begin_utterance(item_id, signal.audio_ms, detection.prefix_padding_ms, now)
     started = wire.InputSpeechStarted(item_id=item_id, audio_start_ms=utterance.start_ms)
     return [Send(started), *barge_in.interrupt(state, detection, now)]
 
@@ -38,7 +38,7 @@ def speech_paused(state: SessionState, signal: SpeechPaused) -> list[Effect]:
         return []
     if state.responses.current is not None:
         return []
-    utterance = UserMessage((AudioPart(buffer.so_far(signal.audio_ms)),))
+    utterance = UserMessage((AudioPart(buffer.utterance_audio(signal.audio_ms)),))
     view = (*messages(state.conversation), utterance)
     return [Warm(agent_request(state.config.id, "", response_config(state.config, None), view))]
 
@@ -48,7 +48,7 @@ def speech_stopped(state: SessionState, signal: SpeechStopped, now: float) -> li
     detection, buffer = state.turn_detection, state.input_buffer
     if detection is None or buffer.utterance is None:
         return []
-    item_id, pcm = buffer.end(signal.audio_ms)
+    item_id, pcm = buffer.end_utterance(signal.audio_ms)
     stopped = wire.InputSpeechStopped(item_id=item_id, audio_end_ms=signal.audio_ms)
     effects: list[Effect] = [Send(stopped), *new_items.commit(state, item_id, pcm)]
     if detection.create_response:
@@ -60,7 +60,7 @@ def commit_by_client(state: SessionState) -> list[Effect]:
     """Push to talk: the client says that the turn is over, and asks for its answer. Raises ClientError."""
     utterance, pcm = state.input_buffer.take()
     item_id = utterance.item_id if utterance else state.new_id("item")
-    return [*new_items.commit(state, item_id, pcm), ResetTurns()]
+    return [*new_items.commit(state, item_id, pcm), ResetTurnDetector()]
 
 
 def answer_turn(state: SessionState, now: float) -> list[Effect]:
@@ -81,7 +81,7 @@ def answer_waiting_turn(state: SessionState, now: float) -> list[Effect]:
 
 def create_response(state: SessionState, patch: dict[str, Any] | None, now: float) -> list[Effect]:
     """patch: the `response` of a response.create; None: for a turn. Raises ClientError."""
-    patch = kept(patch or {}, state.fixed)
+    patch = with_fixed(patch or {}, state.fixed)
     if patch.get("conversation") not in (None, "auto", "none"):
         raise ClientError(
             "invalid_value", "Invalid conversation: expected 'auto' or 'none'.", "response.conversation"

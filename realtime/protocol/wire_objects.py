@@ -62,17 +62,17 @@ class FunctionCallOutputItem(Struct, frozen=True, kw_only=True, tag_field="type"
 WireItem = MessageItem | FunctionCallItem | FunctionCallOutputItem
 
 
-class AudioPartShown(Struct, frozen=True, tag_field="type", tag="audio"):
+class AudioContentPart(Struct, frozen=True, tag_field="type", tag="audio"):
     """`part` of content_part events: "audio" here is "output_audio" in the item's content."""
 
     transcript: str
 
 
-class TextPartShown(Struct, frozen=True, tag_field="type", tag="text"):
+class TextContentPart(Struct, frozen=True, tag_field="type", tag="text"):
     text: str
 
 
-Part = AudioPartShown | TextPartShown
+ContentPart = AudioContentPart | TextContentPart
 
 
 class InputTokenDetails(Struct, frozen=True):

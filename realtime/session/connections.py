@@ -4,7 +4,7 @@ import asyncio
 
 from realtime.clock import Clock
 from realtime.protocol.events import Moved
-from realtime.protocol.inputs import PeerAway, PeerBack
+from realtime.protocol.inputs import ClientDisconnected, ClientReconnected
 from realtime.protocol.session import Session
 from realtime.session.catch_up import catch_up
 from realtime.session.connection import Connection, HandedOn, Keeper, Nobody, Served
@@ -91,7 +91,7 @@ class Attendance:
             reports = connection.transport.part(is_lost=True)
             for report in reports:
                 self._served.heard(report)
-            self._served.feed(PeerAway({report.item_id: report.played_ms for report in reports}))
+            self._served.feed(ClientDisconnected({report.item_id: report.played_ms for report in reports}))
             dismissed = tasks.create_task(self._dismiss(connection, gone), name="farewell")
             if self._next is None:
                 await dismissed
@@ -158,7 +158,7 @@ class Attendance:
         # From here on without a pause: nothing may come between what was missed and what is new.
         now, server_paces = self._clock.now(), self._server_plays or connection.transport.paces_playback
         catch_up(self._served, self._session.state, connection, now, token, self._grace_s, server_paces)
-        self._served.feed(PeerBack())
+        self._served.feed(ClientReconnected())
 
     # Its end ------------------------------------------------------------------------------
 

@@ -120,7 +120,7 @@ class InputAudio:
         checkpoints = self._checkpoints
         if not checkpoints or self._session.audio_ms >= checkpoints[-1].audio_ms + CHECKPOINT_EVERY_MS:
             checkpoints.append(Checkpoint(self._session.audio_ms, client_event, self.last_audio_at))
-            while len(checkpoints) > 1 and checkpoints[1].audio_ms <= self._session.open_audio_ms:
+            while len(checkpoints) > 1 and checkpoints[1].audio_ms <= self._session.uncommitted_from_ms:
                 checkpoints.popleft()
 
     def store(self, snapshot: Snapshot, client_event: str | None) -> None:

@@ -32,7 +32,7 @@ from realtime.protocol.events import (
     ParlourHeard,
     ParlourTurn,
     PlaybackReport,
-    PlayedOf,
+    PlayedPosition,
     ResponseDone,
     Resume,
     ResumeToken,
@@ -42,7 +42,7 @@ from realtime.protocol.events import (
 )
 from realtime.protocol.resync import unheard_answers
 from realtime.protocol.session import Input, Session
-from realtime.protocol.snapshot import Snapshot, plays_of, restore, take_snapshot
+from realtime.protocol.snapshot import Snapshot, restore, take_snapshot, unheard_audio_of
 from realtime.session.agent_calls import AgentCalls
 from realtime.session.connection import Connection, HandedOn, Keeper
 from realtime.session.connections import MOVED, Attendance, SessionOver, first_of
@@ -183,10 +183,10 @@ class Runner:
         """Go on from what another process has stored; to be called before `run`."""
         restore(self._session.state, snapshot, self._clock.now())
         # What that process told after it had stored this cannot be known: its numbers are not used again.
-        self.replay = Replay(self.session_id, told_before=snapshot.n_told + NUMBERS_SKIPPED)
+        self.replay = Replay(self.session_id, told_before=snapshot.n_events + NUMBERS_SKIPPED)
         self.replay.keeps = True
         for playout in snapshot.playouts:
-            for play in plays_of(playout):
+            for play in unheard_audio_of(playout):
                 self.replay.note(play)
         self.last_client_event = snapshot.resend_after
         self._input.restore(snapshot)
@@ -331,7 +331,7 @@ class Runner:
                 case do.StopPlayback(response_id=response_id):
                     self._attendance.transport.stop_playback(response_id)
                     self.replay.silence(response_id)
-                case do.Keep():
+                case do.IssueResumeToken():
                     self.replay.keeps = True
                     self._tasks.create_task(self._keep(), name="token")
                 case do.Generate(request=request):
@@ -342,9 +342,9 @@ class Runner:
                     self._calls.warm(request)
                 case do.Transcribe():
                     self._calls.transcribe(effect)
-                case do.ResetTurns():
+                case do.ResetTurnDetector():
                     self._input.reset_detector()
-                case do.HushTurns():
+                case do.FlushTurnDetector():
                     if self._peer_lives():
                         self._input.flush_detector()
                 case do.Close(code=code, reason=reason):
@@ -353,5 +353,5 @@ class Runner:
                     assert_never(effect)
 
 
-def _report_of(played: PlayedOf) -> PlaybackReport:
+def _report_of(played: PlayedPosition) -> PlaybackReport:
     return PlaybackReport(item_id=played.item_id, played_ms=played.played_ms)

@@ -402,7 +402,7 @@ BUGS = [
     Bug("turn_taking.create_response", allows_two_answers),
     Bug("responses.Responses.begin", puts_asides_into_the_conversation),
     Bug("turn_taking.answer_turn", turns_wait_for_nobody),
-    Bug("response.Response._write", loses_the_last_delta),
+    Bug("response.Response._text_delta", loses_the_last_delta),
 ]
 
 

@@ -84,7 +84,7 @@ class Driver:
             self.now = max(self.now, self.session.deadline)
             effects = self.session.wake(self.now)
             self._take(effects)
-            if any(isinstance(effect, do.HushTurns) for effect in effects):
+            if any(isinstance(effect, do.FlushTurnDetector) for effect in effects):
                 self.feed(SpeechStopped(self.session.audio_ms))  # as a turn detector does
         else:
             raise AssertionError("the deadline does not move on when it is served")

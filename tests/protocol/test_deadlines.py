@@ -58,9 +58,9 @@ def test_audio_that_stops_in_mid_utterance_ends_it() -> None:
     driver = Driver(limits=Limits(input_stall_s=3))
     driver.begin_speech()
     driver.advance(2.9)
-    assert driver.performed(do.HushTurns) == []
+    assert driver.performed(do.FlushTurnDetector) == []
     driver.advance(0.2)
-    assert len(driver.performed(do.HushTurns)) == 1
+    assert len(driver.performed(do.FlushTurnDetector)) == 1
 
 
 def test_the_session_ends_when_its_time_is_up_and_says_so() -> None:

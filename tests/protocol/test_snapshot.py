@@ -8,7 +8,7 @@ import pytest
 from agent.api import AudioPart, ToolCall
 from realtime.protocol.config import PcmFormat
 from realtime.protocol.effects import Generate, Play
-from realtime.protocol.inputs import PeerBack
+from realtime.protocol.inputs import ClientReconnected
 from realtime.protocol.items import messages
 from realtime.protocol.resync import unheard_answers
 from realtime.protocol.snapshot import Snapshot, restore, take_snapshot
@@ -31,7 +31,7 @@ def restored(snapshot: Snapshot) -> Driver:
 
 
 def requests_after_return(driver: Driver) -> int:
-    driver.feed(PeerBack())
+    driver.feed(ClientReconnected())
     return len(driver.performed(Generate))
 
 
@@ -129,14 +129,14 @@ def test_the_audio_goes_on_where_the_turn_began_that_was_not_over() -> None:
 
 
 def test_silence_while_nobody_is_there_ends_no_turn() -> None:
-    from realtime.protocol.inputs import PeerAway
+    from realtime.protocol.inputs import ClientDisconnected
 
     driver = Driver()
     driver.begin_speech()
-    driver.feed(PeerAway())
+    driver.feed(ClientDisconnected())
     driver.advance(30)
     assert not driver.of_type("input_audio_buffer.committed")
-    driver.feed(PeerBack())
+    driver.feed(ClientReconnected())
     driver.advance(2.9)
     assert not driver.of_type("input_audio_buffer.committed")
     driver.advance(1)

@@ -10,10 +10,10 @@ import msgspec
 
 from agent.api import AssistantMessage, AudioPart, SystemMessage, TextPart, ToolCallMessage, ToolResultMessage
 from realtime.protocol.config import PcmaFormat, PcmFormat, PcmuFormat, ServerVad, Transcription
-from realtime.protocol.inputs import PeerBack
+from realtime.protocol.inputs import ClientReconnected
 from realtime.protocol.items import AssistantItem, ToolCallItem, ToolResultItem, UserItem, messages
 from realtime.protocol.resync import unheard_answers
-from realtime.protocol.snapshot import VERSION, Snapshot, plays_of, restore
+from realtime.protocol.snapshot import VERSION, Snapshot, restore, unheard_audio_of
 from tests.protocol.driver import Driver
 from tests.protocol.write_stored_session import path_of, stored_session
 
@@ -54,7 +54,7 @@ def test_every_kind_of_item_is_there_again() -> None:
     assert barge_in.parts == (AudioPart(bytes(16_000), None),)
     assert isinstance(unfinished, AssistantItem)
     assert (unfinished.text, unfinished.status) == ("Yes, it is yellow.", "incomplete")
-    assert unfinished.marks == [(500.0, 5), (1000.0, 18)]
+    assert unfinished.alignment == [(500.0, 5), (1000.0, 18)]
 
 
 def test_its_settings_are_there_again() -> None:
@@ -73,7 +73,7 @@ def test_the_answer_goes_on_to_be_heard_where_its_listener_was() -> None:
     driver = restored()
     [playing] = unheard_answers(driver.session.state, driver.now)
     assert (playing.item_id, playing.response_id, playing.heard_ms) == ("item_6", "resp_4", 400)
-    [play] = plays_of(read().playouts[0])
+    [play] = unheard_audio_of(read().playouts[0])
     assert (play.item_id, play.start_ms, play.pcm, play.format) == ("item_6", 400.0, bytes(4800), PcmFormat())
 
 
@@ -86,7 +86,7 @@ def test_what_the_client_sends_again_begins_where_the_server_knew_of() -> None:
 
 def test_the_next_turn_is_answered() -> None:
     driver = restored()
-    driver.feed(PeerBack())
+    driver.feed(ClientReconnected())
     driver.write("Is it on?")
     driver.client("response.create")
     assert driver.request.messages[:1] == (SystemMessage("Lamps are yellow."),)

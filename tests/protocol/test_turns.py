@@ -143,7 +143,7 @@ def test_settings_that_the_detector_does_not_need_can_change_in_mid_speech() -> 
     patch = {"type": "server_vad", "interrupt_response": False, "idle_timeout_ms": 10_000}
     told = driver.client("session.update", session={"audio": {"input": {"turn_detection": patch}}})
     assert types(told) == ["session.updated"]
-    assert driver.performed(do.ResetTurns) == []
+    assert driver.performed(do.ResetTurnDetector) == []
     driver.end_speech()
     (item_id,) = {event["item_id"] for event in driver.sent if "speech_" in event["type"]}
     assert driver.last("input_audio_buffer.committed")["item_id"] == item_id
@@ -162,7 +162,7 @@ def test_a_new_detector_in_mid_speech_loses_nothing_of_what_was_said() -> None:
         "input_audio_buffer.speech_stopped",
         "input_audio_buffer.committed",
     ]
-    assert driver.performed(do.ResetTurns)
+    assert driver.performed(do.ResetTurnDetector)
     (message,) = driver.request.messages
     assert isinstance(message, UserMessage)
     assert isinstance(message.parts[0], AudioPart)

@@ -24,7 +24,7 @@ from realtime.access.authorization import Access
 from realtime.access.client_secrets import SECONDS_DEFAULT, SECONDS_MAX, SECONDS_MIN, ClientSecrets
 from realtime.errors import AdmissionRefused, ClientError
 from realtime.protocol.codec import decode
-from realtime.protocol.config import SessionConfig, kept, merge
+from realtime.protocol.config import SessionConfig, merge, with_fixed
 from realtime.protocol.events import SessionUpdate
 from realtime.session.registry import Sessions, new_ids
 from realtime.session.transport import PeerGone
@@ -218,7 +218,7 @@ def session_patch(raw: object) -> dict[str, Any]:
 
 def _with_fixed(session: dict[str, Any], fixed: dict[str, Any]) -> dict[str, Any]:
     """What the client secret says, and beside it what the request says."""
-    return {**fixed, **kept(session, fixed)}
+    return {**fixed, **with_fixed(session, fixed)}
 
 
 def _fail(answered: asyncio.Future[str], error: Exception) -> None:

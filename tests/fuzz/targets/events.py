@@ -12,7 +12,7 @@ from realtime.audio.wire_format import InputDecoder
 from realtime.errors import ClientError
 from realtime.protocol.codec import decode
 from realtime.protocol.events import AnyClientEvent, HandOver, InputAudioBufferAppend, PlaybackReport, Resume
-from realtime.protocol.inputs import AudioReceived, PeerAway, PeerBack
+from realtime.protocol.inputs import AudioReceived, ClientDisconnected, ClientReconnected
 from realtime.protocol.resync import resync
 from realtime.protocol.snapshot import Snapshot, restore, take_snapshot
 from realtime.session.turn_trace import TurnTrace
@@ -42,8 +42,8 @@ class Client:
             case b"@wait":
                 driver.advance(5.0)
             case b"@away":
-                driver.feed(PeerAway())
-                driver.feed(PeerBack())
+                driver.feed(ClientDisconnected())
+                driver.feed(ClientReconnected())
             case b"@say" | b"@tool" | b"@done" | b"@fail" if driver.requests:
                 self._answer(line)
             case _:

@@ -11,7 +11,7 @@ from realtime.protocol.effects import Effect, Send
 from realtime.protocol.limits import Limits
 from realtime.protocol.resync import resync, unheard_answers
 from realtime.protocol.session import Session
-from realtime.protocol.snapshot import Snapshot, plays_of, restore, take_snapshot
+from realtime.protocol.snapshot import Snapshot, restore, take_snapshot, unheard_audio_of
 from realtime.session.replay import Replay
 from tests.fuzz.mutate import bytes_changed, tree_changed
 from tests.fuzz.target import Pure
@@ -33,9 +33,9 @@ def run(data: bytes) -> None:
         snapshot.fixed,
     )
     restore(session.state, snapshot, 100.0)
-    replay = Replay(session.config.id, told_before=snapshot.n_told + 1_000_000)
+    replay = Replay(session.config.id, told_before=snapshot.n_events + 1_000_000)
     for playout in snapshot.playouts:
-        for play in plays_of(playout):
+        for play in unheard_audio_of(playout):
             replay.note(play)
     driver = _Going(session)
     driver.tell(resync(session.state, True))

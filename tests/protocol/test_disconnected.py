@@ -1,6 +1,6 @@
 """What was heard, when the listener's connection is lost and another one comes."""
 
-from realtime.protocol.inputs import PeerAway, PeerBack
+from realtime.protocol.inputs import ClientDisconnected, ClientReconnected
 from realtime.protocol.resync import unheard_answers
 from tests.protocol.driver import Driver
 
@@ -13,7 +13,7 @@ def playing(driver: Driver) -> list[int]:
 
 
 def away(driver: Driver, seconds: float) -> None:
-    driver.feed(PeerAway())
+    driver.feed(ClientDisconnected())
     driver.now += seconds
 
 
@@ -30,7 +30,7 @@ def test_nothing_is_heard_while_nobody_is_there() -> None:
     driver.now += 1.0
     away(driver, 20.0)
     assert playing(driver) == [1_000]
-    driver.feed(PeerBack())
+    driver.feed(ClientReconnected())
     assert playing(driver) == [1_000]
     driver.now += 0.5
     assert playing(driver) == [1_500]
@@ -43,7 +43,7 @@ def test_what_is_said_while_nobody_is_there_is_heard_from_its_beginning() -> Non
         driver.say("One two three four. ", 4.0)
         driver.now += 3.0
         assert playing(driver) == [0]
-        driver.feed(PeerBack())
+        driver.feed(ClientReconnected())
         assert playing(driver) == [0]
         driver.now += 0.5
         assert playing(driver) == [500]
@@ -55,7 +55,7 @@ def test_two_losses_in_a_row_are_one_absence() -> None:
     driver.now += 1.0
     away(driver, 1.0)
     away(driver, 1.0)
-    driver.feed(PeerBack())
+    driver.feed(ClientReconnected())
     assert playing(driver) == [1_000]
 
 
@@ -73,7 +73,7 @@ def test_a_barge_in_after_the_return_keeps_what_was_heard_by_then() -> None:
     driver.say("Word one here. Word two here. ", 2.0)
     driver.now += 0.5
     away(driver, 10.0)
-    driver.feed(PeerBack())
+    driver.feed(ClientReconnected())
     driver.now += 0.5
     driver.begin_speech()
     item_id = driver.last("response.output_item.done")["item"]["id"]
@@ -87,9 +87,9 @@ def test_what_was_on_its_way_when_the_connection_was_lost_is_not_heard() -> None
     item_id = unheard_answers(driver.session.state, driver.now)[0].item_id
     driver.client("parlour.playback", item_id=item_id, played_ms=3_990)
     assert playing(driver) == [], "to its end, as exactly as a player can say"
-    driver.feed(PeerAway({item_id: 3_800}))
+    driver.feed(ClientDisconnected({item_id: 3_800}))
     assert playing(driver) == [3_800]
-    driver.feed(PeerBack())
+    driver.feed(ClientReconnected())
     driver.client("parlour.playback", item_id=item_id, played_ms=3_990)
     assert playing(driver) == []
 
@@ -98,5 +98,7 @@ def test_of_an_answer_that_the_server_plays_the_last_bit_comes_again_too() -> No
     for heard_ms, still in ((3_980, [3_980]), (4_000, [])):
         driver = asked(ACKNOWLEDGES)
         driver.say("One two three four. ", 4.0)
-        driver.feed(PeerAway({unheard_answers(driver.session.state, driver.now)[0].item_id: heard_ms}))
+        driver.feed(
+            ClientDisconnected({unheard_answers(driver.session.state, driver.now)[0].item_id: heard_ms})
+        )
         assert playing(driver) == still
