@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * The page's one owner: it connects microphone, connection, conversation and loudspeaker, and knows which face to
- * show. It touches no element; a view is told that something changed, and reads.
+ * The page's one owner: it connects microphone, connection, conversation and loudspeaker.
+ * It touches no element; a view is told that something changed, and reads.
  */
 
 import { Listening } from "../audio/listening.js";
@@ -13,7 +13,7 @@ import { missingExtensions, sessionUpdates } from "../connection/session_setting
 import { Conversation } from "../conversation/conversation.js";
 import { EventLog } from "../conversation/event_log.js";
 import { TurnLog } from "../conversation/turns.js";
-import { lookAgainAtMs } from "./face.js";
+import { nextChangeAtMs } from "./view_state.js";
 
 /** @typedef {import("../connection/client.js").Trouble} Trouble */
 /** @typedef {import("../conversation/effects.js").Effect} Effect */
@@ -48,7 +48,7 @@ export class App {
     this.parting = 0;
     /** @type {string | null} brings a conversation back that has moved away from here */
     this.wayBack = null;
-    this.lookAgain = 0;
+    this.changeTimer = 0;
     this.started = performance.now();
     /** @type {string[]} typed before the connection stood */
     this.unsent = [];
@@ -338,10 +338,10 @@ export class App {
   }
 
   changed() {
-    clearTimeout(this.lookAgain);
+    clearTimeout(this.changeTimer);
     const nowMs = performance.now();
-    const next = lookAgainAtMs(this, nowMs);
-    if (next < Infinity) this.lookAgain = window.setTimeout(() => this.changed(), next - nowMs + 1);
+    const next = nextChangeAtMs(this, nowMs);
+    if (next < Infinity) this.changeTimer = window.setTimeout(() => this.changed(), next - nowMs + 1);
     this.view.changed();
   }
 }

@@ -10,7 +10,6 @@ import { Awake } from "./awake.js";
 import { Devices } from "./devices.js";
 import { byId } from "./dom.js";
 import { Drawer } from "./drawer.js";
-import { faceOf, obstacleOf, wording } from "./face.js";
 import { Figures } from "./figures.js";
 import { HandOver, takeOffer } from "./hand_over.js";
 import { listenToKeys } from "./keyboard.js";
@@ -19,6 +18,7 @@ import { saveAs, stamp } from "./save.js";
 import { Screens } from "./screens.js";
 import { Shape } from "./shape.js";
 import { TranscriptView, asText } from "./transcript_view.js";
+import { obstacleOf, viewStateOf, wording } from "./view_state.js";
 
 const NOTICE_MS = 8_000;
 const METER_VALUE_EVERY_MS = 500; // the bar moves with the sound; what a screen reader can ask for need not
@@ -81,12 +81,12 @@ const devices = new Devices(
 
 /** The word and the shape change at once; the words of the conversation with the next frame. */
 function render() {
-  const face = faceOf(app);
-  const [word, faceHint] = wording(app, face);
-  document.documentElement.dataset.state = face;
+  const state = viewStateOf(app);
+  const [word, stateHint] = wording(app, state);
+  document.documentElement.dataset.state = state;
   stateWord.textContent = word;
-  hint.textContent = faceHint;
-  shape.show(face, word);
+  hint.textContent = stateHint;
+  shape.show(state, word);
   showObstacle();
   handOver.possible(app.link === "open" && app.client.resumable);
   const talking = app.running && (app.listening.on || app.listening.asking !== null || app.link !== "open");
@@ -142,7 +142,7 @@ function renderLevels() {
     if (telling) meter.setAttribute("aria-valuenow", String(Math.round(levels[index] * 100)));
   });
   if (telling) metersTold = performance.now();
-  shape.hear(faceOf(app) === "speaking" ? app.sound.level : app.listening.level);
+  shape.hear(viewStateOf(app) === "speaking" ? app.sound.level : app.listening.level);
   if (drawer.isOpen) redrawSoon();
 }
 
