@@ -16,9 +16,9 @@ import { listenToKeys } from "./keyboard.js";
 import { preference, setPreference } from "./preferences.js";
 import { saveAs, stamp } from "./save.js";
 import { Screens } from "./screens.js";
-import { Shape } from "./shape.js";
 import { TranscriptView, asText } from "./transcript_view.js";
 import { obstacleOf, viewStateOf, wording } from "./view_state.js";
+import { Visualizer } from "./visualizer.js";
 
 const NOTICE_MS = 8_000;
 const METER_VALUE_EVERY_MS = 500; // the bar moves with the sound; what a screen reader can ask for need not
@@ -36,9 +36,9 @@ const settings = byId("settings", HTMLElement);
 const settingsButton = byId("settings-button", HTMLButtonElement);
 const drawerButton = byId("drawer-button", HTMLButtonElement);
 const subtitlesButton = byId("subtitles", HTMLButtonElement);
-const stillness = matchMedia("(prefers-reduced-motion: reduce)");
+const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
-const shape = new Shape(byId("shape", SVGSVGElement), stillness);
+const visualizer = new Visualizer(byId("visualizer", SVGSVGElement), reducedMotion);
 const awake = new Awake();
 const words = new TranscriptView(script, byId("lines", HTMLOListElement));
 const screens = new Screens(byId("screen", HTMLElement), obey);
@@ -79,14 +79,14 @@ const devices = new Devices(
 
 // What is shown ---------------------------------------------------------------------------
 
-/** The word and the shape change at once; the words of the conversation with the next frame. */
+/** The word and the visualizer change at once; the words of the conversation with the next frame. */
 function render() {
   const state = viewStateOf(app);
   const [word, stateHint] = wording(app, state);
   document.documentElement.dataset.state = state;
   stateWord.textContent = word;
   hint.textContent = stateHint;
-  shape.show(state, word);
+  visualizer.show(state, word);
   showObstacle();
   handOver.possible(app.link === "open" && app.client.resumable);
   const talking = app.running && (app.listening.on || app.listening.asking !== null || app.link !== "open");
@@ -142,7 +142,7 @@ function renderLevels() {
     if (telling) meter.setAttribute("aria-valuenow", String(Math.round(levels[index] * 100)));
   });
   if (telling) metersTold = performance.now();
-  shape.hear(viewStateOf(app) === "speaking" ? app.sound.level : app.listening.level);
+  visualizer.setLevel(viewStateOf(app) === "speaking" ? app.sound.level : app.listening.level);
   if (drawer.isOpen) redrawSoon();
 }
 

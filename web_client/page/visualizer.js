@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The shape in the middle: it says what the assistant is doing without colour. A quiet ring waits, an open arc
+ * The visualizer in the middle: its shape says what the assistant is doing without colour. A quiet ring waits, an open arc
  * turns while connecting, ripples leave it while it hears, three dots think, a full and moving body speaks, a
  * broken ring has failed. Geometry eases over a few frames; which shape it is changes at once.
  */
@@ -33,11 +33,11 @@ const POINTS = 90;
 const EASE_PER_S = 14;
 const LEVEL_EASE_PER_S = 18;
 
-export class Shape {
-  /** @param {SVGSVGElement} svg @param {MediaQueryList} stillness prefers-reduced-motion */
-  constructor(svg, stillness) {
+export class Visualizer {
+  /** @param {SVGSVGElement} svg @param {MediaQueryList} reducedMotion prefers-reduced-motion */
+  constructor(svg, reducedMotion) {
     this.svg = svg;
-    this.stillness = stillness;
+    this.reducedMotion = reducedMotion;
     this.body = /** @type {SVGPathElement} */ (svg.querySelector(".body"));
     this.mark = /** @type {SVGPathElement} */ (svg.querySelector(".mark"));
     this.glow = /** @type {SVGCircleElement} */ (svg.querySelector(".glow"));
@@ -49,7 +49,7 @@ export class Shape {
     this.level = 0;
     this.targetLevel = 0;
     this.lastMs = 0;
-    stillness.addEventListener("change", () => this.draw(performance.now()));
+    reducedMotion.addEventListener("change", () => this.draw(performance.now()));
     this.draw(0);
     requestAnimationFrame((now) => this.tick(now));
   }
@@ -64,7 +64,7 @@ export class Shape {
   }
 
   /** @param {number} level loudness of whoever speaks, 0 to 1 */
-  hear(level) {
+  setLevel(level) {
     this.targetLevel = level;
   }
 
@@ -77,13 +77,13 @@ export class Shape {
     this.form.radius += (target.radius - this.form.radius) * ease;
     this.form.fill += (target.fill - this.form.fill) * ease;
     this.level += (this.targetLevel - this.level) * (1 - Math.exp(-elapsed * LEVEL_EASE_PER_S));
-    if (!this.stillness.matches) this.draw(now);
+    if (!this.reducedMotion.matches) this.draw(now);
     requestAnimationFrame((next) => this.tick(next));
   }
 
   /** @param {number} nowMs */
   draw(nowMs) {
-    const still = this.stillness.matches;
+    const still = this.reducedMotion.matches;
     const form = still ? FORMS[this.state] : this.form;
     const time = still ? 0.8 : nowMs / 1000;
     const level = still ? 0.5 : this.level;
