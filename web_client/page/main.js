@@ -6,7 +6,6 @@ import { asLines } from "../conversation/event_log.js";
 import { examine } from "../doctor/doctor.js";
 import { fetchAbout, showAbout } from "./about.js";
 import { App } from "./app.js";
-import { Awake } from "./awake.js";
 import { Devices } from "./devices.js";
 import { byId } from "./dom.js";
 import { Drawer } from "./drawer.js";
@@ -19,6 +18,7 @@ import { Screens } from "./screens.js";
 import { TranscriptView, asText } from "./transcript_view.js";
 import { obstacleOf, viewStateOf, wording } from "./view_state.js";
 import { Visualizer } from "./visualizer.js";
+import { ScreenWakeLock } from "./wake_lock.js";
 
 const NOTICE_MS = 8_000;
 const METER_VALUE_EVERY_MS = 500; // the bar moves with the sound; what a screen reader can ask for need not
@@ -39,7 +39,7 @@ const subtitlesButton = byId("subtitles", HTMLButtonElement);
 const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
 const visualizer = new Visualizer(byId("visualizer", SVGSVGElement), reducedMotion);
-const awake = new Awake();
+const wakeLock = new ScreenWakeLock();
 const words = new TranscriptView(script, byId("lines", HTMLOListElement));
 const screens = new Screens(byId("screen", HTMLElement), obey);
 const handOver = new HandOver(() => {
@@ -166,7 +166,7 @@ async function startTalking() {
   if (aboutNeedsKey && storedKey() === null && !app.client.tokenIsKey) return app.needsKey("");
   await app.talk();
   await devices.refresh();
-  if (app.running) await awake.stay();
+  if (app.running) await wakeLock.request();
 }
 
 /** @param {string} message */
@@ -184,7 +184,7 @@ async function continueHere() {
   forget();
   await app.comeBack(left);
   await devices.refresh();
-  if (app.running) await awake.stay();
+  if (app.running) await wakeLock.request();
 }
 
 function lookForOffer() {
@@ -199,7 +199,7 @@ function forget() {
 
 function endTalking() {
   app.end();
-  awake.sleep();
+  wakeLock.release();
 }
 
 /** @param {import("./screens.js").Action} action */
