@@ -6,7 +6,7 @@ import { asLines } from "../conversation/event_log.js";
 import { examine } from "../doctor/doctor.js";
 import { fetchAbout, showAbout } from "./about.js";
 import { App } from "./app.js";
-import { Devices } from "./devices.js";
+import { DeviceSelect } from "./device_select.js";
 import { byId } from "./dom.js";
 import { Drawer } from "./drawer.js";
 import { Figures } from "./figures.js";
@@ -67,7 +67,7 @@ const app = new App(
 );
 const drawer = new Drawer(byId("drawer", HTMLElement), app.log, app.turns);
 const figures = new Figures(app, drawer, storedKey);
-const devices = new Devices(
+const deviceSelect = new DeviceSelect(
   app,
   {
     microphone: byId("microphone", HTMLSelectElement),
@@ -165,7 +165,7 @@ function showNotice(message) {
 async function startTalking() {
   if (aboutNeedsKey && storedKey() === null && !app.client.tokenIsKey) return app.needsKey("");
   await app.talk();
-  await devices.refresh();
+  await deviceSelect.refresh();
   if (app.running) await wakeLock.request();
 }
 
@@ -183,7 +183,7 @@ async function continueHere() {
   offer = null;
   forget();
   await app.comeBack(left);
-  await devices.refresh();
+  await deviceSelect.refresh();
   if (app.running) await wakeLock.request();
 }
 
@@ -250,7 +250,7 @@ function openSettings(open) {
   if (!open && settings.contains(document.activeElement)) settingsButton.focus();
   settings.hidden = !open;
   settingsButton.setAttribute("aria-expanded", String(open));
-  if (open) void devices.refresh();
+  if (open) void deviceSelect.refresh();
 }
 
 /** A button pressed with the mouse gives the keys back to the page: Space is for talking. @param {MouseEvent} event */

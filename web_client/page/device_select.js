@@ -6,7 +6,7 @@ import { preference, setPreference } from "./preferences.js";
 
 /** @typedef {import("./app.js").App} App */
 
-export class Devices {
+export class DeviceSelect {
   /**
    * @param {App} app
    * @param {{microphone: HTMLSelectElement, speaker: HTMLSelectElement, speakerField: HTMLElement}} fields
