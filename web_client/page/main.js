@@ -8,12 +8,12 @@ import { fetchAbout, showAbout } from "./about.js";
 import { App } from "./app.js";
 import { DeviceSelect } from "./device_select.js";
 import { byId } from "./dom.js";
+import { download, timestamp } from "./download.js";
 import { Drawer } from "./drawer.js";
 import { Figures } from "./figures.js";
 import { HandOver, takeOffer } from "./hand_over.js";
 import { listenToKeys } from "./keyboard.js";
 import { preference, setPreference } from "./preferences.js";
-import { saveAs, stamp } from "./save.js";
 import { Screens } from "./screens.js";
 import { TranscriptView, asText } from "./transcript_view.js";
 import { obstacleOf, viewStateOf, wording } from "./view_state.js";
@@ -279,10 +279,10 @@ byId("drawer-close", HTMLButtonElement).addEventListener("click", () => openDraw
 byId("intro-more", HTMLButtonElement).addEventListener("click", () => openSettings(true));
 byId("fresh", HTMLButtonElement).addEventListener("click", forget);
 byId("save-transcript", HTMLButtonElement).addEventListener("click", () =>
-  saveAs(`Parlour ${stamp(new Date())}.txt`, `${asText(app.conversation)}\n`, "text/plain"),
+  download(`Parlour ${timestamp(new Date())}.txt`, `${asText(app.conversation)}\n`, "text/plain"),
 );
 byId("log-save", HTMLButtonElement).addEventListener("click", () =>
-  saveAs(`Parlour events ${stamp(new Date())}.jsonl`, `${asLines(app.log.entries)}\n`, "application/jsonl"),
+  download(`Parlour events ${timestamp(new Date())}.jsonl`, `${asLines(app.log.entries)}\n`, "application/jsonl"),
 );
 byId("type", HTMLFormElement).addEventListener("submit", (event) => {
   event.preventDefault();
