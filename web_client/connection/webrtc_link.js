@@ -4,7 +4,7 @@
  * whoever keeps a connection need not know which of both it is.
  */
 
-import { LinkFigures } from "./link_figures.js";
+import { CallStatsReader } from "./call_stats.js";
 
 const CONNECTING_MS = 4_000;
 const GATHERING_MS = 500; // the server finds a browser by what it sends, so this is not worth a longer wait
@@ -28,8 +28,8 @@ export class WebRtcLink {
     /** @type {MediaStreamTrack | null} */
     this.track = null;
     this.carrying = false;
-    this.answering = false;
-    this.measured = new LinkFigures();
+    this.answerPlaying = false;
+    this.statsReader = new CallStatsReader();
     this.disconnected = 0;
     /** @type {string | null} */
     this.location = null;
@@ -82,16 +82,16 @@ export class WebRtcLink {
     return false;
   }
 
-  /** @param {boolean} whether an answer is heard from now on */
-  answerSounds(whether) {
-    this.answering = whether;
-    void this.figures();
+  /** @param {boolean} isPlaying an answer is heard from now on */
+  setAnswerPlaying(isPlaying) {
+    this.answerPlaying = isPlaying;
+    void this.stats();
   }
 
-  async figures() {
-    const answering = this.answering;
+  async stats() {
+    const answerPlaying = this.answerPlaying;
     const reports = await this.connection.getStats();
-    return this.measured.take(reports.values(), answering);
+    return this.statsReader.read(reports.values(), answerPlaying);
   }
 
   async call() {

@@ -293,7 +293,7 @@ export class App {
   played(event) {
     const now = performance.now();
     if (event.kind === "started") this.turns.heard(event.item, now);
-    if (event.kind !== "progress") this.client.call?.answerSounds(event.kind === "started");
+    if (event.kind !== "progress") this.client.call?.setAnswerPlaying(event.kind === "started");
     this.perform(this.conversation.played(event, now));
     // What the server has played is in the browser's buffer, and is to be heard too.
     if (event.kind === "flushed" && this.parting !== 0 && !this.conversation.serverPlays) this.moved();

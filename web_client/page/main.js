@@ -10,9 +10,9 @@ import { DeviceSelect } from "./device_select.js";
 import { byId } from "./dom.js";
 import { download, timestamp } from "./download.js";
 import { Drawer } from "./drawer.js";
-import { Figures } from "./figures.js";
 import { HandOver, takeOffer } from "./hand_over.js";
 import { listenToKeys } from "./keyboard.js";
+import { LiveStats } from "./live_stats.js";
 import { preference, setPreference } from "./preferences.js";
 import { Screens } from "./screens.js";
 import { TranscriptView, asText } from "./transcript_view.js";
@@ -66,7 +66,7 @@ const app = new App(
   storedKey,
 );
 const drawer = new Drawer(byId("drawer", HTMLElement), app.log, app.turns);
-const figures = new Figures(app, drawer, storedKey);
+const liveStats = new LiveStats(app, drawer, storedKey);
 const deviceSelect = new DeviceSelect(
   app,
   {
@@ -118,7 +118,7 @@ function redrawSoon() {
     words.draw(app.conversation);
     if (!drawer.isOpen) return;
     drawer.drawLog();
-    figures.draw();
+    liveStats.draw();
     drawTurnsWhenChanged();
   });
 }
@@ -241,7 +241,7 @@ function openDrawer(open) {
   document.body.classList.toggle("with-drawer", open);
   drawer.toggle(open);
   turnsDrawn = "";
-  void figures.watch();
+  void liveStats.watch();
   redrawSoon();
 }
 

@@ -1,5 +1,5 @@
 // @ts-check
-/** The live figures in the drawer: how well the connection goes, and the sound. Measured only while somebody looks. */
+/** The live stats in the drawer: how well the connection goes, and the sound. Measured only while somebody looks. */
 
 import { ask } from "../connection/client.js";
 
@@ -8,16 +8,16 @@ import { ask } from "../connection/client.js";
 
 const EVERY_MS = 1_000;
 const ASK_EVERY_MS = 5_000; // over a WebSocket, the server is asked something small
-const KEPT_ROUND_TRIPS = 12;
+const ROUND_TRIPS_MAX = 12;
 
-export class Figures {
+export class LiveStats {
   /** @param {App} app @param {Drawer} drawer @param {() => string | null} key */
   constructor(app, drawer, key) {
     this.app = app;
     this.drawer = drawer;
     this.key = key;
-    /** @type {import("../connection/link_figures.js").Figures | null} of a call */
-    this.ofCall = null;
+    /** @type {import("../connection/call_stats.js").CallStats | null} of a call */
+    this.callStats = null;
     /** @type {number[]} of the latest questions, in ms */
     this.roundTripsMs = [];
     this.askedAtMs = -Infinity;
@@ -29,8 +29,8 @@ export class Figures {
     clearTimeout(this.timer);
     if (!this.drawer.isOpen) return;
     this.timer = window.setTimeout(() => void this.watch(), EVERY_MS);
-    this.ofCall = this.app.link === "open" ? ((await this.app.client.call?.figures()) ?? null) : null;
-    if (this.ofCall === null) await this.askServer();
+    this.callStats = this.app.link === "open" ? ((await this.app.client.call?.stats()) ?? null) : null;
+    if (this.callStats === null) await this.askServer();
     this.draw();
   }
 
@@ -41,7 +41,7 @@ export class Figures {
     try {
       await ask("healthz", this.key());
       this.roundTripsMs.push(performance.now() - since);
-      if (this.roundTripsMs.length > KEPT_ROUND_TRIPS) this.roundTripsMs.shift();
+      if (this.roundTripsMs.length > ROUND_TRIPS_MAX) this.roundTripsMs.shift();
     } catch {
       this.roundTripsMs = []; // no answer
     }
@@ -49,15 +49,15 @@ export class Figures {
 
   draw() {
     const { context } = this.app.sound.speaker;
-    this.drawer.drawFigures({
+    this.drawer.drawStats({
       "Connected by": this.app.client.choice.note,
-      ...(this.ofCall ? callFigures(this.ofCall) : this.socketFigures()),
+      ...(this.callStats ? callRows(this.callStats) : this.socketRows()),
       "Device rate": context ? `${context.sampleRate} Hz` : "–",
     });
   }
 
   /** @returns {Record<string, string>} */
-  socketFigures() {
+  socketRows() {
     const { sound } = this.app;
     return {
       "Round trip": milliseconds(this.roundTripsMs.at(-1) ?? NaN),
@@ -71,8 +71,8 @@ export class Figures {
   }
 }
 
-/** @param {import("../connection/link_figures.js").Figures} figures @returns {Record<string, string>} */
-const callFigures = ({ roundTripMs, jitterMs, lostShare, lostShareOut, bufferMs, underruns }) => ({
+/** @param {import("../connection/call_stats.js").CallStats} stats @returns {Record<string, string>} */
+const callRows = ({ roundTripMs, jitterMs, lostShare, lostShareOut, bufferMs, underruns }) => ({
   "Round trip": milliseconds(roundTripMs),
   Jitter: milliseconds(jitterMs),
   Lost: `${percent(lostShare)} in, ${percent(lostShareOut)} out`,
