@@ -12,7 +12,7 @@ import { RealtimeClient } from "../connection/client.js";
 import { missingExtensions, sessionUpdates } from "../connection/session_settings.js";
 import { Conversation } from "../conversation/conversation.js";
 import { EventLog } from "../conversation/event_log.js";
-import { TurnLog } from "../conversation/turns.js";
+import { TurnLog } from "../conversation/turn_log.js";
 import { nextChangeAtMs } from "./view_state.js";
 
 /** @typedef {import("../connection/client.js").Trouble} Trouble */

@@ -6,7 +6,7 @@ import { seconds, stageBars, waterfall } from "./waterfall.js";
 
 /** @typedef {import("../conversation/event_log.js").EventLog} EventLog */
 /** @typedef {import("../conversation/event_log.js").Entry} Entry */
-/** @typedef {import("../conversation/turns.js").TurnLog} TurnLog */
+/** @typedef {import("../conversation/turn_log.js").TurnLog} TurnLog */
 /** @typedef {import("./waterfall.js").Bar} Bar */
 
 const SHOWN_ENTRIES = 200;
