@@ -20,7 +20,7 @@ export const FADE_MS = 6; // a stop in mid-wave would click
 const REPORT_MS = 20;
 
 /** @typedef {{item: string, start: number, end: number, ended: boolean, started: boolean}} Span */
-/** @typedef {import("../conversation/hearing.js").PlaybackReport} PlaybackReport */
+/** @typedef {import("../conversation/playback.js").PlaybackReport} PlaybackReport */
 
 export class Player {
   /** @param {number} deviceHz */
@@ -49,7 +49,7 @@ export class Player {
   }
 
   /** Sound is being heard, or will be. */
-  get sounding() {
+  get isPlaying() {
     return this.phase !== "idle" || this.pending.length > 0;
   }
 

@@ -10,7 +10,7 @@ import { ServerPlayout } from "./server_playout.js";
 import { Speaker } from "./speaker.js";
 
 /** @typedef {import("../conversation/effects.js").WireEvent} WireEvent */
-/** @typedef {import("../conversation/hearing.js").PlaybackReport} PlaybackReport */
+/** @typedef {import("../conversation/playback.js").PlaybackReport} PlaybackReport */
 /** @typedef {{played(report: PlaybackReport): void, levels(): void, blocked(): void}} SoundListener */
 
 const FOLLOWING_MS = 50; // how often one looks how far the server has played
@@ -96,7 +96,7 @@ export class Sound {
 
   /** @param {import("./playback_worklet.js").PlaybackStatus} status */
   statusOf(status) {
-    if (!this.serverPlays) this.level = status.sounding ? loudness(status.level) : 0;
+    if (!this.serverPlays) this.level = status.isPlaying ? loudness(status.level) : 0;
     this.bufferedMs = status.bufferedMs;
     this.underruns = status.underruns;
     this.refusedMs = status.refusedMs;

@@ -9,8 +9,8 @@
 
 import { sampleCount } from "./base64.js";
 import { send } from "./effects.js";
-import { announce, heardByServer, interrupt, played, truncatedByServer } from "./hearing.js";
 import { isUnheard, newLine, saidText } from "./line.js";
+import { announce, heardByServer, interrupt, played, truncatedByServer } from "./playback.js";
 import { itemTold, newSound, prepare, textTold } from "./retelling.js";
 
 /** @typedef {import("./effects.js").Effect} Effect */
@@ -35,7 +35,7 @@ export class Conversation {
     /** @type {number | null} an answer is owed until then */
     this.owedUntilMs = null;
     /** @type {string | null} the item being heard */
-    this.sounding = null;
+    this.playingItem = null;
     this.interruptible = true;
     this.acknowledges = true;
     this.serverPlays = false; // and knows what was heard: nothing is reported to it, and it truncates by itself
@@ -52,7 +52,7 @@ export class Conversation {
   /** @param {number} nowMs @returns {Activity} */
   activity(nowMs) {
     if (this.userSpeaking) return "hearing";
-    if (this.sounding !== null) return "speaking";
+    if (this.playingItem !== null) return "speaking";
     if (this.active !== null || (this.owedUntilMs !== null && nowMs < this.owedUntilMs)) return "thinking";
     return "listening";
   }
@@ -118,7 +118,7 @@ export class Conversation {
     }
   }
 
-  /** @param {import("./hearing.js").PlaybackReport} report @param {number} nowMs @returns {Effect[]} */
+  /** @param {import("./playback.js").PlaybackReport} report @param {number} nowMs @returns {Effect[]} */
   played(report, nowMs) {
     return played(this, report, nowMs);
   }
@@ -145,13 +145,13 @@ export class Conversation {
     this.owedUntilMs = null;
     this.waitingRequest = null;
     const cancel = this.active === null ? [] : [send({ type: "response.cancel" })];
-    const silence = this.serverPlays && this.sounding !== null ? [send({ type: "output_audio_buffer.clear" })] : [];
+    const silence = this.serverPlays && this.playingItem !== null ? [send({ type: "output_audio_buffer.clear" })] : [];
     return [...cancel, ...silence, ...interrupt(this)];
   }
 
   /** There is something that `stop` would end. @param {number} nowMs */
   answering(nowMs) {
-    return this.sounding !== null || this.active !== null || (this.owedUntilMs ?? 0) > nowMs;
+    return this.playingItem !== null || this.active !== null || (this.owedUntilMs ?? 0) > nowMs;
   }
 
   /** The connection is gone, and with it whatever was under way. @returns {Effect[]} */

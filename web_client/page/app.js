@@ -218,7 +218,7 @@ export class App {
   soundLost() {
     if (!this.conversation.serverPlays) return;
     this.sound.lost();
-    this.conversation.sounding = null;
+    this.conversation.playingItem = null;
   }
 
   disconnected() {
@@ -289,7 +289,7 @@ export class App {
     this.view.levels();
   }
 
-  /** @param {import("../conversation/hearing.js").PlaybackReport} event */
+  /** @param {import("../conversation/playback.js").PlaybackReport} event */
   played(event) {
     const now = performance.now();
     if (event.kind === "started") this.turns.heard(event.item, now);

@@ -32,7 +32,7 @@ export function obstacleOf(app) {
 /** @param {App} app @returns {ViewState} */
 export function viewStateOf(app) {
   if (app.trouble === null && obstacleOf(app) !== null) return "failed";
-  if (isRestoring(app)) return app.conversation.sounding === null ? "connecting" : "speaking";
+  if (isRestoring(app)) return app.conversation.playingItem === null ? "connecting" : "speaking";
   switch (app.link) {
     case "off":
       return app.trouble === null || isElsewhere(app) ? "ready" : "failed";
@@ -79,7 +79,7 @@ export function nextChangeAtMs(app, nowMs) {
 /** The connection is being restored, and will be before anyone has to know: what was heard before is still heard. @param {App} app */
 function isRestoring(app) {
   if (app.lostAtMs === null || app.link === "open" || !(app.trouble === null || app.trouble === "lost")) return false;
-  return app.conversation.sounding !== null || performance.now() < app.lostAtMs + PATIENCE_MS;
+  return app.conversation.playingItem !== null || performance.now() < app.lostAtMs + PATIENCE_MS;
 }
 
 /** The browser asks the user whether the page may listen, and waits for the answer. @param {App} app */

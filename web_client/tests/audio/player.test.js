@@ -48,7 +48,7 @@ for (const deviceHz of [24_000, 44_100, 48_000, 16_000]) {
     const progress = events.filter(({ kind, item }) => kind === "progress" && item === "a").map(({ playedMs }) => playedMs);
     assert.ok(progress.length >= 10 && progress.every((value, at) => at === 0 || value > progress[at - 1]));
     assert.equal(player.underruns, 0);
-    assert.equal(player.sounding, false);
+    assert.equal(player.isPlaying, false);
   });
 }
 
@@ -98,7 +98,7 @@ test("a flush is silent within its fade, without a step, and tells what was hear
   const steps = whole.slice(1).map((value, at) => Math.abs(value - whole[at]));
   assert.ok(Math.max(...steps) < 0.02, "no click");
   assert.ok(sound.slice((FADE_MS + 2) * 24).every((value) => value === 0));
-  assert.equal(player.sounding, false);
+  assert.equal(player.isPlaying, false);
 });
 
 test("a flush where nothing plays answers at once, and what comes after it is played", () => {

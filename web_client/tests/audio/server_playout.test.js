@@ -44,14 +44,14 @@ test("the server cuts at its own place, and is sent neither a report nor a trunc
   happen({ type: "parlour.heard", item_id: "i1", audio_end_ms: 900, transcript: "One two" }, 1010);
   happen({ type: "conversation.item.truncated", item_id: "i1", content_index: 0, audio_end_ms: 900 }, 1020);
   assert.equal(talk.lines[0].cutAt, 7);
-  assert.equal(talk.sounding, null);
+  assert.equal(talk.playingItem, null);
   assert.deepEqual(effects.filter(({ kind }) => kind === "send"), []);
 });
 
 test("an answer that was stopped while it is heard is cleared on the server", () => {
   const talk = new Conversation();
   talk.serverPlays = true;
-  talk.sounding = "i1";
+  talk.playingItem = "i1";
   const sent = talk.stop().filter(({ kind }) => kind === "send").map(({ event }) => event.type);
   assert.deepEqual(sent, ["output_audio_buffer.clear"]);
 });

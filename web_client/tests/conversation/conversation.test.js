@@ -3,8 +3,8 @@ import { beforeEach, test } from "node:test";
 
 import { encodePcm } from "../../conversation/base64.js";
 import { Conversation, THINKING_AT_MOST_MS } from "../../conversation/conversation.js";
-import { PLAYBACK_EVERY_MS } from "../../conversation/hearing.js";
 import { saidText } from "../../conversation/line.js";
+import { PLAYBACK_EVERY_MS } from "../../conversation/playback.js";
 
 const HUNDRED_MS = encodePcm(new Int16Array(2400));
 const TEXT = "One two three four.";

@@ -27,9 +27,9 @@ export function played(conversation, report, nowMs) {
   const line = conversation.find(report.item);
   const playedMs = Math.round((line?.baseMs ?? 0) + report.playedMs);
   if (line && line.cutAt === null) line.heardMs = Math.max(line.heardMs, playedMs);
-  if (report.kind === "started") conversation.sounding = report.item;
+  if (report.kind === "started") conversation.playingItem = report.item;
   if (report.kind === "finished") {
-    if (conversation.sounding === report.item) conversation.sounding = null;
+    if (conversation.playingItem === report.item) conversation.playingItem = null;
     if (line && line.cutAt === null) line.heardAll = true;
     return [...acknowledge(conversation, report.item, playedMs, report.underruns), ...announce(line)];
   }
@@ -42,7 +42,7 @@ export function played(conversation, report, nowMs) {
 export function interrupt(conversation) {
   if (conversation.active !== null) conversation.remember(conversation.active);
   const unheard = conversation.lines.some((line) => line.audioMs > 0 && !line.heardAll && line.cutAt === null);
-  return unheard || conversation.sounding !== null ? [{ kind: "flush" }] : [];
+  return unheard || conversation.playingItem !== null ? [{ kind: "flush" }] : [];
 }
 
 /** @param {Conversation} conversation @param {WireEvent} event parlour.heard @returns {Effect[]} */
@@ -84,7 +84,7 @@ export function announce(line) {
  * @param {{items: {item: string, playedMs: number}[], underruns: number}} report @returns {Effect[]}
  */
 function flushed(conversation, report) {
-  conversation.sounding = null;
+  conversation.playingItem = null;
   /** @type {Effect[]} */
   const effects = [];
   for (const { item, playedMs: playedHereMs } of report.items) {
