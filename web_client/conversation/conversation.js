@@ -9,14 +9,14 @@
 
 import { sampleCount } from "./base64.js";
 import { send } from "./effects.js";
-import { isUnheard, newLine, saidText } from "./line.js";
 import { announce, heardByServer, interrupt, played, truncatedByServer } from "./playback.js";
 import { itemTold, newSound, prepare, textTold } from "./retelling.js";
+import { isUnheard, newLine, spokenText } from "./transcript_line.js";
 
 /** @typedef {import("./effects.js").Effect} Effect */
 /** @typedef {import("./effects.js").WireEvent} WireEvent */
 /** @typedef {"listening" | "hearing" | "thinking" | "speaking"} Activity */
-/** @typedef {import("./line.js").Line} Line */
+/** @typedef {import("./transcript_line.js").TranscriptLine} TranscriptLine */
 
 export const THINKING_AT_MOST_MS = 20_000; // speech without words gets no answer: do not think for ever
 const REMEMBERED_RESPONSES = 64; // ended ones, whose late events are dropped
@@ -25,7 +25,7 @@ const QUIET_ERRORS = ["response_cancel_not_active"]; // a race that both sides k
 
 export class Conversation {
   constructor() {
-    /** @type {Line[]} */
+    /** @type {TranscriptLine[]} */
     this.lines = [];
     this.userSpeaking = false;
     /** @type {string | null} the response that is being produced */
@@ -181,7 +181,7 @@ export class Conversation {
   /** Tell a new session what was said, as far as it was heard. @returns {WireEvent[]} */
   history() {
     return this.lines
-      .map((line) => ({ role: line.role, text: saidText(line).trim() }))
+      .map((line) => ({ role: line.role, text: spokenText(line).trim() }))
       .filter(({ text }) => text !== "")
       .slice(-REPLAYED_LINES)
       .map(({ role, text }) => ({
@@ -324,7 +324,7 @@ export class Conversation {
     return line;
   }
 
-  /** @param {string} id @param {"user" | "assistant"} role @returns {Line} */
+  /** @param {string} id @param {"user" | "assistant"} role @returns {TranscriptLine} */
   line(id, role) {
     const known = this.find(id);
     if (known) return known;

@@ -5,12 +5,12 @@
  */
 
 import { decodePcm, encodePcm, sampleCount } from "./base64.js";
-import { isUnheard } from "./line.js";
+import { isUnheard } from "./transcript_line.js";
 
 /** @typedef {import("./conversation.js").Conversation} Conversation */
 /** @typedef {import("./effects.js").Effect} Effect */
 /** @typedef {import("./effects.js").WireEvent} WireEvent */
-/** @typedef {import("./line.js").Line} Line */
+/** @typedef {import("./transcript_line.js").TranscriptLine} TranscriptLine */
 
 const SAMPLES_A_MS = 24;
 
@@ -63,7 +63,7 @@ export function itemTold(conversation, item) {
   if (heardMs !== undefined) expectSound(line, heardMs);
 }
 
-/** An answer that is being made tells all of its text again. @param {Line} line */
+/** An answer that is being made tells all of its text again. @param {TranscriptLine} line */
 export function textTold(line) {
   line.text = "";
   line.final = false;
@@ -71,25 +71,25 @@ export function textTold(line) {
 
 /**
  * The part of a piece of sound that has not come yet, null where there is none.
- * @param {Line} line @param {string} audio base64 @returns {string | null}
+ * @param {TranscriptLine} line @param {string} audio base64 @returns {string | null}
  */
 export function newSound(line, audio) {
-  if (line.toldMs === null) return audio;
-  const missing = Math.round((line.audioMs - line.toldMs) * SAMPLES_A_MS);
+  if (line.nextAudioMs === null) return audio;
+  const missing = Math.round((line.audioMs - line.nextAudioMs) * SAMPLES_A_MS);
   const count = sampleCount(audio);
   if (missing >= count) {
-    line.toldMs += count / SAMPLES_A_MS;
+    line.nextAudioMs += count / SAMPLES_A_MS;
     return null;
   }
-  line.toldMs = null;
+  line.nextAudioMs = null;
   return missing > 0 ? encodePcm(decodePcm(audio).slice(missing)) : audio;
 }
 
-/** The sound of a line comes again from there. @param {Line} line @param {number} fromMs */
+/** The sound of a line comes again from there. @param {TranscriptLine} line @param {number} fromMs */
 function expectSound(line, fromMs) {
-  line.toldMs = fromMs;
+  line.nextAudioMs = fromMs;
   if (fromMs <= line.audioMs) return;
-  line.baseMs += fromMs - line.audioMs; // what lies between was heard elsewhere
+  line.playbackOffsetMs += fromMs - line.audioMs; // what lies between was heard elsewhere
   line.audioMs = fromMs;
   line.heardMs = Math.max(line.heardMs, fromMs);
 }
