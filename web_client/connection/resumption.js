@@ -58,7 +58,7 @@ export class Resumption {
 
   /**
    * hadSound: sound came as events did. Where the server played, what it had not played yet went with the connection: the
-   * conversation is told anew then, with its sound from where it was heard last.
+   * conversation is resynced then, with its audio from where it was heard last.
    * @param {boolean} hadSound @returns {WireEvent}
    */
   request(hadSound = true) {

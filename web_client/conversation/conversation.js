@@ -10,7 +10,7 @@
 import { sampleCount } from "./base64.js";
 import { send } from "./effects.js";
 import { announce, heardByServer, interrupt, played, truncatedByServer } from "./playback.js";
-import { itemTold, newSound, prepare, textTold } from "./retelling.js";
+import { beginResync, missingAudio, restartText, resyncItem } from "./resync.js";
 import { isUnheard, newLine, spokenText } from "./transcript_line.js";
 
 /** @typedef {import("./effects.js").Effect} Effect */
@@ -43,9 +43,9 @@ export class Conversation {
     this.cancelNext = false; // stopped before the response that is owed was there
     /** @type {WireEvent | null} asked for while another response was still ending */
     this.waitingRequest = null;
-    this.toldAnew = false;
-    /** @type {Map<string, number>} told anew: items that are being heard, and how much of them was, in ms */
-    this.stillPlaying = new Map();
+    this.resyncing = false;
+    /** @type {Map<string, number>} of a resync: the items that are being heard, and how much of each was, in ms */
+    this.heardMsOfPlaying = new Map();
     this.leaving = false; // it goes on elsewhere: what stops here is not cut off
   }
 
@@ -61,7 +61,7 @@ export class Conversation {
   receive(event, nowMs) {
     switch (event.type) {
       case "session.created":
-        this.toldAnew = false;
+        this.resyncing = false;
         this.leaving = false;
         return [];
       case "session.updated":
@@ -175,7 +175,7 @@ export class Conversation {
   resumed(event) {
     this.settings(event.session);
     if (event.replayed) return [];
-    return prepare(this, event);
+    return beginResync(this, event);
   }
 
   /** Tell a new session what was said, as far as it was heard. @returns {WireEvent[]} */
@@ -194,8 +194,8 @@ export class Conversation {
 
   /** @param {{id: string, type: string, role?: string, content?: any[]}} item @returns {Effect[]} */
   itemAdded(item) {
-    if (this.toldAnew) {
-      itemTold(this, item);
+    if (this.resyncing) {
+      resyncItem(this, item);
       return [];
     }
     if (item.type !== "message" || item.role !== "user" || this.find(item.id)) return [];
@@ -223,7 +223,7 @@ export class Conversation {
   /** @param {WireEvent} event */
   answerAdded(event) {
     const line = this.answer(event.item.id, event.response_id);
-    if (this.toldAnew) textTold(line);
+    if (this.resyncing) restartText(line);
   }
 
   /** @param {WireEvent} event @returns {Effect[]} */
@@ -239,7 +239,7 @@ export class Conversation {
   audioDelta(event) {
     if (!this.isLive(event)) return [];
     const line = this.answer(event.item_id, event.response_id);
-    const audio = newSound(line, event.delta);
+    const audio = missingAudio(line, event.delta);
     if (audio === null || line.cutAt !== null) return [];
     line.audioMs += sampleCount(audio) / 24;
     return [{ kind: "play", item: line.id, audio }];
