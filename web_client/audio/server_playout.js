@@ -58,7 +58,7 @@ export class ServerPlayout {
   }
 
   /** The connection is gone, and the sound with it. */
-  lost() {
+  connectionLost() {
     this.playing = null;
   }
 

@@ -66,7 +66,7 @@ class Examination {
   }
 
   async checkSpeaker() {
-    const { speaker } = this.page.sound;
+    const { speaker } = this.page.output;
     const context = await speaker.start(); // pressing the button is a gesture
     await speaker.unblock();
     if (context?.state !== "running") throw new Unwell("The browser holds sound back.", "Allow sound for this page in the site settings.");

@@ -8,7 +8,7 @@ import { Unwell } from "./unwell.js";
  * What is examined of the page: its connection and its loudspeaker.
  * @typedef {{
  *   readonly link: "off" | "connecting" | "open" | "waiting", readonly client: import("../connection/client.js").RealtimeClient,
- *   readonly sound: import("../audio/sound.js").Sound}} Examined
+ *   readonly output: import("../audio/audio_output.js").AudioOutput}} Examined
  */
 /** @typedef {{type: string, [field: string]: any}} Report one of an RTCStatsReport */
 

@@ -4,8 +4,8 @@
  * It touches no element; a view is told that something changed, and reads.
  */
 
-import { Listening } from "../audio/listening.js";
-import { Sound } from "../audio/sound.js";
+import { AudioInput } from "../audio/audio_input.js";
+import { AudioOutput } from "../audio/audio_output.js";
 import { Speaker } from "../audio/speaker.js";
 import { delayMs } from "../connection/backoff.js";
 import { RealtimeClient } from "../connection/client.js";
@@ -52,12 +52,12 @@ export class App {
     this.started = performance.now();
     /** @type {string[]} typed before the connection stood */
     this.unsent = [];
-    this.listening = new Listening({
+    this.input = new AudioInput({
       captured: (pcm) => this.captured(pcm),
       track: (track) => this.client.listenTo(track),
       changed: () => this.changed(),
     });
-    this.sound = new Sound(
+    this.output = new AudioOutput(
       {
         played: (report) => this.played(report),
         levels: () => this.view.levels(),
@@ -74,7 +74,7 @@ export class App {
         resumed: (event) => this.resumed(event),
         moved: () => this.moved(),
         opened: (way) => this.serverPlays(way === "webrtc"),
-        sound: (stream) => this.sound.remote.attach(stream),
+        sound: (stream) => this.output.remote.attach(stream),
         troubled: (trouble, retryInMs) => this.troubled(trouble, retryInMs),
         retrying: () => this.linkIs("connecting"),
       },
@@ -90,16 +90,16 @@ export class App {
 
   /** Talk: microphone and connection at the same time, so that the first words are not lost. Call in a gesture. */
   async talk() {
-    const starting = this.sound.speaker.start();
+    const starting = this.output.speaker.start();
     if (!this.running) this.connect();
-    await this.listening.begin(starting);
-    if (!this.running) this.listening.stop(); // ended while the browser was asking
+    await this.input.start(starting);
+    if (!this.running) this.input.stop(); // ended while the browser was asking
     this.changed();
   }
 
   /** @param {string} text */
   type(text) {
-    void this.sound.speaker.start();
+    void this.output.speaker.start();
     if (!this.running) this.connect();
     if (this.link === "open") this.sendText(text);
     else this.unsent.push(text);
@@ -108,21 +108,21 @@ export class App {
 
   /** Go on without a microphone. */
   writeInstead() {
-    this.listening.trouble = null;
+    this.input.trouble = null;
     this.changed();
   }
 
   end() {
     if (this.link === "open") this.perform(this.conversation.stop());
     this.perform(this.conversation.disconnected());
-    this.sound.speaker.flush();
+    this.output.speaker.flush();
     this.client.stop();
     this.rest();
   }
 
   /** No connection, and none wanted. */
   rest() {
-    this.listening.stop();
+    this.input.stop();
     this.soundLost();
     if (this.unsent.length > 0) this.view.unsent(this.unsent.splice(0).join(" "));
     this.trouble = null;
@@ -137,7 +137,7 @@ export class App {
     this.client.tokenIsKey = tokenIsKey;
     this.lostAtMs = performance.now();
     if (talking) return this.talk();
-    void this.sound.speaker.start();
+    void this.output.speaker.start();
     this.connect();
     this.changed();
   }
@@ -148,7 +148,7 @@ export class App {
     if (!this.running || token === null) return null;
     this.client.suspend();
     const { tokenIsKey } = this.client;
-    return { token, talking: this.listening.on, tokenIsKey, untilMs: Date.now() + graceMs };
+    return { token, talking: this.input.on, tokenIsKey, untilMs: Date.now() + graceMs };
   }
 
   /** Forget what was said. */
@@ -183,7 +183,7 @@ export class App {
     const now = performance.now();
     this.logEvent("received", event);
     this.turns.receive(event, now);
-    this.sound.receive(event, now);
+    this.output.receive(event, now);
     if (event.type === "session.created") this.established();
     if (event.type === "parlour.moved") this.moving(event.token ?? null);
     if (event.type === "parlour.hand_over_token") this.view.handedOver(event.token, event.expires_at * 1000);
@@ -196,7 +196,7 @@ export class App {
     this.trouble = null;
     this.lostAtMs = null;
     this.wayBack = null;
-    this.sound.speaker.serverIsThere();
+    this.output.speaker.serverIsThere();
     this.linkIs("open");
     for (const text of this.unsent.splice(0)) this.sendText(text);
   }
@@ -211,13 +211,13 @@ export class App {
   /** @param {boolean} whether over this connection the server plays, and not this page */
   serverPlays(whether) {
     this.conversation.serverPlays = whether;
-    this.sound.serverIsToPlay(whether);
+    this.output.setServerPlays(whether);
   }
 
   /** Sound that the server plays ends with the connection. */
   soundLost() {
     if (!this.conversation.serverPlays) return;
-    this.sound.lost();
+    this.output.connectionLost();
     this.conversation.playingItem = null;
   }
 
@@ -231,7 +231,7 @@ export class App {
   /** @param {WireEvent} event */
   resumed(event) {
     this.logEvent("received", event);
-    this.sound.receive(event, performance.now());
+    this.output.receive(event, performance.now());
     this.perform(this.conversation.resumed(event));
     this.established();
     for (const update of missingExtensions(event.session)) this.client.send(update);
@@ -305,13 +305,13 @@ export class App {
     for (const effect of effects) {
       switch (effect.kind) {
         case "play":
-          this.sound.speaker.play(effect.item, effect.audio);
+          this.output.speaker.play(effect.item, effect.audio);
           break;
         case "end":
-          this.sound.speaker.end(effect.item);
+          this.output.speaker.end(effect.item);
           break;
         case "flush":
-          this.sound.flush();
+          this.output.flush();
           break;
         case "send":
           this.client.send(effect.event);

@@ -1,5 +1,5 @@
 // @ts-check
-/** The live stats in the drawer: how well the connection goes, and the sound. Measured only while somebody looks. */
+/** The live stats in the drawer: how well the connection goes, and the output. Measured only while somebody looks. */
 
 import { ask } from "../connection/client.js";
 
@@ -48,7 +48,7 @@ export class LiveStats {
   }
 
   draw() {
-    const { context } = this.app.sound.speaker;
+    const { context } = this.app.output.speaker;
     this.drawer.drawStats({
       "Connected by": this.app.client.choice.note,
       ...(this.callStats ? callRows(this.callStats) : this.socketRows()),
@@ -58,15 +58,15 @@ export class LiveStats {
 
   /** @returns {Record<string, string>} */
   socketRows() {
-    const { sound } = this.app;
+    const { output } = this.app;
     return {
       "Round trip": milliseconds(this.roundTripsMs.at(-1) ?? NaN),
       Jitter: milliseconds(meanStep(this.roundTripsMs)),
       Lost: "none, over TCP",
-      "Buffer depth": milliseconds(sound.bufferedMs),
-      Underruns: String(sound.underruns),
-      Refused: milliseconds(sound.refusedMs),
-      "Sound out": sound.speaker.context ? `${Math.round(sound.speaker.latencySeconds() * 1000)} ms late` : "–",
+      "Buffer depth": milliseconds(output.bufferedMs),
+      Underruns: String(output.underruns),
+      Refused: milliseconds(output.refusedMs),
+      "Sound out": output.speaker.context ? `${Math.round(output.speaker.latencySeconds() * 1000)} ms late` : "–",
     };
   }
 }

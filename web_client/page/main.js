@@ -89,17 +89,17 @@ function render() {
   visualizer.show(state, word);
   showObstacle();
   handOver.possible(app.link === "open" && app.client.resumable);
-  const talking = app.running && (app.listening.on || app.listening.asking !== null || app.link !== "open");
+  const talking = app.running && (app.input.on || app.input.pendingRequest !== null || app.link !== "open");
   talk.textContent = talking ? "End" : "Talk";
   talk.classList.toggle("talking", talking);
-  mute.disabled = !app.listening.on;
-  mute.setAttribute("aria-pressed", String(app.listening.muted && app.listening.on));
+  mute.disabled = !app.input.on;
+  mute.setAttribute("aria-pressed", String(app.input.muted && app.input.on));
   stop.disabled = !(app.running && app.conversation.answering(performance.now()));
   const empty = app.conversation.lines.length === 0;
   document.body.classList.toggle("empty", empty);
   byId("save-transcript", HTMLButtonElement).disabled = empty;
   byId("fresh", HTMLButtonElement).disabled = empty;
-  byId("space-does", HTMLElement).textContent = app.listening.on ? (app.listening.muted ? "unmute" : "mute") : "talk";
+  byId("space-does", HTMLElement).textContent = app.input.on ? (app.input.muted ? "unmute" : "mute") : "talk";
   redrawSoon();
 }
 
@@ -134,7 +134,7 @@ function drawTurnsWhenChanged() {
 const meters = [byId("microphone-level", HTMLElement), byId("speaker-level", HTMLElement)];
 let metersTold = 0;
 function renderLevels() {
-  const levels = [app.listening.level, app.sound.level];
+  const levels = [app.input.level, app.output.level];
   const telling = performance.now() - metersTold > METER_VALUE_EVERY_MS;
   meters.forEach((meter, index) => {
     const bar = /** @type {HTMLElement} */ (meter.firstElementChild);
@@ -142,7 +142,7 @@ function renderLevels() {
     if (telling) meter.setAttribute("aria-valuenow", String(Math.round(levels[index] * 100)));
   });
   if (telling) metersTold = performance.now();
-  visualizer.setLevel(viewStateOf(app) === "speaking" ? app.sound.level : app.listening.level);
+  visualizer.setLevel(viewStateOf(app) === "speaking" ? app.output.level : app.input.level);
   if (drawer.isOpen) redrawSoon();
 }
 
@@ -211,7 +211,7 @@ function obey(action) {
       app.writeInstead();
       return text.focus();
     case "enable-sound":
-      return void app.sound.unblock();
+      return void app.output.unblock();
     case "retry-now":
       return app.client.retryNow();
     case "take-back":
@@ -270,7 +270,7 @@ async function checkConnection() {
 
 byId("doctor-check", HTMLButtonElement).addEventListener("click", () => void checkConnection());
 talk.addEventListener("click", () => (talk.classList.contains("talking") ? endTalking() : void startTalking()));
-mute.addEventListener("click", () => app.listening.toggleMute());
+mute.addEventListener("click", () => app.input.toggleMute());
 stop.addEventListener("click", () => app.stopAnswer());
 subtitlesButton.addEventListener("click", () => showWords(document.body.classList.contains("no-words")));
 settingsButton.addEventListener("click", () => openSettings(settings.hidden));
@@ -307,8 +307,8 @@ addEventListener("pagehide", () => storeSession(app.leave()));
 addEventListener("pageshow", ({ persisted }) => persisted && comeBack());
 listenToKeys({
   space: () => {
-    if (app.listening.on) app.listening.toggleMute();
-    else if (app.listening.asking === null) void startTalking();
+    if (app.input.on) app.input.toggleMute();
+    else if (app.input.pendingRequest === null) void startTalking();
   },
   escape: (field) => {
     if (!settings.hidden) openSettings(false);

@@ -24,8 +24,8 @@ const WORDING = {
 export function obstacleOf(app) {
   if (app.trouble === "moved" && app.wayBack === null) return { name: "moved-on", note: "", retryAtMs: null };
   if (app.trouble !== null && !isRestoring(app)) return { name: app.trouble, note: app.troubleNote, retryAtMs: app.retryAtMs };
-  if (app.listening.trouble !== null) return { name: `microphone-${app.listening.trouble}`, note: "", retryAtMs: null };
-  if (app.running && app.sound.isBlocked) return { name: "audio-blocked", note: "", retryAtMs: null };
+  if (app.input.trouble !== null) return { name: `microphone-${app.input.trouble}`, note: "", retryAtMs: null };
+  if (app.running && app.output.isBlocked) return { name: "audio-blocked", note: "", retryAtMs: null };
   return null;
 }
 
@@ -43,8 +43,8 @@ export function viewStateOf(app) {
     case "open": {
       const activity = app.conversation.activity(performance.now());
       if (activity !== "listening") return activity;
-      if (!app.listening.on) return app.listening.asking === null ? "ready" : "connecting";
-      return app.listening.muted ? "muted" : "listening";
+      if (!app.input.on) return app.input.pendingRequest === null ? "ready" : "connecting";
+      return app.input.muted ? "muted" : "listening";
     }
   }
 }
@@ -60,7 +60,7 @@ export function wording(app, state) {
   if (state === "connecting" && app.trouble === "warming") return ["Warming up", ""];
   if (state === "connecting" && app.trouble !== null) return [app.trouble === "lost" ? "Reconnecting" : "Trying again", ""];
   if (state === "connecting" && isAsking(app)) return ["Waiting", "Allow the microphone when your browser asks."];
-  if (state === "connecting" && !app.listening.on) return ["Connecting", "One moment."];
+  if (state === "connecting" && !app.input.on) return ["Connecting", "One moment."];
   if (state === "ready" && app.link === "open") return ["Ready", "Write below, or press Talk."];
   if (state === "ready" && app.conversation.lines.length > 0) return ["Ready", "Press Talk to go on."];
   return WORDING[state];
@@ -72,7 +72,7 @@ export function wording(app, state) {
  */
 export function nextChangeAtMs(app, nowMs) {
   const patientUntilMs = app.lostAtMs === null ? null : app.lostAtMs + PATIENCE_MS;
-  const dueMs = [patientUntilMs, app.conversation.owedUntilMs, app.listening.asking && app.listening.askingSince + ASKING_SHOWS_MS];
+  const dueMs = [patientUntilMs, app.conversation.owedUntilMs, app.input.pendingRequest && app.input.requestedAtMs + ASKING_SHOWS_MS];
   return Math.min(...dueMs.map((due) => (due !== null && due > nowMs ? due : Infinity)));
 }
 
@@ -83,7 +83,7 @@ function isRestoring(app) {
 }
 
 /** The browser asks the user whether the page may listen, and waits for the answer. @param {App} app */
-const isAsking = (app) => app.listening.asking !== null && performance.now() - app.listening.askingSince >= ASKING_SHOWS_MS;
+const isAsking = (app) => app.input.pendingRequest !== null && performance.now() - app.input.requestedAtMs >= ASKING_SHOWS_MS;
 
 /** There is a conversation, on another device. @param {App} app */
 const isElsewhere = (app) => app.trouble === "moved" || app.trouble === "offered";
@@ -93,5 +93,5 @@ function failure(app) {
   if (app.trouble === "full") return "Full";
   if (app.trouble === "key") return "Key needed";
   if (app.trouble !== null || obstacleOf(app) === null) return "Not connected";
-  return app.listening.trouble !== null ? "No microphone" : "No sound";
+  return app.input.trouble !== null ? "No microphone" : "No sound";
 }
