@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { CAPACITY_MS, FADE_MS, LEAD_MS, Player } from "../../audio/player.js";
 import { Resampler } from "../../audio/resampler.js";
-import { Ring } from "../../audio/ring.js";
+import { RingBuffer } from "../../audio/ring_buffer.js";
 
 const pcm = (ms, value = 8000) => new Int16Array(ms * 24).fill(value);
 const block = () => new Float32Array(128);
@@ -21,7 +21,7 @@ function run(player, ms) {
 }
 
 test("the ring gives back what it took, across its edge, and refuses what does not fit", () => {
-  const ring = new Ring(5);
+  const ring = new RingBuffer(5);
   assert.equal(ring.write(Int16Array.of(1, 2, 3)), 3);
   assert.equal(ring.take(new Float32Array(2)), 2);
   assert.equal(ring.write(Int16Array.of(4, 5, 6, 7, 8)), 4);
