@@ -12,7 +12,7 @@ import { encodePcm } from "../conversation/base64.js";
 import { delayMs } from "./backoff.js";
 import { Resumption } from "./resumption.js";
 import { TransportChoice } from "./transport_choice.js";
-import { WebRtcLink } from "./webrtc_link.js";
+import { WebRtcCall } from "./webrtc_call.js";
 
 /** @typedef {import("../conversation/effects.js").WireEvent} WireEvent */
 /** @typedef {import("./transport_choice.js").Way} Way */
@@ -82,9 +82,9 @@ export class RealtimeClient {
     return this.key() ?? (this.tokenIsKey ? this.resumption.token : null);
   }
 
-  /** The connection, where it is a call. @returns {WebRtcLink | null} */
+  /** The connection, where it is a call. @returns {WebRtcCall | null} */
   get call() {
-    return this.socket instanceof WebRtcLink ? this.socket : null;
+    return this.socket instanceof WebRtcCall ? this.socket : null;
   }
 
   /** @param {() => WireEvent[]} greeting */
@@ -211,9 +211,9 @@ export class RealtimeClient {
   /** @param {string | null} key @param {Way} way @returns {Connection} */
   dial(key, way) {
     if (way === "webrtc") {
-      const link = new WebRtcLink(key, (stream) => link === this.socket && this.listener.sound(stream));
-      link.listenTo(this.track);
-      return link;
+      const call = new WebRtcCall(key, (stream) => call === this.socket && this.listener.sound(stream));
+      call.listenTo(this.track);
+      return call;
     }
     const protocols = key ? ["realtime", `openai-insecure-api-key.${key}`] : ["realtime"];
     return new WebSocket(socketUrl(), protocols);
@@ -233,7 +233,7 @@ export class RealtimeClient {
   /** @param {Connection} socket */
   begin(socket) {
     this.open = true;
-    this.serverPlayed = socket instanceof WebRtcLink;
+    this.serverPlayed = socket instanceof WebRtcCall;
     this.openedOnce = true;
     this.flowingAtMs = performance.now();
     socket.onmessage = (/** @type {{data: string}} */ { data }) => {
