@@ -23,6 +23,7 @@ import { WebRtcCall } from "./webrtc_call.js";
  *   onclose: ((closed: any) => void) | null,
  *   readonly bufferedAmount: number, send(text: string): void, close(code?: number): void}} Connection
  */
+/** @typedef {"off" | "connecting" | "open" | "waiting"} ConnectionState off: none is wanted; waiting: for the next try to connect */
 /** @typedef {{reason: "lost" | "unreachable" | "full" | "warming" | "key", detail: string, keyRefused: boolean}} Trouble */
 /**
  * closed: the connection is lost; client.resumable says whether the conversation waits. forgotten: it does not any

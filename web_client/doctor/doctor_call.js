@@ -7,8 +7,8 @@ import { Unwell } from "./unwell.js";
 /**
  * What is examined of the page: its connection and its loudspeaker.
  * @typedef {{
- *   readonly link: "off" | "connecting" | "open" | "waiting", readonly client: import("../connection/client.js").RealtimeClient,
- *   readonly output: import("../audio/audio_output.js").AudioOutput}} Examined
+ *   readonly connectionState: import("../connection/client.js").ConnectionState,
+ *   readonly client: import("../connection/client.js").RealtimeClient, readonly output: import("../audio/audio_output.js").AudioOutput}} Examined
  */
 /** @typedef {{type: string, [field: string]: any}} Report one of an RTCStatsReport */
 
@@ -37,7 +37,7 @@ export class CallSteps {
 
   async signal() {
     if (typeof RTCPeerConnection !== "function") throw new Unwell("This browser has no WebRTC.", "The page takes a WebSocket, which needs none.");
-    const open = this.page.link === "open" ? this.page.client.call : null;
+    const open = this.page.connectionState === "open" ? this.page.client.call : null;
     this.call = open ?? this.dial();
     const { connection } = this.call;
     for (const change of ["signalingstatechange", "iceconnectionstatechange", "connectionstatechange"]) {

@@ -15,6 +15,7 @@ import { EventLog } from "../conversation/event_log.js";
 import { TurnLog } from "../conversation/turn_log.js";
 import { nextChangeAtMs } from "./view_state.js";
 
+/** @typedef {import("../connection/client.js").ConnectionState} ConnectionState */
 /** @typedef {import("../connection/client.js").Trouble} Trouble */
 /** @typedef {import("../conversation/effects.js").Effect} Effect */
 /** @typedef {import("../conversation/effects.js").WireEvent} WireEvent */
@@ -22,7 +23,6 @@ import { nextChangeAtMs } from "./view_state.js";
  * @typedef {{
  *   changed(): void, levels(): void, logged(): void, announced(text: string): void, noticed(text: string): void,
  *   unsent(text: string): void, keyRefused(): void, handedOver(token: string, untilMs: number): void}} View
- * @typedef {"off" | "connecting" | "open" | "waiting"} Link
  * @typedef {{token: string, talking: boolean, tokenIsKey: boolean}} Left what goes on with a conversation
  */
 
@@ -36,8 +36,8 @@ export class App {
     this.log = new EventLog();
     this.turns = new TurnLog();
     this.voice = "";
-    /** @type {Link} */
-    this.link = "off";
+    /** @type {ConnectionState} */
+    this.connectionState = "off";
     /** @type {Trouble["reason"] | "moved" | "offered" | null} */
     this.trouble = null;
     this.troubleNote = "";
@@ -76,14 +76,14 @@ export class App {
         opened: (way) => this.serverPlays(way === "webrtc"),
         sound: (stream) => this.output.remote.attach(stream),
         troubled: (trouble, retryInMs) => this.troubled(trouble, retryInMs),
-        retrying: () => this.linkIs("connecting"),
+        retrying: () => this.setConnectionState("connecting"),
       },
       key,
     );
   }
 
   get running() {
-    return this.link !== "off";
+    return this.connectionState !== "off";
   }
 
   // What the user does ------------------------------------------------------------------
@@ -101,7 +101,7 @@ export class App {
   type(text) {
     void this.output.speaker.start();
     if (!this.running) this.connect();
-    if (this.link === "open") this.sendText(text);
+    if (this.connectionState === "open") this.sendText(text);
     else this.unsent.push(text);
     this.changed();
   }
@@ -113,7 +113,7 @@ export class App {
   }
 
   end() {
-    if (this.link === "open") this.perform(this.conversation.stop());
+    if (this.connectionState === "open") this.perform(this.conversation.stop());
     this.perform(this.conversation.disconnected());
     this.output.speaker.flush();
     this.client.stop();
@@ -127,7 +127,7 @@ export class App {
     if (this.unsent.length > 0) this.view.unsent(this.unsent.splice(0).join(" "));
     this.trouble = null;
     this.lostAtMs = null;
-    this.link = "off";
+    this.connectionState = "off";
     this.changed();
   }
 
@@ -197,7 +197,7 @@ export class App {
     this.lostAtMs = null;
     this.wayBack = null;
     this.output.speaker.serverIsThere();
-    this.linkIs("open");
+    this.setConnectionState("open");
     for (const text of this.unsent.splice(0)) this.sendText(text);
   }
 
@@ -225,7 +225,7 @@ export class App {
     this.soundLost();
     if (this.client.resumable) this.lostAtMs = performance.now();
     else this.perform(this.conversation.disconnected());
-    this.linkIs("waiting");
+    this.setConnectionState("waiting");
   }
 
   /** @param {WireEvent} event */
@@ -279,7 +279,7 @@ export class App {
     this.trouble = trouble.reason;
     this.troubleNote = trouble.reason === "warming" ? trouble.detail : "";
     this.retryAtMs = performance.now() + retryInMs;
-    this.linkIs("waiting");
+    this.setConnectionState("waiting");
   }
 
   /** @param {Int16Array} pcm */
@@ -325,9 +325,9 @@ export class App {
     }
   }
 
-  /** @param {Link} link */
-  linkIs(link) {
-    this.link = link;
+  /** @param {ConnectionState} state */
+  setConnectionState(state) {
+    this.connectionState = state;
     this.changed();
   }
 

@@ -29,7 +29,7 @@ export class LiveStats {
     clearTimeout(this.timer);
     if (!this.drawer.isOpen) return;
     this.timer = window.setTimeout(() => void this.watch(), EVERY_MS);
-    this.callStats = this.app.link === "open" ? ((await this.app.client.call?.stats()) ?? null) : null;
+    this.callStats = this.app.connectionState === "open" ? ((await this.app.client.call?.stats()) ?? null) : null;
     if (this.callStats === null) await this.askServer();
     this.draw();
   }

@@ -88,8 +88,8 @@ function render() {
   hint.textContent = stateHint;
   visualizer.show(state, word);
   showObstacle();
-  handOver.possible(app.link === "open" && app.client.resumable);
-  const talking = app.running && (app.input.on || app.input.pendingRequest !== null || app.link !== "open");
+  handOver.possible(app.connectionState === "open" && app.client.resumable);
+  const talking = app.running && (app.input.on || app.input.pendingRequest !== null || app.connectionState !== "open");
   talk.textContent = talking ? "End" : "Talk";
   talk.classList.toggle("talking", talking);
   mute.disabled = !app.input.on;

@@ -33,7 +33,7 @@ export function obstacleOf(app) {
 export function viewStateOf(app) {
   if (app.trouble === null && obstacleOf(app) !== null) return "failed";
   if (isRestoring(app)) return app.conversation.playingItem === null ? "connecting" : "speaking";
-  switch (app.link) {
+  switch (app.connectionState) {
     case "off":
       return app.trouble === null || isElsewhere(app) ? "ready" : "failed";
     case "connecting":
@@ -61,7 +61,7 @@ export function wording(app, state) {
   if (state === "connecting" && app.trouble !== null) return [app.trouble === "lost" ? "Reconnecting" : "Trying again", ""];
   if (state === "connecting" && isAsking(app)) return ["Waiting", "Allow the microphone when your browser asks."];
   if (state === "connecting" && !app.input.on) return ["Connecting", "One moment."];
-  if (state === "ready" && app.link === "open") return ["Ready", "Write below, or press Talk."];
+  if (state === "ready" && app.connectionState === "open") return ["Ready", "Write below, or press Talk."];
   if (state === "ready" && app.conversation.lines.length > 0) return ["Ready", "Press Talk to go on."];
   return WORDING[state];
 }
@@ -78,7 +78,7 @@ export function nextChangeAtMs(app, nowMs) {
 
 /** The connection is being restored, and will be before anyone has to know: what was heard before is still heard. @param {App} app */
 function isRestoring(app) {
-  if (app.lostAtMs === null || app.link === "open" || !(app.trouble === null || app.trouble === "lost")) return false;
+  if (app.lostAtMs === null || app.connectionState === "open" || !(app.trouble === null || app.trouble === "lost")) return false;
   return app.conversation.playingItem !== null || performance.now() < app.lostAtMs + PATIENCE_MS;
 }
 
