@@ -15,7 +15,7 @@ import { TransportChoice } from "./transport_choice.js";
 import { WebRtcCall } from "./webrtc_call.js";
 
 /** @typedef {import("../conversation/effects.js").WireEvent} WireEvent */
-/** @typedef {import("./transport_choice.js").Way} Way */
+/** @typedef {import("./transport_choice.js").Transport} Transport */
 /**
  * What a WebSocket and a call have in common.
  * @typedef {{
@@ -30,7 +30,7 @@ import { WebRtcCall } from "./webrtc_call.js";
  * more. resumed: it goes on. moved: it has gone on elsewhere, and this connection is over.
  * @typedef {{
  *   received(event: WireEvent): void, sent(event: WireEvent): void, closed(): void, forgotten(): void,
- *   resumed(event: WireEvent): void, moved(): void, opened(way: Way): void, sound(stream: MediaStream | null): void,
+ *   resumed(event: WireEvent): void, moved(): void, opened(transport: Transport): void, sound(stream: MediaStream | null): void,
  *   troubled(trouble: Trouble, retryInMs: number | null): void, retrying(): void}} Listener
  */
 
@@ -171,11 +171,11 @@ export class RealtimeClient {
     return nowMs - this.flowingAtMs > STALLED_MS;
   }
 
-  /** @param {Way} way */
-  connect(way = this.choice.next) {
+  /** @param {Transport} transport */
+  connect(transport = this.choice.next) {
     this.listener.retrying();
     const key = this.credential;
-    const socket = this.dial(key, way);
+    const socket = this.dial(key, transport);
     let wasThere = false;
     const since = performance.now();
     this.socket = socket;
@@ -184,15 +184,15 @@ export class RealtimeClient {
       this.goodKey = key;
       if (socket !== this.socket) return;
       wasThere = true;
-      this.choice.opened(way);
-      this.listener.opened(way);
+      this.choice.opened(transport);
+      this.listener.opened(transport);
       this.opened(socket);
     };
     const over = (/** @type {number} */ code, reason = "") => {
       if (socket !== this.socket) return; // stopped on purpose, or given up
       clearTimeout(this.timer);
       this.socket = null;
-      if (way === "webrtc" && !wasThere && this.choice.failed(reason)) return this.connect("websocket");
+      if (transport === "webrtc" && !wasThere && this.choice.failed(reason)) return this.connect("websocket");
       const stood = this.open && performance.now() - since > STEADY_MS;
       if (stood) this.attempt = 0;
       if (this.open) this.lostAtMs = performance.now();
@@ -209,9 +209,9 @@ export class RealtimeClient {
     };
   }
 
-  /** @param {string | null} key @param {Way} way @returns {Connection} */
-  dial(key, way) {
-    if (way === "webrtc") {
+  /** @param {string | null} key @param {Transport} transport @returns {Connection} */
+  dial(key, transport) {
+    if (transport === "webrtc") {
       const call = new WebRtcCall(key, (stream) => call === this.socket && this.listener.sound(stream));
       call.listenTo(this.track);
       return call;

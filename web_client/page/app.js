@@ -73,7 +73,7 @@ export class App {
         forgotten: () => this.forgotten(),
         resumed: (event) => this.resumed(event),
         moved: () => this.moved(),
-        opened: (way) => this.serverPlays(way === "webrtc"),
+        opened: (transport) => this.serverPlays(transport === "webrtc"),
         sound: (stream) => this.output.remote.attach(stream),
         troubled: (trouble, retryInMs) => this.troubled(trouble, retryInMs),
         retrying: () => this.setConnectionState("connecting"),
