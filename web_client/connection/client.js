@@ -99,7 +99,7 @@ export class RealtimeClient {
 
   /** Say goodbye: the conversation is over. */
   stop() {
-    this.resumption.forget();
+    this.resumption.reset();
     this.tokenIsKey = false;
     this.leave(1000);
   }
@@ -134,7 +134,7 @@ export class RealtimeClient {
    */
   send(event) {
     if (!this.open && !this.resumable) return false;
-    this.transmit(this.resumption.keep(event, performance.now()));
+    this.transmit(this.resumption.prepare(event, performance.now()));
     return true;
   }
 
@@ -149,7 +149,7 @@ export class RealtimeClient {
   sendAudio(pcm) {
     if (this.stalled()) this.giveUp();
     if (this.open && this.call?.carriesSound()) {
-      if (this.resumable) this.resumption.carry(pcm, performance.now());
+      if (this.resumable) this.resumption.frameSent(pcm, performance.now());
       return;
     }
     if (this.send({ type: "input_audio_buffer.append", audio: encodePcm(pcm) })) return;
@@ -277,8 +277,8 @@ export class RealtimeClient {
 
   /** The conversation is not there any more: what the server does not know is told to the new session. @param {WireEvent[]} standIn */
   beginAnew(standIn) {
-    const speech = this.resumption.unheardSpeech(this.lostAtMs);
-    this.resumption.forget();
+    const speech = this.resumption.speechSince(this.lostAtMs);
+    this.resumption.reset();
     this.listener.forgotten();
     for (const event of [...this.greeting(), ...speech]) this.send(event);
     for (const event of standIn) this.received(event);
