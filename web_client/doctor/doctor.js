@@ -4,7 +4,7 @@
  * fails, and its cure.
  */
 
-import { ask } from "../connection/client.js";
+import { fetchJson } from "../connection/client.js";
 import { CallSteps } from "./doctor_call.js";
 import { Unwell } from "./unwell.js";
 
@@ -116,7 +116,7 @@ class Examination {
   /** @param {string} path */
   async ask(path) {
     try {
-      return await ask(path, this.key());
+      return await fetchJson(path, this.key());
     } catch {
       throw new Unwell("It does not answer.", "Is it running, and is this device in the same network?");
     }

@@ -1,13 +1,13 @@
 // @ts-check
 /** The live stats in the drawer: how well the connection goes, and the output. Measured only while somebody looks. */
 
-import { ask } from "../connection/client.js";
+import { fetchJson } from "../connection/client.js";
 
 /** @typedef {import("./app.js").App} App */
 /** @typedef {import("./drawer.js").Drawer} Drawer */
 
 const EVERY_MS = 1_000;
-const ASK_EVERY_MS = 5_000; // over a WebSocket, the server is asked something small
+const PING_EVERY_MS = 5_000; // over a WebSocket, the server is asked something small
 const ROUND_TRIPS_MAX = 12;
 
 export class LiveStats {
@@ -20,7 +20,7 @@ export class LiveStats {
     this.callStats = null;
     /** @type {number[]} of the latest questions, in ms */
     this.roundTripsMs = [];
-    this.askedAtMs = -Infinity;
+    this.pingedAtMs = -Infinity;
     this.timer = 0;
   }
 
@@ -30,16 +30,16 @@ export class LiveStats {
     if (!this.drawer.isOpen) return;
     this.timer = window.setTimeout(() => void this.watch(), EVERY_MS);
     this.callStats = this.app.connectionState === "open" ? ((await this.app.client.call?.stats()) ?? null) : null;
-    if (this.callStats === null) await this.askServer();
+    if (this.callStats === null) await this.pingServer();
     this.draw();
   }
 
-  async askServer() {
+  async pingServer() {
     const since = performance.now();
-    if (since - this.askedAtMs < ASK_EVERY_MS) return;
-    this.askedAtMs = since;
+    if (since - this.pingedAtMs < PING_EVERY_MS) return;
+    this.pingedAtMs = since;
     try {
-      await ask("healthz", this.key());
+      await fetchJson("healthz", this.key());
       this.roundTripsMs.push(performance.now() - since);
       if (this.roundTripsMs.length > ROUND_TRIPS_MAX) this.roundTripsMs.shift();
     } catch {
