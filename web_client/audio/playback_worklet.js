@@ -7,7 +7,7 @@ import { Player } from "./player.js";
  * @typedef {{kind: "push", item: string, pcm: Int16Array} | {kind: "end", item: string}
  *   | {kind: "flush"} | {kind: "latency", seconds: number}} PlaybackOrder
  */
-/** @typedef {{kind: "status", sounding: boolean, bufferedMs: number, level: number, underruns: number, refusedMs: number}} PlaybackStatus */
+/** @typedef {{kind: "status", isPlaying: boolean, bufferedMs: number, level: number, underruns: number, refusedMs: number}} PlaybackStatus */
 
 const STATUS_MS = 33; // about two screen frames: the level meter follows, the main thread stays free
 
@@ -17,7 +17,7 @@ class PlaybackProcessor extends AudioWorkletProcessor {
     this.player = new Player(sampleRate);
     this.energy = 0;
     this.frames = 0;
-    this.wasSounding = false;
+    this.wasPlaying = false;
     this.port.onmessage = ({ data }) => this.obey(data);
   }
 
@@ -49,18 +49,18 @@ class PlaybackProcessor extends AudioWorkletProcessor {
     for (const sample of block) this.energy += sample * sample;
     this.frames += block.length;
     if (this.frames * 1000 < STATUS_MS * sampleRate) return;
-    const sounding = this.player.sounding;
-    if (sounding || this.wasSounding) {
+    const isPlaying = this.player.isPlaying;
+    if (isPlaying || this.wasPlaying) {
       this.port.postMessage({
         kind: "status",
-        sounding,
+        isPlaying,
         bufferedMs: this.player.bufferedMs,
         level: Math.sqrt(this.energy / this.frames),
         underruns: this.player.underruns,
         refusedMs: (this.player.refusedSamples * 1000) / 24_000,
       });
     }
-    this.wasSounding = sounding;
+    this.wasPlaying = isPlaying;
     this.energy = 0;
     this.frames = 0;
   }

@@ -10,7 +10,7 @@
  */
 
 import { Resampler } from "./resampler.js";
-import { Ring } from "./ring.js";
+import { RingBuffer } from "./ring_buffer.js";
 
 export const WIRE_HZ = 24_000;
 export const CAPACITY_MS = 120_000; // an answer may arrive this far ahead; the rest is refused and counted
@@ -20,13 +20,13 @@ export const FADE_MS = 6; // a stop in mid-wave would click
 const REPORT_MS = 20;
 
 /** @typedef {{item: string, start: number, end: number, ended: boolean, started: boolean}} Span */
-/** @typedef {import("../conversation/hearing.js").PlaybackReport} PlaybackReport */
+/** @typedef {import("../conversation/playback.js").PlaybackReport} PlaybackReport */
 
 export class Player {
   /** @param {number} deviceHz */
   constructor(deviceHz) {
     this.deviceHz = deviceHz;
-    this.ring = new Ring((CAPACITY_MS * WIRE_HZ) / 1000);
+    this.ring = new RingBuffer((CAPACITY_MS * WIRE_HZ) / 1000);
     this.resampler = new Resampler(WIRE_HZ, deviceHz);
     /** @type {Span[]} items that still have something to play, in order */
     this.spans = [];
@@ -49,7 +49,7 @@ export class Player {
   }
 
   /** Sound is being heard, or will be. */
-  get sounding() {
+  get isPlaying() {
     return this.phase !== "idle" || this.pending.length > 0;
   }
 

@@ -5,7 +5,7 @@
  */
 
 /** @typedef {import("../conversation/effects.js").WireEvent} WireEvent */
-/** @typedef {import("../conversation/hearing.js").PlaybackReport} PlaybackReport */
+/** @typedef {import("../conversation/playback.js").PlaybackReport} PlaybackReport */
 
 const REMEMBERED_ITEMS = 64; // of responses that may still be played; more are not told of
 
@@ -14,7 +14,7 @@ export class ServerPlayout {
     /** @type {Map<string, string>} the item with the words, by response */
     this.items = new Map();
     /** @type {{response: string, item: string, sinceMs: number} | null} what is heard */
-    this.sounding = null;
+    this.playing = null;
   }
 
   /** @param {WireEvent} event @param {number} nowMs @returns {PlaybackReport[]} */
@@ -30,14 +30,14 @@ export class ServerPlayout {
       case "output_audio_buffer.started": {
         const item = this.items.get(event.response_id);
         if (item === undefined) return [];
-        this.sounding = { response: event.response_id, item, sinceMs: nowMs };
+        this.playing = { response: event.response_id, item, sinceMs: nowMs };
         return [{ kind: "started", item, playedMs: 0, underruns: 0 }];
       }
       case "output_audio_buffer.stopped":
-        if (this.sounding?.response !== event.response_id) return [];
+        if (this.playing?.response !== event.response_id) return [];
         return this.end("finished", nowMs);
       case "output_audio_buffer.cleared":
-        if (this.sounding?.response !== event.response_id) return [];
+        if (this.playing?.response !== event.response_id) return [];
         return this.flush(nowMs);
       default:
         return [];
@@ -46,27 +46,27 @@ export class ServerPlayout {
 
   /** @param {number} nowMs @returns {PlaybackReport[]} */
   tick(nowMs) {
-    if (this.sounding === null) return [];
-    return [{ kind: "progress", item: this.sounding.item, playedMs: nowMs - this.sounding.sinceMs, underruns: 0 }];
+    if (this.playing === null) return [];
+    return [{ kind: "progress", item: this.playing.item, playedMs: nowMs - this.playing.sinceMs, underruns: 0 }];
   }
 
   /** What is heard ends here, whatever the server may still send. @param {number} nowMs @returns {PlaybackReport[]} */
   flush(nowMs) {
-    const items = this.sounding === null ? [] : [{ item: this.sounding.item, playedMs: nowMs - this.sounding.sinceMs }];
-    this.sounding = null;
+    const items = this.playing === null ? [] : [{ item: this.playing.item, playedMs: nowMs - this.playing.sinceMs }];
+    this.playing = null;
     return [{ kind: "flushed", items, underruns: 0 }];
   }
 
   /** The connection is gone, and the sound with it. */
-  lost() {
-    this.sounding = null;
+  connectionLost() {
+    this.playing = null;
   }
 
   /** @param {"finished"} kind @param {number} nowMs @returns {PlaybackReport[]} */
   end(kind, nowMs) {
-    if (this.sounding === null) return [];
-    const { item, sinceMs } = this.sounding;
-    this.sounding = null;
+    if (this.playing === null) return [];
+    const { item, sinceMs } = this.playing;
+    this.playing = null;
     return [{ kind, item, playedMs: nowMs - sinceMs, underruns: 0 }];
   }
 }

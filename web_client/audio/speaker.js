@@ -3,7 +3,7 @@
 
 import { decodePcm } from "../conversation/base64.js";
 
-/** @typedef {import("../conversation/hearing.js").PlaybackReport} PlaybackReport */
+/** @typedef {import("../conversation/playback.js").PlaybackReport} PlaybackReport */
 /** @typedef {import("./playback_worklet.js").PlaybackStatus} PlaybackStatus */
 /** @typedef {import("./playback_worklet.js").PlaybackOrder} PlaybackOrder */
 /**

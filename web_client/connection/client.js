@@ -12,10 +12,10 @@ import { encodePcm } from "../conversation/base64.js";
 import { delayMs } from "./backoff.js";
 import { Resumption } from "./resumption.js";
 import { TransportChoice } from "./transport_choice.js";
-import { WebRtcLink } from "./webrtc_link.js";
+import { WebRtcCall } from "./webrtc_call.js";
 
 /** @typedef {import("../conversation/effects.js").WireEvent} WireEvent */
-/** @typedef {import("./transport_choice.js").Way} Way */
+/** @typedef {import("./transport_choice.js").Transport} Transport */
 /**
  * What a WebSocket and a call have in common.
  * @typedef {{
@@ -23,24 +23,25 @@ import { WebRtcLink } from "./webrtc_link.js";
  *   onclose: ((closed: any) => void) | null,
  *   readonly bufferedAmount: number, send(text: string): void, close(code?: number): void}} Connection
  */
+/** @typedef {"off" | "connecting" | "open" | "waiting"} ConnectionState off: none is wanted; waiting: for the next try to connect */
 /** @typedef {{reason: "lost" | "unreachable" | "full" | "warming" | "key", detail: string, keyRefused: boolean}} Trouble */
 /**
  * closed: the connection is lost; client.resumable says whether the conversation waits. forgotten: it does not any
  * more. resumed: it goes on. moved: it has gone on elsewhere, and this connection is over.
  * @typedef {{
  *   received(event: WireEvent): void, sent(event: WireEvent): void, closed(): void, forgotten(): void,
- *   resumed(event: WireEvent): void, moved(): void, opened(way: Way): void, sound(stream: MediaStream | null): void,
+ *   resumed(event: WireEvent): void, moved(): void, opened(transport: Transport): void, sound(stream: MediaStream | null): void,
  *   troubled(trouble: Trouble, retryInMs: number | null): void, retrying(): void}} Listener
  */
 
 const WAITING_FRAMES = 500; // ten seconds of speech before the connection stands; then the oldest go
 const OPENING_MS = 8_000;
-const ASKING_MS = 4_000;
+const ANSWER_MS = 4_000;
 const STALLED_BYTES = 64 * 1024; // about a second of speech that has not left yet
 const STALLED_MS = 8_000;
-const GONE_ON = 4001; // the server's close code for a conversation that is somewhere else now
-const PAGE_LEFT = 4000; // ours: unlike 1000, no goodbye
-const STEADY_MS = 5_000; // a connection that stood this long was a good one: the back-off begins anew
+const CLOSE_MOVED = 4001; // the server's close code for a conversation that is somewhere else now
+const CLOSE_SUSPENDED = 4000; // ours: unlike 1000, no goodbye
+const STABLE_MS = 5_000; // a connection that stood this long was a good one: the back-off begins anew
 
 export class RealtimeClient {
   /** @param {Listener} listener @param {() => string | null} key */
@@ -61,13 +62,13 @@ export class RealtimeClient {
     this.flowingAtMs = 0;
     this.lostAtMs = 0;
     /** @type {() => void} the socket at hand is no use any more */
-    this.giveUp = () => {};
+    this.abandon = () => {};
     /** @type {string | null} the last key that opened a connection */
-    this.goodKey = null;
+    this.acceptedKey = null;
     /** @type {Int16Array[]} */
-    this.waiting = [];
-    /** @type {() => WireEvent[]} what a new session is told first */
-    this.greeting = () => [];
+    this.waitingFrames = [];
+    /** @type {() => WireEvent[]} what a new session is sent first */
+    this.openingEvents = () => [];
     this.resumption = new Resumption(`c${crypto.getRandomValues(new Uint32Array(1))[0].toString(36)}`);
     this.tokenIsKey = false; // the conversation came from another device, and with it the right to be here
   }
@@ -82,14 +83,14 @@ export class RealtimeClient {
     return this.key() ?? (this.tokenIsKey ? this.resumption.token : null);
   }
 
-  /** The connection, where it is a call. @returns {WebRtcLink | null} */
+  /** The connection, where it is a call. @returns {WebRtcCall | null} */
   get call() {
-    return this.socket instanceof WebRtcLink ? this.socket : null;
+    return this.socket instanceof WebRtcCall ? this.socket : null;
   }
 
-  /** @param {() => WireEvent[]} greeting */
-  start(greeting) {
-    this.greeting = greeting;
+  /** @param {() => WireEvent[]} openingEvents what a new session is sent first */
+  start(openingEvents) {
+    this.openingEvents = openingEvents;
     this.wanted = true;
     this.openedOnce = false;
     this.attempt = 0;
@@ -98,21 +99,21 @@ export class RealtimeClient {
 
   /** Say goodbye: the conversation is over. */
   stop() {
-    this.resumption.forget();
+    this.resumption.reset();
     this.tokenIsKey = false;
-    this.leave(1000);
+    this.disconnect(1000);
   }
 
   /** Close without a goodbye: the server waits for whoever has the token. */
   suspend() {
-    this.leave(PAGE_LEFT);
+    this.disconnect(CLOSE_SUSPENDED);
   }
 
   /** @param {number} code */
-  leave(code) {
+  disconnect(code) {
     this.wanted = false;
     this.open = false;
-    this.waiting = [];
+    this.waitingFrames = [];
     clearTimeout(this.timer);
     const socket = this.socket;
     this.socket = null;
@@ -133,7 +134,7 @@ export class RealtimeClient {
    */
   send(event) {
     if (!this.open && !this.resumable) return false;
-    this.transmit(this.resumption.keep(event, performance.now()));
+    this.transmit(this.resumption.prepare(event, performance.now()));
     return true;
   }
 
@@ -146,14 +147,14 @@ export class RealtimeClient {
 
   /** Send 20 ms of the microphone; until the connection stands they wait. @param {Int16Array} pcm */
   sendAudio(pcm) {
-    if (this.stalled()) this.giveUp();
+    if (this.stalled()) this.abandon();
     if (this.open && this.call?.carriesSound()) {
-      if (this.resumable) this.resumption.carry(pcm, performance.now());
+      if (this.resumable) this.resumption.frameSent(pcm, performance.now());
       return;
     }
     if (this.send({ type: "input_audio_buffer.append", audio: encodePcm(pcm) })) return;
-    this.waiting.push(pcm);
-    if (this.waiting.length > WAITING_FRAMES) this.waiting.shift();
+    this.waitingFrames.push(pcm);
+    if (this.waitingFrames.length > WAITING_FRAMES) this.waitingFrames.shift();
   }
 
   /** What the microphone hears, for a call; null when it is off. @param {MediaStreamTrack | null} track */
@@ -170,50 +171,50 @@ export class RealtimeClient {
     return nowMs - this.flowingAtMs > STALLED_MS;
   }
 
-  /** @param {Way} way */
-  connect(way = this.choice.next) {
+  /** @param {Transport} transport */
+  connect(transport = this.choice.next) {
     this.listener.retrying();
     const key = this.credential;
-    const socket = this.dial(key, way);
+    const socket = this.dial(key, transport);
     let wasThere = false;
     const since = performance.now();
     this.socket = socket;
     this.timer = window.setTimeout(() => socket.close(), OPENING_MS);
     socket.onopen = () => {
-      this.goodKey = key;
+      this.acceptedKey = key;
       if (socket !== this.socket) return;
       wasThere = true;
-      this.choice.opened(way);
-      this.listener.opened(way);
+      this.choice.opened(transport);
+      this.listener.opened(transport);
       this.opened(socket);
     };
     const over = (/** @type {number} */ code, reason = "") => {
       if (socket !== this.socket) return; // stopped on purpose, or given up
       clearTimeout(this.timer);
       this.socket = null;
-      if (way === "webrtc" && !wasThere && this.choice.failed(reason)) return this.connect("websocket");
-      const stood = this.open && performance.now() - since > STEADY_MS;
+      if (transport === "webrtc" && !wasThere && this.choice.failed(reason)) return this.connect("websocket");
+      const stood = this.open && performance.now() - since > STABLE_MS;
       if (stood) this.attempt = 0;
       if (this.open) this.lostAtMs = performance.now();
       const wasOpen = this.open;
       this.open = false;
-      if (code === GONE_ON) return this.listener.moved();
+      if (code === CLOSE_MOVED) return this.listener.moved();
       if (wasOpen) this.listener.closed();
-      void this.recover(key);
+      void this.retryLater(key);
     };
     socket.onclose = (/** @type {{code: number, reason: string}} */ { code, reason }) => over(code, reason);
-    this.giveUp = () => {
+    this.abandon = () => {
       over(1006); // a closing handshake would wait for the same dead network
-      socket.close(PAGE_LEFT);
+      socket.close(CLOSE_SUSPENDED);
     };
   }
 
-  /** @param {string | null} key @param {Way} way @returns {Connection} */
-  dial(key, way) {
-    if (way === "webrtc") {
-      const link = new WebRtcLink(key, (stream) => link === this.socket && this.listener.sound(stream));
-      link.listenTo(this.track);
-      return link;
+  /** @param {string | null} key @param {Transport} transport @returns {Connection} */
+  dial(key, transport) {
+    if (transport === "webrtc") {
+      const call = new WebRtcCall(key, (stream) => call === this.socket && this.listener.sound(stream));
+      call.listenTo(this.track);
+      return call;
     }
     const protocols = key ? ["realtime", `openai-insecure-api-key.${key}`] : ["realtime"];
     return new WebSocket(socketUrl(), protocols);
@@ -224,16 +225,16 @@ export class RealtimeClient {
     if (this.resumable) return this.resume(socket);
     clearTimeout(this.timer);
     this.begin(socket);
-    for (const event of this.greeting()) this.send(event);
-    const waiting = this.waiting;
-    this.waiting = [];
-    for (const pcm of waiting) this.sendAudio(pcm);
+    for (const event of this.openingEvents()) this.send(event);
+    const frames = this.waitingFrames;
+    this.waitingFrames = [];
+    for (const pcm of frames) this.sendAudio(pcm);
   }
 
   /** @param {Connection} socket */
   begin(socket) {
     this.open = true;
-    this.serverPlayed = socket instanceof WebRtcLink;
+    this.serverPlayed = socket instanceof WebRtcCall;
     this.openedOnce = true;
     this.flowingAtMs = performance.now();
     socket.onmessage = (/** @type {{data: string}} */ { data }) => {
@@ -250,42 +251,42 @@ export class RealtimeClient {
   /** Ask for the conversation; until there is an answer, what comes is of a session that only stands in for it. @param {Connection} socket */
   resume(socket) {
     /** @type {WireEvent[]} */
-    const standIn = [];
+    const newSessionEvents = [];
     const request = this.resumption.request(!this.serverPlayed);
     const askedAtMs = performance.now();
     socket.onmessage = (/** @type {{data: string}} */ { data }) => {
       if (socket !== this.socket) return;
       const event = JSON.parse(data);
       const refused = event.type === "error" && event.error?.event_id === request.event_id;
-      if (event.type !== "parlour.resumed" && !refused) return void standIn.push(event);
+      if (event.type !== "parlour.resumed" && !refused) return void newSessionEvents.push(event);
       clearTimeout(this.timer);
       this.begin(socket);
-      if (refused) this.beginAnew(standIn);
-      else this.goOn(event, askedAtMs);
+      if (refused) this.startNewSession(newSessionEvents);
+      else this.continueSession(event, askedAtMs);
     };
     socket.send(JSON.stringify(request));
     this.listener.sent(request);
   }
 
   /** @param {WireEvent} resumed @param {number} askedAtMs */
-  goOn(resumed, askedAtMs) {
+  continueSession(resumed, askedAtMs) {
     const missed = this.resumption.resumed(resumed, askedAtMs);
     for (const event of missed) this.transmit(event); // in the order in which they were made
     this.listener.resumed(resumed);
   }
 
-  /** The conversation is not there any more: what the server does not know is told to the new session. @param {WireEvent[]} standIn */
-  beginAnew(standIn) {
-    const speech = this.resumption.unheardSpeech(this.lostAtMs);
-    this.resumption.forget();
+  /** The conversation is not there any more: what the server does not know is told to the new session. @param {WireEvent[]} newSessionEvents */
+  startNewSession(newSessionEvents) {
+    const speech = this.resumption.speechSince(this.lostAtMs);
+    this.resumption.reset();
     this.listener.forgotten();
-    for (const event of [...this.greeting(), ...speech]) this.send(event);
-    for (const event of standIn) this.received(event);
+    for (const event of [...this.openingEvents(), ...speech]) this.send(event);
+    for (const event of newSessionEvents) this.received(event);
   }
 
   /** @param {string | null} key that the lost connection had */
-  async recover(key) {
-    const trouble = await diagnose(key, key !== null && (key === this.goodKey || (this.tokenIsKey && this.openedOnce)));
+  async retryLater(key) {
+    const trouble = await diagnose(key, key !== null && (key === this.acceptedKey || (this.tokenIsKey && this.openedOnce)));
     if (!this.wanted || this.socket) return;
     if (trouble.reason === "key") return this.listener.troubled(trouble, null);
     if (trouble.reason === "lost" && !this.openedOnce) trouble.reason = "unreachable";
@@ -304,16 +305,16 @@ function socketUrl() {
 
 /**
  * Why a connection did not open, or did not stay.
- * @param {string | null} key @param {boolean} keyIsGood it opened a connection before
+ * @param {string | null} key @param {boolean} keyWasAccepted it opened a connection before
  * @returns {Promise<Trouble>}
  */
-async function diagnose(key, keyIsGood) {
+async function diagnose(key, keyWasAccepted) {
   try {
-    const [ready, about] = await Promise.all([ask("readyz", key), ask("v1/parlour", key)]);
+    const [ready, about] = await Promise.all([fetchJson("readyz", key), fetchJson("v1/parlour", key)]);
     const detail = typeof ready.body.detail === "string" ? ready.body.detail : "";
     if (ready.body.full === true) return { reason: "full", detail, keyRefused: false };
     if (ready.body.ready === false) return { reason: "warming", detail, keyRefused: false };
-    if (!keyIsGood && (about.status === 401 || about.body.needs_key === true)) {
+    if (!keyWasAccepted && (about.status === 401 || about.body.needs_key === true)) {
       return { reason: "key", detail, keyRefused: key !== null };
     }
     return { reason: "lost", detail, keyRefused: false };
@@ -328,9 +329,9 @@ async function diagnose(key, keyIsGood) {
  * @param {string} path @param {string | null} key
  * @returns {Promise<{status: number, body: Record<string, unknown>}>}
  */
-export async function ask(path, key) {
+export async function fetchJson(path, key) {
   const headers = key ? { Authorization: `Bearer ${key}` } : undefined;
-  const response = await fetch(path, { headers, cache: "no-store", signal: AbortSignal.timeout(ASKING_MS) });
+  const response = await fetch(path, { headers, cache: "no-store", signal: AbortSignal.timeout(ANSWER_MS) });
   const text = await response.text();
   try {
     return { status: response.status, body: JSON.parse(text) };

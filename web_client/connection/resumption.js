@@ -8,10 +8,10 @@ import { encodePcm } from "../conversation/base64.js";
 
 /** @typedef {import("../conversation/effects.js").WireEvent} WireEvent */
 
-export const KEPT_MS = 30_000;
-export const KEPT_EVENTS = 3_000; // half a minute of speech is 1,500; with more, the oldest go
+export const RESEND_MS = 30_000;
+export const RESEND_EVENTS_MAX = 3_000; // half a minute of speech is 1,500; with more, the oldest go
 
-const UNDER_WAY_MS = 40; // what the encoder and a dying network still held; a breath twice is better than none
+const IN_FLIGHT_MS = 40; // what the encoder and a dying network still held; a syllable twice is better than none
 
 export class Resumption {
   /** @param {string} stem of this page's event ids, unlike any other page's of the same conversation */
@@ -23,23 +23,23 @@ export class Resumption {
     /** @type {string | null} */
     this.lastEventId = null;
     this.count = 0;
-    /** @type {{event: WireEvent, atMs: number}[]} oldest first */
-    this.kept = [];
-    /** @type {{pcm: Int16Array, atMs: number}[]} speech that went another way than as an event, oldest first */
-    this.carried = [];
+    /** @type {{event: WireEvent, atMs: number}[]} that the server may have missed, oldest first */
+    this.resendEvents = [];
+    /** @type {{pcm: Int16Array, atMs: number}[]} 20 ms each, of speech that went over RTP, oldest first */
+    this.resendFrames = [];
   }
 
-  /** Keep what the microphone heard while a call carried it. @param {Int16Array} pcm @param {number} nowMs */
-  carry(pcm, nowMs) {
-    this.carried.push({ pcm, atMs: nowMs });
-    while (this.carried[0].atMs < nowMs - KEPT_MS) this.carried.shift();
+  /** A frame of the microphone went over RTP: keep it for a while. @param {Int16Array} pcm @param {number} nowMs */
+  frameSent(pcm, nowMs) {
+    this.resendFrames.push({ pcm, atMs: nowMs });
+    while (this.resendFrames[0].atMs < nowMs - RESEND_MS) this.resendFrames.shift();
   }
 
   /** Give an event that is to be sent its id, and keep it for a while. @param {WireEvent} event @param {number} nowMs */
-  keep(event, nowMs) {
+  prepare(event, nowMs) {
     const numbered = this.number(event);
-    this.kept.push({ event: numbered, atMs: nowMs });
-    while (this.kept[0].atMs < nowMs - KEPT_MS || this.kept.length > KEPT_EVENTS) this.kept.shift();
+    this.resendEvents.push({ event: numbered, atMs: nowMs });
+    while (this.resendEvents[0].atMs < nowMs - RESEND_MS || this.resendEvents.length > RESEND_EVENTS_MAX) this.resendEvents.shift();
     return numbered;
   }
 
@@ -52,13 +52,13 @@ export class Resumption {
 
   /** @param {WireEvent} event from the session, not from one that only stands in for it */
   received(event) {
-    if (event.type === "parlour.resume_token") this.renew(event);
+    if (event.type === "parlour.resume_token") this.setToken(event);
     if (event.event_id) this.lastEventId = event.event_id;
   }
 
   /**
    * hadSound: sound came as events did. Where the server played, what it had not played yet went with the connection: the
-   * conversation is told anew then, with its sound from where it was heard last.
+   * conversation is resynced then, with its audio from where it was heard last.
    * @param {boolean} hadSound @returns {WireEvent}
    */
   request(hadSound = true) {
@@ -73,33 +73,33 @@ export class Resumption {
    * @returns {WireEvent[]} what the server has missed: events, and speech that a call carried into nothing
    */
   resumed(resumed, askedAtMs) {
-    this.renew(resumed);
-    const last = this.kept.findIndex(({ event }) => event.event_id === resumed.last_client_event_id);
-    const heardUntilMs = askedAtMs - (resumed.input_silent_ms ?? Infinity) - UNDER_WAY_MS;
-    const unheard = this.carried
+    this.setToken(resumed);
+    const last = this.resendEvents.findIndex(({ event }) => event.event_id === resumed.last_client_event_id);
+    const heardUntilMs = askedAtMs - (resumed.input_silent_ms ?? Infinity) - IN_FLIGHT_MS;
+    const unheard = this.resendFrames
       .filter(({ atMs }) => atMs > heardUntilMs)
       .map(({ pcm, atMs }) => ({ event: this.number({ type: "input_audio_buffer.append", audio: encodePcm(pcm) }), atMs }));
-    this.carried = [];
-    this.kept = [...this.kept.slice(last + 1), ...unheard].sort((one, other) => one.atMs - other.atMs);
-    return this.kept.map(({ event }) => event);
+    this.resendFrames = [];
+    this.resendEvents = [...this.resendEvents.slice(last + 1), ...unheard].sort((one, other) => one.atMs - other.atMs);
+    return this.resendEvents.map(({ event }) => event);
   }
 
   /** It will not come back. @param {number} sinceMs @returns {WireEvent[]} the speech since then, which nobody has heard */
-  unheardSpeech(sinceMs) {
-    return this.kept
+  speechSince(sinceMs) {
+    return this.resendEvents
       .filter(({ event, atMs }) => event.type === "input_audio_buffer.append" && atMs >= sinceMs)
       .map(({ event }) => event);
   }
 
-  forget() {
+  reset() {
     this.token = null;
     this.lastEventId = null;
-    this.kept = [];
-    this.carried = [];
+    this.resendEvents = [];
+    this.resendFrames = [];
   }
 
   /** @param {WireEvent} event with a token */
-  renew(event) {
+  setToken(event) {
     this.token = event.token;
     this.graceMs = event.grace_s * 1000;
   }

@@ -1,23 +1,23 @@
 // @ts-check
-/** Which way the page connects: WebRTC, unless the address asks for another one or this tab has seen that it leads nowhere. */
+/** Which transport the page takes: WebRTC, unless the address asks for another one or this tab has seen it fail while a WebSocket opened. */
 
 import { storeFallback, storedFallback } from "./tab_storage.js";
 
-/** @typedef {"webrtc" | "websocket"} Way */
+/** @typedef {"webrtc" | "websocket"} Transport */
 
 export class TransportChoice {
   /** @param {string} query of the page's address: `?transport=webrtc` or `?transport=websocket` leaves no choice */
   constructor(query) {
     const asked = new URLSearchParams(query).get("transport");
-    /** @type {Way | null} */
+    /** @type {Transport | null} */
     this.forced = asked === "webrtc" || asked === "websocket" ? asked : null;
     this.fallback = storedFallback();
-    this.suspicion = "";
-    /** @type {Way | null} of the connection that was opened last */
+    this.webRtcFailure = "";
+    /** @type {Transport | null} of the connection that was opened last */
     this.used = null;
   }
 
-  /** @returns {Way} */
+  /** @returns {Transport} */
   get next() {
     if (this.forced !== null) return this.forced;
     if (typeof RTCPeerConnection !== "function" || !isSecureContext) return "websocket";
@@ -26,18 +26,18 @@ export class TransportChoice {
 
   /** WebRTC did not open. @param {string} why @returns {boolean} whether a WebSocket is to be tried instead */
   failed(why) {
-    this.suspicion = why;
+    this.webRtcFailure = why;
     return this.forced === null;
   }
 
-  /** @param {Way} way */
-  opened(way) {
-    this.used = way;
-    if (way === "websocket" && this.suspicion !== "") {
-      this.fallback = this.suspicion; // what failed was WebRTC, and not the server or the network
-      storeFallback(this.suspicion);
+  /** @param {Transport} transport */
+  opened(transport) {
+    this.used = transport;
+    if (transport === "websocket" && this.webRtcFailure !== "") {
+      this.fallback = this.webRtcFailure; // what failed was WebRTC, and not the server or the network
+      storeFallback(this.webRtcFailure);
     }
-    this.suspicion = "";
+    this.webRtcFailure = "";
   }
 
   /** For the drawer. */

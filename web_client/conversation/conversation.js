@@ -9,14 +9,14 @@
 
 import { sampleCount } from "./base64.js";
 import { send } from "./effects.js";
-import { announce, heardByServer, interrupt, played, truncatedByServer } from "./hearing.js";
-import { isUnheard, newLine, saidText } from "./line.js";
-import { itemTold, newSound, prepare, textTold } from "./retelling.js";
+import { announce, heardByServer, interrupt, played, truncatedByServer } from "./playback.js";
+import { beginResync, missingAudio, restartText, resyncItem } from "./resync.js";
+import { isUnheard, newLine, spokenText } from "./transcript_line.js";
 
 /** @typedef {import("./effects.js").Effect} Effect */
 /** @typedef {import("./effects.js").WireEvent} WireEvent */
 /** @typedef {"listening" | "hearing" | "thinking" | "speaking"} Activity */
-/** @typedef {import("./line.js").Line} Line */
+/** @typedef {import("./transcript_line.js").TranscriptLine} TranscriptLine */
 
 export const THINKING_AT_MOST_MS = 20_000; // speech without words gets no answer: do not think for ever
 const REMEMBERED_RESPONSES = 64; // ended ones, whose late events are dropped
@@ -25,7 +25,7 @@ const QUIET_ERRORS = ["response_cancel_not_active"]; // a race that both sides k
 
 export class Conversation {
   constructor() {
-    /** @type {Line[]} */
+    /** @type {TranscriptLine[]} */
     this.lines = [];
     this.userSpeaking = false;
     /** @type {string | null} the response that is being produced */
@@ -35,7 +35,7 @@ export class Conversation {
     /** @type {number | null} an answer is owed until then */
     this.owedUntilMs = null;
     /** @type {string | null} the item being heard */
-    this.sounding = null;
+    this.playingItem = null;
     this.interruptible = true;
     this.acknowledges = true;
     this.serverPlays = false; // and knows what was heard: nothing is reported to it, and it truncates by itself
@@ -43,16 +43,16 @@ export class Conversation {
     this.cancelNext = false; // stopped before the response that is owed was there
     /** @type {WireEvent | null} asked for while another response was still ending */
     this.waitingRequest = null;
-    this.toldAnew = false;
-    /** @type {Map<string, number>} told anew: items that are being heard, and how much of them was, in ms */
-    this.stillPlaying = new Map();
+    this.resyncing = false;
+    /** @type {Map<string, number>} of a resync: the items that are being heard, and how much of each was, in ms */
+    this.heardMsOfPlaying = new Map();
     this.leaving = false; // it goes on elsewhere: what stops here is not cut off
   }
 
   /** @param {number} nowMs @returns {Activity} */
   activity(nowMs) {
     if (this.userSpeaking) return "hearing";
-    if (this.sounding !== null) return "speaking";
+    if (this.playingItem !== null) return "speaking";
     if (this.active !== null || (this.owedUntilMs !== null && nowMs < this.owedUntilMs)) return "thinking";
     return "listening";
   }
@@ -61,7 +61,7 @@ export class Conversation {
   receive(event, nowMs) {
     switch (event.type) {
       case "session.created":
-        this.toldAnew = false;
+        this.resyncing = false;
         this.leaving = false;
         return [];
       case "session.updated":
@@ -118,7 +118,7 @@ export class Conversation {
     }
   }
 
-  /** @param {import("./hearing.js").PlaybackReport} report @param {number} nowMs @returns {Effect[]} */
+  /** @param {import("./playback.js").PlaybackReport} report @param {number} nowMs @returns {Effect[]} */
   played(report, nowMs) {
     return played(this, report, nowMs);
   }
@@ -145,13 +145,13 @@ export class Conversation {
     this.owedUntilMs = null;
     this.waitingRequest = null;
     const cancel = this.active === null ? [] : [send({ type: "response.cancel" })];
-    const silence = this.serverPlays && this.sounding !== null ? [send({ type: "output_audio_buffer.clear" })] : [];
+    const silence = this.serverPlays && this.playingItem !== null ? [send({ type: "output_audio_buffer.clear" })] : [];
     return [...cancel, ...silence, ...interrupt(this)];
   }
 
   /** There is something that `stop` would end. @param {number} nowMs */
   answering(nowMs) {
-    return this.sounding !== null || this.active !== null || (this.owedUntilMs ?? 0) > nowMs;
+    return this.playingItem !== null || this.active !== null || (this.owedUntilMs ?? 0) > nowMs;
   }
 
   /** The connection is gone, and with it whatever was under way. @returns {Effect[]} */
@@ -175,13 +175,13 @@ export class Conversation {
   resumed(event) {
     this.settings(event.session);
     if (event.replayed) return [];
-    return prepare(this, event);
+    return beginResync(this, event);
   }
 
   /** Tell a new session what was said, as far as it was heard. @returns {WireEvent[]} */
   history() {
     return this.lines
-      .map((line) => ({ role: line.role, text: saidText(line).trim() }))
+      .map((line) => ({ role: line.role, text: spokenText(line).trim() }))
       .filter(({ text }) => text !== "")
       .slice(-REPLAYED_LINES)
       .map(({ role, text }) => ({
@@ -194,8 +194,8 @@ export class Conversation {
 
   /** @param {{id: string, type: string, role?: string, content?: any[]}} item @returns {Effect[]} */
   itemAdded(item) {
-    if (this.toldAnew) {
-      itemTold(this, item);
+    if (this.resyncing) {
+      resyncItem(this, item);
       return [];
     }
     if (item.type !== "message" || item.role !== "user" || this.find(item.id)) return [];
@@ -223,7 +223,7 @@ export class Conversation {
   /** @param {WireEvent} event */
   answerAdded(event) {
     const line = this.answer(event.item.id, event.response_id);
-    if (this.toldAnew) textTold(line);
+    if (this.resyncing) restartText(line);
   }
 
   /** @param {WireEvent} event @returns {Effect[]} */
@@ -239,7 +239,7 @@ export class Conversation {
   audioDelta(event) {
     if (!this.isLive(event)) return [];
     const line = this.answer(event.item_id, event.response_id);
-    const audio = newSound(line, event.delta);
+    const audio = missingAudio(line, event.delta);
     if (audio === null || line.cutAt !== null) return [];
     line.audioMs += sampleCount(audio) / 24;
     return [{ kind: "play", item: line.id, audio }];
@@ -324,7 +324,7 @@ export class Conversation {
     return line;
   }
 
-  /** @param {string} id @param {"user" | "assistant"} role @returns {Line} */
+  /** @param {string} id @param {"user" | "assistant"} role @returns {TranscriptLine} */
   line(id, role) {
     const known = this.find(id);
     if (known) return known;

@@ -6,7 +6,7 @@ import { sampleCount } from "./base64.js";
 /** @typedef {import("./effects.js").WireEvent} WireEvent */
 /** @typedef {{id: number, atMs: number, way: "sent" | "received", type: string, count: number, event: WireEvent}} Entry */
 
-const KEPT = 1_000; // the oldest go; a conversation makes some fifty entries a turn
+const ENTRIES_MAX = 1_000; // the oldest go; a conversation makes some fifty entries a turn
 
 export class EventLog {
   constructor() {
@@ -30,7 +30,7 @@ export class EventLog {
     const entry = { id: this.nextId, atMs, way, type: event.type, count: 1, event: shortened(event) };
     this.nextId += 1;
     this.entries.push(entry);
-    if (this.entries.length > KEPT) this.entries.shift();
+    if (this.entries.length > ENTRIES_MAX) this.entries.shift();
   }
 
   /** The entry that this kind of event is counted in, if nothing else came between. @param {string} way @param {string} type */

@@ -4,7 +4,7 @@
  * fails, and its cure.
  */
 
-import { ask } from "../connection/client.js";
+import { fetchJson } from "../connection/client.js";
 import { CallSteps } from "./doctor_call.js";
 import { Unwell } from "./unwell.js";
 
@@ -66,7 +66,7 @@ class Examination {
   }
 
   async checkSpeaker() {
-    const { speaker } = this.page.sound;
+    const { speaker } = this.page.output;
     const context = await speaker.start(); // pressing the button is a gesture
     await speaker.unblock();
     if (context?.state !== "running") throw new Unwell("The browser holds sound back.", "Allow sound for this page in the site settings.");
@@ -84,7 +84,7 @@ class Examination {
 
   async checkReady() {
     const { body } = await this.ask("readyz");
-    if (body.full === true && this.page.link !== "open") {
+    if (body.full === true && this.page.connectionState !== "open") {
       throw new Unwell("Every seat is taken.", "Wait for one, or raise --sessions-max on the server.");
     }
     if (body.full === true) return "Every seat is taken, and one of them is yours.";
@@ -93,14 +93,14 @@ class Examination {
   }
 
   async checkKey() {
-    if (this.page.link === "open") return "Accepted, or none is needed.";
+    if (this.page.connectionState === "open") return "Accepted, or none is needed.";
     const { status } = await this.ask("v1/models");
     if (status === 401) throw new Unwell("The server wants another key.", "Press Talk, and give the one you were told.");
     return this.key() === null ? "None is needed." : "Accepted.";
   }
 
   async checkSession() {
-    if (this.page.link === "open") return `One is open. Connected by ${this.page.client.choice.note}.`;
+    if (this.page.connectionState === "open") return `One is open. Connected by ${this.page.client.choice.note}.`;
     await new Promise((resolve, reject) => {
       const socket = this.page.client.dial(this.key(), "websocket");
       const timer = setTimeout(() => socket.close(), SESSION_MS);
@@ -116,7 +116,7 @@ class Examination {
   /** @param {string} path */
   async ask(path) {
     try {
-      return await ask(path, this.key());
+      return await fetchJson(path, this.key());
     } catch {
       throw new Unwell("It does not answer.", "Is it running, and is this device in the same network?");
     }

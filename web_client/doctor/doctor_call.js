@@ -1,14 +1,14 @@
 // @ts-check
 /** The doctor's steps over WebRTC: the call that is open, or one of its own, and how far it comes. */
 
-import { WebRtcLink } from "../connection/webrtc_link.js";
+import { WebRtcCall } from "../connection/webrtc_call.js";
 import { Unwell } from "./unwell.js";
 
 /**
  * What is examined of the page: its connection and its loudspeaker.
  * @typedef {{
- *   readonly link: "off" | "connecting" | "open" | "waiting", readonly client: import("../connection/client.js").RealtimeClient,
- *   readonly sound: import("../audio/sound.js").Sound}} Examined
+ *   readonly connectionState: import("../connection/client.js").ConnectionState,
+ *   readonly client: import("../connection/client.js").RealtimeClient, readonly output: import("../audio/audio_output.js").AudioOutput}} Examined
  */
 /** @typedef {{type: string, [field: string]: any}} Report one of an RTCStatsReport */
 
@@ -31,15 +31,15 @@ export class CallSteps {
     this.isEncrypted = false;
     /** @type {Promise<{local: Report, remote: Report}> | null} */
     this.pair = null;
-    /** @type {WebRtcLink | null} */
-    this.link = null;
+    /** @type {WebRtcCall | null} */
+    this.call = null;
   }
 
   async signal() {
     if (typeof RTCPeerConnection !== "function") throw new Unwell("This browser has no WebRTC.", "The page takes a WebSocket, which needs none.");
-    const open = this.page.link === "open" ? this.page.client.call : null;
-    this.link = open ?? this.dial();
-    const { connection } = this.link;
+    const open = this.page.connectionState === "open" ? this.page.client.call : null;
+    this.call = open ?? this.dial();
+    const { connection } = this.call;
     for (const change of ["signalingstatechange", "iceconnectionstatechange", "connectionstatechange"]) {
       connection.addEventListener(change, () => this.note(connection));
     }
@@ -57,7 +57,7 @@ export class CallSteps {
       const addresses = [...new Set(there.map(({ address }) => address))].join(", ") || "the server, which named no address";
       throw new Unwell(`No UDP gets through to ${addresses}.`, NO_PATH);
     }
-    const here = candidatesOf(this.theLink.connection.localDescription?.sdp ?? "");
+    const here = candidatesOf(this.signalled.connection.localDescription?.sdp ?? "");
     const { local, remote } = await this.pair;
     const path = `${local.candidateType} to ${remote.candidateType}, ${remote.protocol} ${socket(remote.address, remote.port)}`;
     return `${path} (candidates: ${kinds(here)} here, ${kinds(there)} there).`;
@@ -78,7 +78,7 @@ export class CallSteps {
   }
 
   async openChannel() {
-    const { channel } = this.theLink;
+    const { channel } = this.signalled;
     if (!(await this.comesTo(() => channel.readyState === "open" && (this.hasHeard || !this.isOwn)))) {
       throw new Unwell("No event comes over it.", SWALLOWED);
     }
@@ -86,16 +86,16 @@ export class CallSteps {
   }
 
   end() {
-    if (this.isOwn) this.link?.close(1000);
+    if (this.isOwn) this.call?.close(1000);
   }
 
   /** A call of the doctor's own; it gives up as soon as the page's calls do. */
   dial() {
     this.isOwn = true;
-    const link = new WebRtcLink(this.page.client.credential, () => {});
-    link.onmessage = () => (this.hasHeard = true);
-    link.onclose = ({ reason }) => (this.whyOver = reason);
-    return link;
+    const call = new WebRtcCall(this.page.client.credential, () => {});
+    call.onmessage = () => (this.hasHeard = true);
+    call.onclose = ({ reason }) => (this.whyOver = reason);
+    return call;
   }
 
   /** @param {RTCPeerConnection} connection */
@@ -105,18 +105,18 @@ export class CallSteps {
     if (connection.connectionState === "connected") this.isEncrypted = true;
   }
 
-  get theLink() {
-    if (this.link === null) throw new Error("signal() comes first");
-    return this.link;
+  get signalled() {
+    if (this.call === null) throw new Error("signal() comes first");
+    return this.call;
   }
 
   /** Whether the call comes to that before it is over. @param {() => boolean} isSo @returns {Promise<boolean>} */
   comesTo(isSo) {
-    const link = this.theLink;
+    const call = this.signalled;
     return new Promise((resolve) => {
       const look = () => {
         const found = isSo();
-        const isOver = link.isOver && (!this.isOwn || this.whyOver !== "");
+        const isOver = call.isOver && (!this.isOwn || this.whyOver !== "");
         if (!found && !isOver) return;
         clearInterval(timer);
         resolve(found);

@@ -1,7 +1,7 @@
 // @ts-check
-/** What the server says about itself: which brain it has, what that can do, which voices, and whether it wants a key. */
+/** What the server says about itself: which model answers, what that can do, which voices, and whether it wants a key. */
 
-import { ask } from "../connection/client.js";
+import { fetchJson } from "../connection/client.js";
 import { storedKey } from "../connection/tab_storage.js";
 import { byId } from "./dom.js";
 import { preference, setPreference } from "./preferences.js";
@@ -14,7 +14,7 @@ import { preference, setPreference } from "./preferences.js";
 /** What the server says about itself; null where it says nothing. @returns {Promise<About | null>} */
 export async function fetchAbout() {
   try {
-    const { status, body } = await ask("v1/parlour", storedKey());
+    const { status, body } = await fetchJson("v1/parlour", storedKey());
     if (status === 401) return { ...NOTHING, needs_key: true };
     return status === 200 ? { ...NOTHING, ...body } : null;
   } catch {

@@ -1,20 +1,21 @@
 // @ts-check
 /**
- * The page's one owner: it connects microphone, connection, conversation and loudspeaker, and knows which face to
- * show. It touches no element; a view is told that something changed, and reads.
+ * The page's one owner: it connects microphone, connection, conversation and loudspeaker.
+ * It touches no element; a view is told that something changed, and reads.
  */
 
-import { Listening } from "../audio/listening.js";
-import { Sound } from "../audio/sound.js";
+import { AudioInput } from "../audio/audio_input.js";
+import { AudioOutput } from "../audio/audio_output.js";
 import { Speaker } from "../audio/speaker.js";
 import { delayMs } from "../connection/backoff.js";
 import { RealtimeClient } from "../connection/client.js";
 import { missingExtensions, sessionUpdates } from "../connection/session_settings.js";
 import { Conversation } from "../conversation/conversation.js";
 import { EventLog } from "../conversation/event_log.js";
-import { TurnLog } from "../conversation/turns.js";
-import { lookAgainAtMs } from "./face.js";
+import { TurnLog } from "../conversation/turn_log.js";
+import { nextChangeAtMs } from "./view_state.js";
 
+/** @typedef {import("../connection/client.js").ConnectionState} ConnectionState */
 /** @typedef {import("../connection/client.js").Trouble} Trouble */
 /** @typedef {import("../conversation/effects.js").Effect} Effect */
 /** @typedef {import("../conversation/effects.js").WireEvent} WireEvent */
@@ -22,7 +23,6 @@ import { lookAgainAtMs } from "./face.js";
  * @typedef {{
  *   changed(): void, levels(): void, logged(): void, announced(text: string): void, noticed(text: string): void,
  *   unsent(text: string): void, keyRefused(): void, handedOver(token: string, untilMs: number): void}} View
- * @typedef {"off" | "connecting" | "open" | "waiting"} Link
  * @typedef {{token: string, talking: boolean, tokenIsKey: boolean}} Left what goes on with a conversation
  */
 
@@ -36,8 +36,8 @@ export class App {
     this.log = new EventLog();
     this.turns = new TurnLog();
     this.voice = "";
-    /** @type {Link} */
-    this.link = "off";
+    /** @type {ConnectionState} */
+    this.connectionState = "off";
     /** @type {Trouble["reason"] | "moved" | "offered" | null} */
     this.trouble = null;
     this.troubleNote = "";
@@ -48,16 +48,16 @@ export class App {
     this.parting = 0;
     /** @type {string | null} brings a conversation back that has moved away from here */
     this.wayBack = null;
-    this.lookAgain = 0;
+    this.changeTimer = 0;
     this.started = performance.now();
     /** @type {string[]} typed before the connection stood */
     this.unsent = [];
-    this.listening = new Listening({
+    this.input = new AudioInput({
       captured: (pcm) => this.captured(pcm),
       track: (track) => this.client.listenTo(track),
       changed: () => this.changed(),
     });
-    this.sound = new Sound(
+    this.output = new AudioOutput(
       {
         played: (report) => this.played(report),
         levels: () => this.view.levels(),
@@ -73,61 +73,61 @@ export class App {
         forgotten: () => this.forgotten(),
         resumed: (event) => this.resumed(event),
         moved: () => this.moved(),
-        opened: (way) => this.serverPlays(way === "webrtc"),
-        sound: (stream) => this.sound.remote.attach(stream),
+        opened: (transport) => this.serverPlays(transport === "webrtc"),
+        sound: (stream) => this.output.remote.attach(stream),
         troubled: (trouble, retryInMs) => this.troubled(trouble, retryInMs),
-        retrying: () => this.linkIs("connecting"),
+        retrying: () => this.setConnectionState("connecting"),
       },
       key,
     );
   }
 
   get running() {
-    return this.link !== "off";
+    return this.connectionState !== "off";
   }
 
   // What the user does ------------------------------------------------------------------
 
   /** Talk: microphone and connection at the same time, so that the first words are not lost. Call in a gesture. */
   async talk() {
-    const starting = this.sound.speaker.start();
+    const starting = this.output.speaker.start();
     if (!this.running) this.connect();
-    await this.listening.begin(starting);
-    if (!this.running) this.listening.stop(); // ended while the browser was asking
+    await this.input.start(starting);
+    if (!this.running) this.input.stop(); // ended while the browser was asking
     this.changed();
   }
 
   /** @param {string} text */
   type(text) {
-    void this.sound.speaker.start();
+    void this.output.speaker.start();
     if (!this.running) this.connect();
-    if (this.link === "open") this.sendText(text);
+    if (this.connectionState === "open") this.sendText(text);
     else this.unsent.push(text);
     this.changed();
   }
 
   /** Go on without a microphone. */
   writeInstead() {
-    this.listening.trouble = null;
+    this.input.trouble = null;
     this.changed();
   }
 
   end() {
-    if (this.link === "open") this.perform(this.conversation.stop());
+    if (this.connectionState === "open") this.perform(this.conversation.stop());
     this.perform(this.conversation.disconnected());
-    this.sound.speaker.flush();
+    this.output.speaker.flush();
     this.client.stop();
     this.rest();
   }
 
   /** No connection, and none wanted. */
   rest() {
-    this.listening.stop();
+    this.input.stop();
     this.soundLost();
     if (this.unsent.length > 0) this.view.unsent(this.unsent.splice(0).join(" "));
     this.trouble = null;
     this.lostAtMs = null;
-    this.link = "off";
+    this.connectionState = "off";
     this.changed();
   }
 
@@ -137,7 +137,7 @@ export class App {
     this.client.tokenIsKey = tokenIsKey;
     this.lostAtMs = performance.now();
     if (talking) return this.talk();
-    void this.sound.speaker.start();
+    void this.output.speaker.start();
     this.connect();
     this.changed();
   }
@@ -148,7 +148,7 @@ export class App {
     if (!this.running || token === null) return null;
     this.client.suspend();
     const { tokenIsKey } = this.client;
-    return { token, talking: this.listening.on, tokenIsKey, untilMs: Date.now() + graceMs };
+    return { token, talking: this.input.on, tokenIsKey, untilMs: Date.now() + graceMs };
   }
 
   /** Forget what was said. */
@@ -183,7 +183,7 @@ export class App {
     const now = performance.now();
     this.logEvent("received", event);
     this.turns.receive(event, now);
-    this.sound.receive(event, now);
+    this.output.receive(event, now);
     if (event.type === "session.created") this.established();
     if (event.type === "parlour.moved") this.moving(event.token ?? null);
     if (event.type === "parlour.hand_over_token") this.view.handedOver(event.token, event.expires_at * 1000);
@@ -196,8 +196,8 @@ export class App {
     this.trouble = null;
     this.lostAtMs = null;
     this.wayBack = null;
-    this.sound.speaker.serverIsThere();
-    this.linkIs("open");
+    this.output.speaker.serverIsThere();
+    this.setConnectionState("open");
     for (const text of this.unsent.splice(0)) this.sendText(text);
   }
 
@@ -211,27 +211,27 @@ export class App {
   /** @param {boolean} whether over this connection the server plays, and not this page */
   serverPlays(whether) {
     this.conversation.serverPlays = whether;
-    this.sound.serverIsToPlay(whether);
+    this.output.setServerPlays(whether);
   }
 
   /** Sound that the server plays ends with the connection. */
   soundLost() {
     if (!this.conversation.serverPlays) return;
-    this.sound.lost();
-    this.conversation.sounding = null;
+    this.output.connectionLost();
+    this.conversation.playingItem = null;
   }
 
   disconnected() {
     this.soundLost();
     if (this.client.resumable) this.lostAtMs = performance.now();
     else this.perform(this.conversation.disconnected());
-    this.linkIs("waiting");
+    this.setConnectionState("waiting");
   }
 
   /** @param {WireEvent} event */
   resumed(event) {
     this.logEvent("received", event);
-    this.sound.receive(event, performance.now());
+    this.output.receive(event, performance.now());
     this.perform(this.conversation.resumed(event));
     this.established();
     for (const update of missingExtensions(event.session)) this.client.send(update);
@@ -279,7 +279,7 @@ export class App {
     this.trouble = trouble.reason;
     this.troubleNote = trouble.reason === "warming" ? trouble.detail : "";
     this.retryAtMs = performance.now() + retryInMs;
-    this.linkIs("waiting");
+    this.setConnectionState("waiting");
   }
 
   /** @param {Int16Array} pcm */
@@ -289,11 +289,11 @@ export class App {
     this.view.levels();
   }
 
-  /** @param {import("../conversation/hearing.js").PlaybackReport} event */
+  /** @param {import("../conversation/playback.js").PlaybackReport} event */
   played(event) {
     const now = performance.now();
     if (event.kind === "started") this.turns.heard(event.item, now);
-    if (event.kind !== "progress") this.client.call?.answerSounds(event.kind === "started");
+    if (event.kind !== "progress") this.client.call?.setAnswerPlaying(event.kind === "started");
     this.perform(this.conversation.played(event, now));
     // What the server has played is in the browser's buffer, and is to be heard too.
     if (event.kind === "flushed" && this.parting !== 0 && !this.conversation.serverPlays) this.moved();
@@ -305,13 +305,13 @@ export class App {
     for (const effect of effects) {
       switch (effect.kind) {
         case "play":
-          this.sound.speaker.play(effect.item, effect.audio);
+          this.output.speaker.play(effect.item, effect.audio);
           break;
         case "end":
-          this.sound.speaker.end(effect.item);
+          this.output.speaker.end(effect.item);
           break;
         case "flush":
-          this.sound.flush();
+          this.output.flush();
           break;
         case "send":
           this.client.send(effect.event);
@@ -325,9 +325,9 @@ export class App {
     }
   }
 
-  /** @param {Link} link */
-  linkIs(link) {
-    this.link = link;
+  /** @param {ConnectionState} state */
+  setConnectionState(state) {
+    this.connectionState = state;
     this.changed();
   }
 
@@ -338,10 +338,10 @@ export class App {
   }
 
   changed() {
-    clearTimeout(this.lookAgain);
+    clearTimeout(this.changeTimer);
     const nowMs = performance.now();
-    const next = lookAgainAtMs(this, nowMs);
-    if (next < Infinity) this.lookAgain = window.setTimeout(() => this.changed(), next - nowMs + 1);
+    const next = nextChangeAtMs(this, nowMs);
+    if (next < Infinity) this.changeTimer = window.setTimeout(() => this.changed(), next - nowMs + 1);
     this.view.changed();
   }
 }

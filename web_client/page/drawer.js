@@ -1,14 +1,13 @@
 // @ts-check
-/** The drawer for engineers: figures, a waterfall for each turn, the event log. Drawn only while it is open. */
+/** The drawer for engineers: live statistics, a waterfall for each turn, the event log. Drawn only while it is open. */
 
 import { asLines } from "../conversation/event_log.js";
 import { seconds, stageBars, waterfall } from "./waterfall.js";
 
 /** @typedef {import("../conversation/event_log.js").EventLog} EventLog */
 /** @typedef {import("../conversation/event_log.js").Entry} Entry */
-/** @typedef {import("../conversation/turns.js").TurnLog} TurnLog */
+/** @typedef {import("../conversation/turn_log.js").TurnLog} TurnLog */
 /** @typedef {import("./waterfall.js").Bar} Bar */
-/** @typedef {Record<string, string>} Figures */
 
 const SHOWN_ENTRIES = 200;
 const ZEROS = {
@@ -23,7 +22,7 @@ export class Drawer {
     this.root = root;
     this.log = log;
     this.turns = turns;
-    this.figures = /** @type {HTMLElement} */ (root.querySelector("#figures"));
+    this.stats = /** @type {HTMLElement} */ (root.querySelector("#figures"));
     this.doctor = /** @type {HTMLOListElement} */ (root.querySelector("#doctor"));
     this.turnList = /** @type {HTMLElement} */ (root.querySelector("#turns"));
     this.turnsEmpty = /** @type {HTMLElement} */ (root.querySelector("#turns-empty"));
@@ -72,20 +71,20 @@ export class Drawer {
     setTimeout(() => (button.textContent = "Copy"), 1500);
   }
 
-  /** @param {Figures} figures */
-  drawFigures(figures) {
+  /** @param {Record<string, string>} stats by name, as they are shown */
+  drawStats(stats) {
     if (!this.isOpen) return;
-    for (const row of this.figures.querySelectorAll("[data-figure]")) {
-      if (!((/** @type {HTMLElement} */ (row).dataset.figure ?? "") in figures)) row.remove(); // of another kind of connection
+    for (const row of this.stats.querySelectorAll("[data-figure]")) {
+      if (!((/** @type {HTMLElement} */ (row).dataset.figure ?? "") in stats)) row.remove(); // of another kind of connection
     }
-    for (const [name, value] of Object.entries(figures)) {
-      let row = this.figures.querySelector(`[data-figure="${name}"]`);
+    for (const [name, value] of Object.entries(stats)) {
+      let row = this.stats.querySelector(`[data-figure="${name}"]`);
       if (!row) {
         row = element("div", { figure: name }, element("dt", {}, name), element("dd", {}));
-        this.figures.append(row);
+        this.stats.append(row);
       }
-      const figure = /** @type {HTMLElement} */ (row.lastElementChild);
-      if (figure.textContent !== value) figure.textContent = value;
+      const shown = /** @type {HTMLElement} */ (row.lastElementChild);
+      if (shown.textContent !== value) shown.textContent = value;
     }
   }
 

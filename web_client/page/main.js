@@ -6,19 +6,19 @@ import { asLines } from "../conversation/event_log.js";
 import { examine } from "../doctor/doctor.js";
 import { fetchAbout, showAbout } from "./about.js";
 import { App } from "./app.js";
-import { Awake } from "./awake.js";
-import { Devices } from "./devices.js";
+import { DeviceSelect } from "./device_select.js";
 import { byId } from "./dom.js";
+import { download, timestamp } from "./download.js";
 import { Drawer } from "./drawer.js";
-import { faceOf, obstacleOf, wording } from "./face.js";
-import { Figures } from "./figures.js";
 import { HandOver, takeOffer } from "./hand_over.js";
 import { listenToKeys } from "./keyboard.js";
+import { LiveStats } from "./live_stats.js";
 import { preference, setPreference } from "./preferences.js";
-import { saveAs, stamp } from "./save.js";
 import { Screens } from "./screens.js";
-import { Shape } from "./shape.js";
 import { TranscriptView, asText } from "./transcript_view.js";
+import { obstacleOf, viewStateOf, wording } from "./view_state.js";
+import { Visualizer } from "./visualizer.js";
+import { ScreenWakeLock } from "./wake_lock.js";
 
 const NOTICE_MS = 8_000;
 const METER_VALUE_EVERY_MS = 500; // the bar moves with the sound; what a screen reader can ask for need not
@@ -36,10 +36,10 @@ const settings = byId("settings", HTMLElement);
 const settingsButton = byId("settings-button", HTMLButtonElement);
 const drawerButton = byId("drawer-button", HTMLButtonElement);
 const subtitlesButton = byId("subtitles", HTMLButtonElement);
-const stillness = matchMedia("(prefers-reduced-motion: reduce)");
+const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
-const shape = new Shape(byId("shape", SVGSVGElement), stillness);
-const awake = new Awake();
+const visualizer = new Visualizer(byId("visualizer", SVGSVGElement), reducedMotion);
+const wakeLock = new ScreenWakeLock();
 const words = new TranscriptView(script, byId("lines", HTMLOListElement));
 const screens = new Screens(byId("screen", HTMLElement), obey);
 const handOver = new HandOver(() => {
@@ -66,8 +66,8 @@ const app = new App(
   storedKey,
 );
 const drawer = new Drawer(byId("drawer", HTMLElement), app.log, app.turns);
-const figures = new Figures(app, drawer, storedKey);
-const devices = new Devices(
+const liveStats = new LiveStats(app, drawer, storedKey);
+const deviceSelect = new DeviceSelect(
   app,
   {
     microphone: byId("microphone", HTMLSelectElement),
@@ -79,27 +79,27 @@ const devices = new Devices(
 
 // What is shown ---------------------------------------------------------------------------
 
-/** The word and the shape change at once; the words of the conversation with the next frame. */
+/** The word and the visualizer change at once; the words of the conversation with the next frame. */
 function render() {
-  const face = faceOf(app);
-  const [word, faceHint] = wording(app, face);
-  document.documentElement.dataset.state = face;
+  const state = viewStateOf(app);
+  const [word, stateHint] = wording(app, state);
+  document.documentElement.dataset.state = state;
   stateWord.textContent = word;
-  hint.textContent = faceHint;
-  shape.show(face, word);
+  hint.textContent = stateHint;
+  visualizer.show(state, word);
   showObstacle();
-  handOver.possible(app.link === "open" && app.client.resumable);
-  const talking = app.running && (app.listening.on || app.listening.asking !== null || app.link !== "open");
+  handOver.possible(app.connectionState === "open" && app.client.resumable);
+  const talking = app.running && (app.input.on || app.input.pendingRequest !== null || app.connectionState !== "open");
   talk.textContent = talking ? "End" : "Talk";
   talk.classList.toggle("talking", talking);
-  mute.disabled = !app.listening.on;
-  mute.setAttribute("aria-pressed", String(app.listening.muted && app.listening.on));
+  mute.disabled = !app.input.on;
+  mute.setAttribute("aria-pressed", String(app.input.muted && app.input.on));
   stop.disabled = !(app.running && app.conversation.answering(performance.now()));
   const empty = app.conversation.lines.length === 0;
   document.body.classList.toggle("empty", empty);
   byId("save-transcript", HTMLButtonElement).disabled = empty;
   byId("fresh", HTMLButtonElement).disabled = empty;
-  byId("space-does", HTMLElement).textContent = app.listening.on ? (app.listening.muted ? "unmute" : "mute") : "talk";
+  byId("space-does", HTMLElement).textContent = app.input.on ? (app.input.muted ? "unmute" : "mute") : "talk";
   redrawSoon();
 }
 
@@ -118,7 +118,7 @@ function redrawSoon() {
     words.draw(app.conversation);
     if (!drawer.isOpen) return;
     drawer.drawLog();
-    figures.draw();
+    liveStats.draw();
     drawTurnsWhenChanged();
   });
 }
@@ -134,7 +134,7 @@ function drawTurnsWhenChanged() {
 const meters = [byId("microphone-level", HTMLElement), byId("speaker-level", HTMLElement)];
 let metersTold = 0;
 function renderLevels() {
-  const levels = [app.listening.level, app.sound.level];
+  const levels = [app.input.level, app.output.level];
   const telling = performance.now() - metersTold > METER_VALUE_EVERY_MS;
   meters.forEach((meter, index) => {
     const bar = /** @type {HTMLElement} */ (meter.firstElementChild);
@@ -142,7 +142,7 @@ function renderLevels() {
     if (telling) meter.setAttribute("aria-valuenow", String(Math.round(levels[index] * 100)));
   });
   if (telling) metersTold = performance.now();
-  shape.hear(faceOf(app) === "speaking" ? app.sound.level : app.listening.level);
+  visualizer.setLevel(viewStateOf(app) === "speaking" ? app.output.level : app.input.level);
   if (drawer.isOpen) redrawSoon();
 }
 
@@ -165,8 +165,8 @@ function showNotice(message) {
 async function startTalking() {
   if (aboutNeedsKey && storedKey() === null && !app.client.tokenIsKey) return app.needsKey("");
   await app.talk();
-  await devices.refresh();
-  if (app.running) await awake.stay();
+  await deviceSelect.refresh();
+  if (app.running) await wakeLock.request();
 }
 
 /** @param {string} message */
@@ -183,8 +183,8 @@ async function continueHere() {
   offer = null;
   forget();
   await app.comeBack(left);
-  await devices.refresh();
-  if (app.running) await awake.stay();
+  await deviceSelect.refresh();
+  if (app.running) await wakeLock.request();
 }
 
 function lookForOffer() {
@@ -199,7 +199,7 @@ function forget() {
 
 function endTalking() {
   app.end();
-  awake.sleep();
+  wakeLock.release();
 }
 
 /** @param {import("./screens.js").Action} action */
@@ -211,7 +211,7 @@ function obey(action) {
       app.writeInstead();
       return text.focus();
     case "enable-sound":
-      return void app.sound.unblock();
+      return void app.output.unblock();
     case "retry-now":
       return app.client.retryNow();
     case "take-back":
@@ -241,7 +241,7 @@ function openDrawer(open) {
   document.body.classList.toggle("with-drawer", open);
   drawer.toggle(open);
   turnsDrawn = "";
-  void figures.watch();
+  void liveStats.watch();
   redrawSoon();
 }
 
@@ -250,7 +250,7 @@ function openSettings(open) {
   if (!open && settings.contains(document.activeElement)) settingsButton.focus();
   settings.hidden = !open;
   settingsButton.setAttribute("aria-expanded", String(open));
-  if (open) void devices.refresh();
+  if (open) void deviceSelect.refresh();
 }
 
 /** A button pressed with the mouse gives the keys back to the page: Space is for talking. @param {MouseEvent} event */
@@ -270,7 +270,7 @@ async function checkConnection() {
 
 byId("doctor-check", HTMLButtonElement).addEventListener("click", () => void checkConnection());
 talk.addEventListener("click", () => (talk.classList.contains("talking") ? endTalking() : void startTalking()));
-mute.addEventListener("click", () => app.listening.toggleMute());
+mute.addEventListener("click", () => app.input.toggleMute());
 stop.addEventListener("click", () => app.stopAnswer());
 subtitlesButton.addEventListener("click", () => showWords(document.body.classList.contains("no-words")));
 settingsButton.addEventListener("click", () => openSettings(settings.hidden));
@@ -279,10 +279,10 @@ byId("drawer-close", HTMLButtonElement).addEventListener("click", () => openDraw
 byId("intro-more", HTMLButtonElement).addEventListener("click", () => openSettings(true));
 byId("fresh", HTMLButtonElement).addEventListener("click", forget);
 byId("save-transcript", HTMLButtonElement).addEventListener("click", () =>
-  saveAs(`Parlour ${stamp(new Date())}.txt`, `${asText(app.conversation)}\n`, "text/plain"),
+  download(`Parlour ${timestamp(new Date())}.txt`, `${asText(app.conversation)}\n`, "text/plain"),
 );
 byId("log-save", HTMLButtonElement).addEventListener("click", () =>
-  saveAs(`Parlour events ${stamp(new Date())}.jsonl`, `${asLines(app.log.entries)}\n`, "application/jsonl"),
+  download(`Parlour events ${timestamp(new Date())}.jsonl`, `${asLines(app.log.entries)}\n`, "application/jsonl"),
 );
 byId("type", HTMLFormElement).addEventListener("submit", (event) => {
   event.preventDefault();
@@ -307,8 +307,8 @@ addEventListener("pagehide", () => storeSession(app.leave()));
 addEventListener("pageshow", ({ persisted }) => persisted && comeBack());
 listenToKeys({
   space: () => {
-    if (app.listening.on) app.listening.toggleMute();
-    else if (app.listening.asking === null) void startTalking();
+    if (app.input.on) app.input.toggleMute();
+    else if (app.input.pendingRequest === null) void startTalking();
   },
   escape: (field) => {
     if (!settings.hidden) openSettings(false);

@@ -124,7 +124,7 @@ export class Screens {
   /**
    * Put a screen up, in place of any other. `note` is added to its text; the time until `retryAtMs` is counted down.
    * The focus goes to a new one, except from someone who is writing.
-   * @param {import("./face.js").Obstacle} obstacle
+   * @param {import("./view_state.js").Obstacle} obstacle
    * @returns {string} the title, where it is not the focus that makes it known
    */
   show({ name, note, retryAtMs }) {

@@ -5,10 +5,10 @@
  */
 
 import { isSpoken, spokenPart, words } from "../conversation/alignment.js";
-import { saidText, spoken as spokenOf } from "../conversation/line.js";
+import { spokenLength, spokenText } from "../conversation/transcript_line.js";
 
 /** @typedef {import("../conversation/conversation.js").Conversation} Conversation */
-/** @typedef {import("../conversation/line.js").Line} Line */
+/** @typedef {import("../conversation/transcript_line.js").TranscriptLine} TranscriptLine */
 /** @typedef {{item: HTMLLIElement, text: HTMLParagraphElement, drawn: string, words: {start: number, end: number, span: HTMLElement}[]}} DrawnLine */
 
 const NEAR_THE_END_PX = 80;
@@ -18,7 +18,7 @@ export class TranscriptView {
   constructor(script, list) {
     this.script = script;
     this.list = list;
-    /** @type {Map<Line, DrawnLine>} */
+    /** @type {Map<TranscriptLine, DrawnLine>} */
     this.drawn = new Map();
     /** Whether the end is in view, and so has to stay there when words come or the room for them changes. */
     this.following = true;
@@ -47,11 +47,11 @@ export class TranscriptView {
   /** @param {Conversation} conversation */
   draw(conversation) {
     let changed = false;
-    for (const line of conversation.lines) changed = this.drawLine(line, spokenOf(line)) || changed;
+    for (const line of conversation.lines) changed = this.drawLine(line, spokenLength(line)) || changed;
     if (changed) this.follow();
   }
 
-  /** @param {Line} line @param {number} spoken @returns {boolean} whether anything changed */
+  /** @param {TranscriptLine} line @param {number} spoken @returns {boolean} whether anything changed */
   drawLine(line, spoken) {
     const state = `${line.text.length}/${spoken}/${line.cutAt}/${line.final}/${line.failure}`;
     const drawn = this.drawn.get(line) ?? this.add(line);
@@ -64,7 +64,7 @@ export class TranscriptView {
     return true;
   }
 
-  /** @param {Line} line @returns {DrawnLine} */
+  /** @param {TranscriptLine} line @returns {DrawnLine} */
   add(line) {
     const item = document.createElement("li");
     item.className = line.role;
@@ -80,7 +80,7 @@ export class TranscriptView {
   }
 }
 
-/** @param {DrawnLine} drawn @param {Line} line */
+/** @param {DrawnLine} drawn @param {TranscriptLine} line */
 function drawUser(drawn, line) {
   const silent = line.final && line.text === "";
   drawn.item.classList.toggle("waiting", !line.final && line.text === "");
@@ -88,7 +88,7 @@ function drawUser(drawn, line) {
   drawn.text.textContent = silent ? "no words" : line.text;
 }
 
-/** @param {DrawnLine} drawn @param {Line} line @param {number} spoken */
+/** @param {DrawnLine} drawn @param {TranscriptLine} line @param {number} spoken */
 function drawAnswer(drawn, line, spoken) {
   drawn.item.classList.toggle("waiting", line.text === "" && !line.final);
   words(line.text).forEach((word, index) => {
@@ -108,7 +108,7 @@ function drawAnswer(drawn, line, spoken) {
   });
 }
 
-/** Said words stay; the rest becomes one struck piece. @param {DrawnLine} drawn @param {Line} line @param {number} spoken */
+/** Said words stay; the rest becomes one struck piece. @param {DrawnLine} drawn @param {TranscriptLine} line @param {number} spoken */
 function drawCut(drawn, line, spoken) {
   const said = document.createElement("span");
   said.className = "word said";
@@ -126,7 +126,7 @@ export function asText(conversation) {
   return conversation.lines
     .filter((line) => line.text.trim() !== "")
     .map((line) => {
-      const said = line.cutAt === null ? line.text : saidText(line);
+      const said = line.cutAt === null ? line.text : spokenText(line);
       const rest = line.text.slice(said.length).trim();
       const name = line.role === "user" ? "You" : "Parlour";
       return `${name}: ${said.trim()}${rest ? ` [cut off: ${rest}]` : ""}`;

@@ -1,7 +1,7 @@
 // @ts-check
 /** One turn's times as bars on a common axis. All times in ms since the user's end of speech. */
 
-/** @typedef {import("../conversation/turns.js").TurnTrace} TurnTrace */
+/** @typedef {import("../conversation/turn_log.js").TurnTrace} TurnTrace */
 /** @typedef {{label: string, startMs: number, endMs: number}} Bar */
 
 const STEPS = /** @type {const} */ ([

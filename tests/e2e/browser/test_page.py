@@ -266,7 +266,7 @@ async def test_those_who_want_stillness_get_it(quiet_browser: Browser, gateway: 
     await page.click("#talk")
     await state_is(page, "listening")
     two_looks = """() => new Promise((done) => {
-      const look = () => document.querySelector("#shape").innerHTML;
+      const look = () => document.querySelector("#visualizer").innerHTML;
       const first = look();
       let frames = 0;
       const next = () => (frames++ < 12 ? requestAnimationFrame(next) : done([first, look()]));
@@ -286,11 +286,11 @@ async def test_each_state_has_a_shape_of_its_own(quiet_browser: Browser, gateway
     await page.goto(gateway.url)
     shapes = await page.evaluate(
         """async () => {
-          const { Shape } = await import("/page/shape.js");
-          const svg = document.querySelector("#shape");
-          const shape = new Shape(svg, matchMedia("(prefers-reduced-motion: reduce)"));
-          const faces = "ready connecting listening hearing thinking speaking muted failed";
-          return faces.split(" ").map((face) => { shape.show(face, face); return svg.innerHTML; });
+          const { Visualizer } = await import("/page/visualizer.js");
+          const svg = document.querySelector("#visualizer");
+          const drawn = new Visualizer(svg, matchMedia("(prefers-reduced-motion: reduce)"));
+          const states = "ready connecting listening hearing thinking speaking muted failed";
+          return states.split(" ").map((state) => { drawn.show(state, state); return svg.innerHTML; });
         }"""
     )
     assert all(one != other for one, other in itertools.combinations(shapes, 2))

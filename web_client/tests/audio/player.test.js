@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { CAPACITY_MS, FADE_MS, LEAD_MS, Player } from "../../audio/player.js";
 import { Resampler } from "../../audio/resampler.js";
-import { Ring } from "../../audio/ring.js";
+import { RingBuffer } from "../../audio/ring_buffer.js";
 
 const pcm = (ms, value = 8000) => new Int16Array(ms * 24).fill(value);
 const block = () => new Float32Array(128);
@@ -21,7 +21,7 @@ function run(player, ms) {
 }
 
 test("the ring gives back what it took, across its edge, and refuses what does not fit", () => {
-  const ring = new Ring(5);
+  const ring = new RingBuffer(5);
   assert.equal(ring.write(Int16Array.of(1, 2, 3)), 3);
   assert.equal(ring.take(new Float32Array(2)), 2);
   assert.equal(ring.write(Int16Array.of(4, 5, 6, 7, 8)), 4);
@@ -48,7 +48,7 @@ for (const deviceHz of [24_000, 44_100, 48_000, 16_000]) {
     const progress = events.filter(({ kind, item }) => kind === "progress" && item === "a").map(({ playedMs }) => playedMs);
     assert.ok(progress.length >= 10 && progress.every((value, at) => at === 0 || value > progress[at - 1]));
     assert.equal(player.underruns, 0);
-    assert.equal(player.sounding, false);
+    assert.equal(player.isPlaying, false);
   });
 }
 
@@ -98,7 +98,7 @@ test("a flush is silent within its fade, without a step, and tells what was hear
   const steps = whole.slice(1).map((value, at) => Math.abs(value - whole[at]));
   assert.ok(Math.max(...steps) < 0.02, "no click");
   assert.ok(sound.slice((FADE_MS + 2) * 24).every((value) => value === 0));
-  assert.equal(player.sounding, false);
+  assert.equal(player.isPlaying, false);
 });
 
 test("a flush where nothing plays answers at once, and what comes after it is played", () => {

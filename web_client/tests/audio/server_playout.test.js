@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { ServerPlayout } from "../../audio/server_playout.js";
 import { Conversation } from "../../conversation/conversation.js";
-import { spoken } from "../../conversation/line.js";
+import { spokenLength } from "../../conversation/transcript_line.js";
 
 const added = { type: "response.output_item.added", response_id: "r1", item: { id: "i1", type: "message", role: "assistant" } };
 const of = (type) => ({ type: `output_audio_buffer.${type}`, response_id: "r1" });
@@ -39,19 +39,19 @@ test("the server cuts at its own place, and is sent neither a report nor a trunc
   happen({ type: "parlour.alignment", item_id: "i1", audio_end_ms: 1800, text_end: 18 }, 0);
   happen(of("started"), 0);
   for (const report of playout.tick(900)) effects.push(...talk.played(report, 900));
-  assert.equal(spoken(talk.lines[0]), 9, "not all of it, though all of it has been made");
+  assert.equal(spokenLength(talk.lines[0]), 9, "not all of it, though all of it has been made");
   happen(of("cleared"), 1000);
   happen({ type: "parlour.heard", item_id: "i1", audio_end_ms: 900, transcript: "One two" }, 1010);
   happen({ type: "conversation.item.truncated", item_id: "i1", content_index: 0, audio_end_ms: 900 }, 1020);
   assert.equal(talk.lines[0].cutAt, 7);
-  assert.equal(talk.sounding, null);
+  assert.equal(talk.playingItem, null);
   assert.deepEqual(effects.filter(({ kind }) => kind === "send"), []);
 });
 
 test("an answer that was stopped while it is heard is cleared on the server", () => {
   const talk = new Conversation();
   talk.serverPlays = true;
-  talk.sounding = "i1";
+  talk.playingItem = "i1";
   const sent = talk.stop().filter(({ kind }) => kind === "send").map(({ event }) => event.type);
   assert.deepEqual(sent, ["output_audio_buffer.clear"]);
 });

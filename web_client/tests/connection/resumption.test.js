@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-import { KEPT_EVENTS, KEPT_MS, Resumption } from "../../connection/resumption.js";
+import { RESEND_EVENTS_MAX, RESEND_MS, Resumption } from "../../connection/resumption.js";
 import { decodePcm } from "../../conversation/base64.js";
 
 const append = { type: "input_audio_buffer.append", audio: "" };
@@ -15,15 +15,15 @@ beforeEach(() => {
 });
 
 test("what the server has is not sent again, the rest is, in order and with the same ids", () => {
-  for (let at = 0; at < 4; at += 1) resumption.keep(append, at);
+  for (let at = 0; at < 4; at += 1) resumption.prepare(append, at);
   resumption.received(token("rt_1"));
   assert.deepEqual(ids(resumption.resumed(resumed("c_2"))), ["c_3", "c_4"]);
   assert.equal(resumption.token, "rt_2");
 });
 
 test("a server that has nothing of this page, or nothing that is still kept, gets all that is kept", () => {
-  resumption.keep(append, 0);
-  resumption.keep(append, KEPT_MS + 1);
+  resumption.prepare(append, 0);
+  resumption.prepare(append, RESEND_MS + 1);
   assert.deepEqual(ids(resumption.resumed(resumed("c_1"))), ["c_2"]);
   assert.deepEqual(ids(resumption.resumed(resumed(null))), ["c_2"]);
 });
@@ -34,9 +34,9 @@ const heardAgo = (ms, last = null) => ({ ...resumed(last), input_silent_ms: ms }
 
 test("speech that a call carried into nothing is sent, in its place among the events, and once", () => {
   resumption.received(token("rt_1"));
-  for (let at = 0; at < 1_000; at += 100) resumption.carry(spoken(at), at);
-  resumption.keep({ type: "session.update" }, 650);
-  resumption.keep(append, 1_050);
+  for (let at = 0; at < 1_000; at += 100) resumption.frameSent(spoken(at), at);
+  resumption.prepare({ type: "session.update" }, 650);
+  resumption.prepare(append, 1_050);
   // Asked for at 2,000, and nothing was heard for 1,450 ms: the last that was is of 550, and a breath is under way.
   const missed = resumption.resumed(heardAgo(1_450), 2_000);
   assert.deepEqual(samples(missed), [600, undefined, 700, 800, 900, ""]);
@@ -45,28 +45,28 @@ test("speech that a call carried into nothing is sent, in its place among the ev
 });
 
 test("of a call from which nothing was ever heard, all that is kept is sent, and that is half a minute", () => {
-  resumption.carry(spoken(1), 0);
-  resumption.carry(spoken(2), KEPT_MS + 1);
-  assert.deepEqual(samples(resumption.resumed(heardAgo(null), KEPT_MS + 2)), [2]);
-  resumption.carry(spoken(3), 0);
-  resumption.forget();
+  resumption.frameSent(spoken(1), 0);
+  resumption.frameSent(spoken(2), RESEND_MS + 1);
+  assert.deepEqual(samples(resumption.resumed(heardAgo(null), RESEND_MS + 2)), [2]);
+  resumption.frameSent(spoken(3), 0);
+  resumption.reset();
   assert.deepEqual(resumption.resumed(heardAgo(null), 1), []);
 });
 
 test("no more is kept than has its place", () => {
-  for (let at = 0; at < KEPT_EVENTS + 10; at += 1) resumption.keep(append, 0);
-  assert.equal(resumption.kept.length, KEPT_EVENTS);
-  assert.equal(resumption.kept[0].event.event_id, "c_11");
+  for (let at = 0; at < RESEND_EVENTS_MAX + 10; at += 1) resumption.prepare(append, 0);
+  assert.equal(resumption.resendEvents.length, RESEND_EVENTS_MAX);
+  assert.equal(resumption.resendEvents[0].event.event_id, "c_11");
 });
 
 test("the last event is asked for, but one that stands outside the order never is", () => {
   resumption.received(token("rt_1"));
   resumption.resumed(resumed(null));
   assert.equal(resumption.request().last_event_id, "e1");
-  resumption.forget();
+  resumption.reset();
   assert.equal("last_event_id" in resumption.request(), false);
 });
 
 test("an id that says what the event is for keeps saying so", () => {
-  assert.equal(resumption.keep({ type: "session.update", event_id: "parlour_extensions" }, 0).event_id, "parlour_extensions.c_1");
+  assert.equal(resumption.prepare({ type: "session.update", event_id: "parlour_extensions" }, 0).event_id, "parlour_extensions.c_1");
 });

@@ -3,8 +3,8 @@ import { beforeEach, test } from "node:test";
 
 import { encodePcm } from "../../conversation/base64.js";
 import { Conversation, THINKING_AT_MOST_MS } from "../../conversation/conversation.js";
-import { PLAYBACK_EVERY_MS } from "../../conversation/hearing.js";
-import { saidText } from "../../conversation/line.js";
+import { PLAYBACK_EVERY_MS } from "../../conversation/playback.js";
+import { spokenText } from "../../conversation/transcript_line.js";
 
 const HUNDRED_MS = encodePcm(new Int16Array(2400));
 const TEXT = "One two three four.";
@@ -58,7 +58,7 @@ test("a barge-in flushes, truncates to what was heard, and plays nothing of the 
   assert.deepEqual(kinds(effects).slice(0, 2), ["parlour.playback", "conversation.item.truncate"]);
   assert.equal(effects[0].event.played_ms, 200);
   assert.equal(effects[1].event.audio_end_ms, 200);
-  assert.equal(saidText(talk.lines[0]), "One two");
+  assert.equal(spokenText(talk.lines[0]), "One two");
   assert.deepEqual(feed(sound(), words(" five")), []);
   assert.equal(talk.lines[0].text, TEXT);
 });
@@ -68,9 +68,9 @@ test("what the server heard said counts, also when it says so before the page co
   feed(started, { type: "parlour.heard", item_id: "a", audio_end_ms: 100, transcript: "One" });
   const effects = talk.played({ kind: "flushed", items: [{ item: "a", playedMs: 200 }], underruns: 0 }, 20);
   assert.ok(kinds(effects).includes("conversation.item.truncate"), "the page's own measure is told all the same");
-  assert.equal(saidText(talk.lines[0]), "One");
+  assert.equal(spokenText(talk.lines[0]), "One");
   feed({ type: "parlour.heard", item_id: "a", audio_end_ms: 200, transcript: "One two" });
-  assert.equal(saidText(talk.lines[0]), "One two");
+  assert.equal(spokenText(talk.lines[0]), "One two");
 });
 
 test("a session that forbids interruptions goes on speaking", () => {
@@ -111,13 +111,13 @@ test("a question typed into an answer asks only once the answer has ended", () =
 
 test("a cancelled answer of which no sound came was not said", () => {
   feed(created(), words(TEXT), started, done("cancelled"));
-  assert.equal(saidText(talk.lines[0]), "");
+  assert.equal(spokenText(talk.lines[0]), "");
   assert.equal(talk.lines[0].cutAt, 0);
 });
 
 test("a text-only answer is said when it is read", () => {
   feed(created(), { type: "response.output_text.delta", response_id: "r", item_id: "a", delta: "Hello." });
-  assert.equal(saidText(talk.lines[0]), "Hello.");
+  assert.equal(spokenText(talk.lines[0]), "Hello.");
 });
 
 test("a new session is told what was heard, no more", () => {

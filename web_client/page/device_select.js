@@ -6,7 +6,7 @@ import { preference, setPreference } from "./preferences.js";
 
 /** @typedef {import("./app.js").App} App */
 
-export class Devices {
+export class DeviceSelect {
   /**
    * @param {App} app
    * @param {{microphone: HTMLSelectElement, speaker: HTMLSelectElement, speakerField: HTMLElement}} fields
@@ -16,9 +16,9 @@ export class Devices {
     this.app = app;
     this.fields = fields;
     this.onMicrophoneAppeared = onMicrophoneAppeared;
-    app.listening.microphone.preferred = preference("microphone");
-    app.sound.speaker.deviceId = preference("speaker");
-    app.sound.remote.deviceId = preference("speaker");
+    app.input.microphone.preferred = preference("microphone");
+    app.output.speaker.deviceId = preference("speaker");
+    app.output.remote.deviceId = preference("speaker");
     fields.speakerField.hidden = !Speaker.canChoose;
     fields.microphone.addEventListener("change", () => void this.chooseMicrophone(fields.microphone.value));
     fields.speaker.addEventListener("change", () => void this.chooseSpeaker(fields.speaker.value));
@@ -28,26 +28,26 @@ export class Devices {
   /** @param {string} id */
   async chooseMicrophone(id) {
     setPreference("microphone", id);
-    this.app.listening.microphone.preferred = id;
-    if (this.app.listening.microphone.on) await this.app.listening.microphone.replace();
+    this.app.input.microphone.preferred = id;
+    if (this.app.input.microphone.on) await this.app.input.microphone.replace();
     this.app.changed();
   }
 
   /** @param {string} id */
   async chooseSpeaker(id) {
     setPreference("speaker", id);
-    await this.app.sound.choose(id);
+    await this.app.output.choose(id);
   }
 
   async changed() {
     const devices = await this.refresh();
-    await this.app.listening.microphone.devicesChanged(devices);
+    await this.app.input.microphone.devicesChanged(devices);
     const hasMicrophone = devices.some((device) => device.kind === "audioinput");
-    if (hasMicrophone && this.app.listening.trouble === "missing") this.onMicrophoneAppeared();
+    if (hasMicrophone && this.app.input.trouble === "missing") this.onMicrophoneAppeared();
     const wanted = preference("speaker");
     const present = devices.some((device) => device.kind === "audiooutput" && device.deviceId === wanted);
     const use = present ? wanted : "";
-    if (use !== this.app.sound.speaker.deviceId) await this.app.sound.choose(use);
+    if (use !== this.app.output.speaker.deviceId) await this.app.output.choose(use);
     this.app.changed();
   }
 

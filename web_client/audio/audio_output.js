@@ -1,22 +1,22 @@
 // @ts-check
 /**
- * All that is heard: what this page plays (over a WebSocket), and what the server plays (over a call). Both tell in the
+ * All that is heard: what this page plays (over a WebSocket), and what the server plays (over a call). Both report in the
  * same words how far they are.
  */
 
 import { loudness } from "./loudness.js";
-import { RemoteSound } from "./remote_sound.js";
+import { RemoteAudio } from "./remote_audio.js";
 import { ServerPlayout } from "./server_playout.js";
 import { Speaker } from "./speaker.js";
 
 /** @typedef {import("../conversation/effects.js").WireEvent} WireEvent */
-/** @typedef {import("../conversation/hearing.js").PlaybackReport} PlaybackReport */
-/** @typedef {{played(report: PlaybackReport): void, levels(): void, blocked(): void}} SoundListener */
+/** @typedef {import("../conversation/playback.js").PlaybackReport} PlaybackReport */
+/** @typedef {{played(report: PlaybackReport): void, levels(): void, blocked(): void}} AudioOutputListener */
 
-const FOLLOWING_MS = 50; // how often one looks how far the server has played
+const POLL_MS = 50; // how often one looks how far the server has played
 
-export class Sound {
-  /** @param {SoundListener} listener @param {(attempt: number) => number} retryDelayMs see Speaker */
+export class AudioOutput {
+  /** @param {AudioOutputListener} listener @param {(attempt: number) => number} retryDelayMs see Speaker */
   constructor(listener, retryDelayMs) {
     this.listener = listener;
     this.serverPlays = false;
@@ -25,43 +25,43 @@ export class Sound {
     this.bufferedMs = 0;
     this.underruns = 0; // of this page's player
     this.refusedMs = 0;
-    this.following = 0;
+    this.polling = 0;
     this.playout = new ServerPlayout();
-    this.remote = new RemoteSound();
+    this.remote = new RemoteAudio();
     this.speaker = new Speaker(
       {
         played: (report) => this.played(report),
-        status: (status) => this.statusOf(status),
+        status: (status) => this.statusReceived(status),
         blocked: (isBlocked) => this.blocked(isBlocked),
       },
       retryDelayMs,
     );
   }
 
-  /** @param {boolean} whether over this connection the server plays, and not this page */
-  serverIsToPlay(whether) {
-    this.serverPlays = whether;
-    clearInterval(this.following);
-    if (whether) this.following = window.setInterval(() => this.follow(), FOLLOWING_MS);
+  /** @param {boolean} serverPlays over this connection the server plays, and not this page */
+  setServerPlays(serverPlays) {
+    this.serverPlays = serverPlays;
+    clearInterval(this.polling);
+    if (serverPlays) this.polling = window.setInterval(() => this.poll(), POLL_MS);
   }
 
   /** What the server says of what it plays. @param {WireEvent} event @param {number} nowMs */
   receive(event, nowMs) {
-    if (this.serverPlays) this.tell(this.playout.receive(event, nowMs));
+    if (this.serverPlays) this.report(this.playout.receive(event, nowMs));
   }
 
   /** Silence, now; a "flushed" report tells how far each item was heard. */
   flush() {
-    if (this.serverPlays) this.tell(this.playout.flush(performance.now()));
+    if (this.serverPlays) this.report(this.playout.flush(performance.now()));
     else this.speaker.flush();
   }
 
   /** Sound that the server plays ends with the connection. */
-  lost() {
+  connectionLost() {
     if (!this.serverPlays) return;
-    clearInterval(this.following);
+    clearInterval(this.polling);
     this.remote.attach(null);
-    this.playout.lost();
+    this.playout.connectionLost();
     this.level = 0;
   }
 
@@ -77,14 +77,14 @@ export class Sound {
   }
 
   /** How far the server has played, and how loud. */
-  follow() {
+  poll() {
     this.level = this.remote.level(this.speaker.context);
-    this.tell(this.playout.tick(performance.now()));
+    this.report(this.playout.tick(performance.now()));
     this.listener.levels();
   }
 
   /** @param {PlaybackReport[]} reports */
-  tell(reports) {
+  report(reports) {
     for (const report of reports) this.listener.played(report);
   }
 
@@ -95,8 +95,8 @@ export class Sound {
   }
 
   /** @param {import("./playback_worklet.js").PlaybackStatus} status */
-  statusOf(status) {
-    if (!this.serverPlays) this.level = status.sounding ? loudness(status.level) : 0;
+  statusReceived(status) {
+    if (!this.serverPlays) this.level = status.isPlaying ? loudness(status.level) : 0;
     this.bufferedMs = status.bufferedMs;
     this.underruns = status.underruns;
     this.refusedMs = status.refusedMs;

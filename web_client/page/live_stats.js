@@ -1,26 +1,26 @@
 // @ts-check
-/** The live figures in the drawer: how well the connection goes, and the sound. Measured only while somebody looks. */
+/** The live stats in the drawer: how well the connection goes, and the output. Measured only while somebody looks. */
 
-import { ask } from "../connection/client.js";
+import { fetchJson } from "../connection/client.js";
 
 /** @typedef {import("./app.js").App} App */
 /** @typedef {import("./drawer.js").Drawer} Drawer */
 
 const EVERY_MS = 1_000;
-const ASK_EVERY_MS = 5_000; // over a WebSocket, the server is asked something small
-const KEPT_ROUND_TRIPS = 12;
+const PING_EVERY_MS = 5_000; // over a WebSocket, the server is asked something small
+const ROUND_TRIPS_MAX = 12;
 
-export class Figures {
+export class LiveStats {
   /** @param {App} app @param {Drawer} drawer @param {() => string | null} key */
   constructor(app, drawer, key) {
     this.app = app;
     this.drawer = drawer;
     this.key = key;
-    /** @type {import("../connection/link_figures.js").Figures | null} of a call */
-    this.ofCall = null;
+    /** @type {import("../connection/call_stats.js").CallStats | null} of a call */
+    this.callStats = null;
     /** @type {number[]} of the latest questions, in ms */
     this.roundTripsMs = [];
-    this.askedAtMs = -Infinity;
+    this.pingedAtMs = -Infinity;
     this.timer = 0;
   }
 
@@ -29,50 +29,50 @@ export class Figures {
     clearTimeout(this.timer);
     if (!this.drawer.isOpen) return;
     this.timer = window.setTimeout(() => void this.watch(), EVERY_MS);
-    this.ofCall = this.app.link === "open" ? ((await this.app.client.call?.figures()) ?? null) : null;
-    if (this.ofCall === null) await this.askServer();
+    this.callStats = this.app.connectionState === "open" ? ((await this.app.client.call?.stats()) ?? null) : null;
+    if (this.callStats === null) await this.pingServer();
     this.draw();
   }
 
-  async askServer() {
+  async pingServer() {
     const since = performance.now();
-    if (since - this.askedAtMs < ASK_EVERY_MS) return;
-    this.askedAtMs = since;
+    if (since - this.pingedAtMs < PING_EVERY_MS) return;
+    this.pingedAtMs = since;
     try {
-      await ask("healthz", this.key());
+      await fetchJson("healthz", this.key());
       this.roundTripsMs.push(performance.now() - since);
-      if (this.roundTripsMs.length > KEPT_ROUND_TRIPS) this.roundTripsMs.shift();
+      if (this.roundTripsMs.length > ROUND_TRIPS_MAX) this.roundTripsMs.shift();
     } catch {
       this.roundTripsMs = []; // no answer
     }
   }
 
   draw() {
-    const { context } = this.app.sound.speaker;
-    this.drawer.drawFigures({
+    const { context } = this.app.output.speaker;
+    this.drawer.drawStats({
       "Connected by": this.app.client.choice.note,
-      ...(this.ofCall ? callFigures(this.ofCall) : this.socketFigures()),
+      ...(this.callStats ? callRows(this.callStats) : this.socketRows()),
       "Device rate": context ? `${context.sampleRate} Hz` : "–",
     });
   }
 
   /** @returns {Record<string, string>} */
-  socketFigures() {
-    const { sound } = this.app;
+  socketRows() {
+    const { output } = this.app;
     return {
       "Round trip": milliseconds(this.roundTripsMs.at(-1) ?? NaN),
       Jitter: milliseconds(meanStep(this.roundTripsMs)),
       Lost: "none, over TCP",
-      "Buffer depth": milliseconds(sound.bufferedMs),
-      Underruns: String(sound.underruns),
-      Refused: milliseconds(sound.refusedMs),
-      "Sound out": sound.speaker.context ? `${Math.round(sound.speaker.latencySeconds() * 1000)} ms late` : "–",
+      "Buffer depth": milliseconds(output.bufferedMs),
+      Underruns: String(output.underruns),
+      Refused: milliseconds(output.refusedMs),
+      "Sound out": output.speaker.context ? `${Math.round(output.speaker.latencySeconds() * 1000)} ms late` : "–",
     };
   }
 }
 
-/** @param {import("../connection/link_figures.js").Figures} figures @returns {Record<string, string>} */
-const callFigures = ({ roundTripMs, jitterMs, lostShare, lostShareOut, bufferMs, underruns }) => ({
+/** @param {import("../connection/call_stats.js").CallStats} stats @returns {Record<string, string>} */
+const callRows = ({ roundTripMs, jitterMs, lostShare, lostShareOut, bufferMs, underruns }) => ({
   "Round trip": milliseconds(roundTripMs),
   Jitter: milliseconds(jitterMs),
   Lost: `${percent(lostShare)} in, ${percent(lostShareOut)} out`,

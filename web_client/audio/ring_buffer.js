@@ -1,7 +1,7 @@
 // @ts-check
 /** A ring buffer of s16 samples with positions that only grow, so that "how far" is a subtraction. */
 
-export class Ring {
+export class RingBuffer {
   /** @param {number} capacity in samples; what does not fit is refused, and `write` says so */
   constructor(capacity) {
     this.samples = new Int16Array(capacity);

@@ -4,7 +4,7 @@
  * whoever keeps a connection need not know which of both it is.
  */
 
-import { LinkFigures } from "./link_figures.js";
+import { CallStatsReader } from "./call_stats.js";
 
 const CONNECTING_MS = 4_000;
 const GATHERING_MS = 500; // the server finds a browser by what it sends, so this is not worth a longer wait
@@ -12,7 +12,7 @@ const DISCONNECTED_MS = 3_000; // a path that is away for longer is not coming b
 const HANGING_UP_MS = 1_000;
 const GOODBYE = 1000;
 
-export class WebRtcLink {
+export class WebRtcCall {
   /** @param {string | null} key @param {(stream: MediaStream | null) => void} onSound what the server plays; null when it is over */
   constructor(key, onSound) {
     /** @type {Record<string, string>} */
@@ -28,24 +28,24 @@ export class WebRtcLink {
     /** @type {MediaStreamTrack | null} */
     this.track = null;
     this.carrying = false;
-    this.answering = false;
-    this.measured = new LinkFigures();
+    this.answerPlaying = false;
+    this.statsReader = new CallStatsReader();
     this.disconnected = 0;
     /** @type {string | null} */
     this.location = null;
     this.connection = new RTCPeerConnection();
     this.channel = this.connection.createDataChannel("oai-events");
     this.sender = this.connection.addTransceiver("audio", { direction: "sendrecv" }).sender;
-    this.deadline = window.setTimeout(() => this.over("no path for its packets was found in time"), CONNECTING_MS);
+    this.deadline = window.setTimeout(() => this.end("no path for its packets was found in time"), CONNECTING_MS);
     this.channel.onopen = () => {
       clearTimeout(this.deadline);
       if (!this.isOver) this.onopen?.();
     };
     this.channel.onmessage = ({ data }) => this.isOver || this.onmessage?.({ data });
-    this.channel.onclose = () => this.over("the server closed it");
+    this.channel.onclose = () => this.end("the server closed it");
     this.connection.ontrack = ({ track, streams }) => this.onSound(streams[0] ?? new MediaStream([track]));
     this.connection.onconnectionstatechange = () => this.stateChanged();
-    void this.call();
+    void this.signal();
   }
 
   get bufferedAmount() {
@@ -60,7 +60,7 @@ export class WebRtcLink {
   /** 1000 is a goodbye, and said over HTTP: that a connection ends says nothing of why. */
   close(code = 4000) {
     const parting = code === GOODBYE && this.location !== null ? this.hangUp(this.location) : Promise.resolve();
-    this.over("closed here", parting);
+    this.end("closed here", parting);
   }
 
   /** The microphone, or none. @param {MediaStreamTrack | null} track */
@@ -82,19 +82,19 @@ export class WebRtcLink {
     return false;
   }
 
-  /** @param {boolean} whether an answer is heard from now on */
-  answerSounds(whether) {
-    this.answering = whether;
-    void this.figures();
+  /** @param {boolean} isPlaying an answer is heard from now on */
+  setAnswerPlaying(isPlaying) {
+    this.answerPlaying = isPlaying;
+    void this.stats();
   }
 
-  async figures() {
-    const answering = this.answering;
+  async stats() {
+    const answerPlaying = this.answerPlaying;
     const reports = await this.connection.getStats();
-    return this.measured.take(reports.values(), answering);
+    return this.statsReader.read(reports.values(), answerPlaying);
   }
 
-  async call() {
+  async signal() {
     try {
       await this.connection.setLocalDescription();
       await this.gathered();
@@ -104,14 +104,14 @@ export class WebRtcLink {
         body: this.connection.localDescription?.sdp ?? "",
         signal: AbortSignal.timeout(CONNECTING_MS),
       });
-      if (response.status !== 201) return this.over(`the server refused the call (${response.status})`);
+      if (response.status !== 201) return this.end(`the server refused the call (${response.status})`);
       this.location = response.headers.get("Location");
       const sdp = await response.text();
       if (this.isOver) return void (this.location !== null && this.hangUp(this.location));
       await this.connection.setRemoteDescription({ type: "answer", sdp });
     } catch (error) {
       if (!(error instanceof TypeError || error instanceof DOMException)) throw error;
-      this.over("the call could not be made");
+      this.end("the call could not be made");
     }
   }
 
@@ -127,8 +127,8 @@ export class WebRtcLink {
   stateChanged() {
     clearTimeout(this.disconnected);
     const state = this.connection.connectionState;
-    if (state === "failed" || state === "closed") this.over("the path for its packets was lost");
-    if (state === "disconnected") this.disconnected = window.setTimeout(() => this.over("the network went away"), DISCONNECTED_MS);
+    if (state === "failed" || state === "closed") this.end("the path for its packets was lost");
+    if (state === "disconnected") this.disconnected = window.setTimeout(() => this.end("the network went away"), DISCONNECTED_MS);
   }
 
   /** @param {string} location */
@@ -142,7 +142,7 @@ export class WebRtcLink {
   }
 
   /** @param {string} reason @param {Promise<void>} parting */
-  over(reason, parting = Promise.resolve()) {
+  end(reason, parting = Promise.resolve()) {
     if (this.isOver) return;
     this.isOver = true;
     clearTimeout(this.deadline);

@@ -1,17 +1,17 @@
 // @ts-check
 /**
- * The shape in the middle: it says what the assistant is doing without colour. A quiet ring waits, an open arc
+ * The visualizer in the middle: its shape says what the assistant is doing without colour. A quiet ring waits, an open arc
  * turns while connecting, ripples leave it while it hears, three dots think, a full and moving body speaks, a
  * broken ring has failed. Geometry eases over a few frames; which shape it is changes at once.
  */
 
+/** @typedef {import("./view_state.js").ViewState} ViewState */
 /**
- * @typedef {"ready" | "connecting" | "listening" | "hearing" | "thinking" | "speaking" | "muted" | "failed"} Face
  * @typedef {{radius: number, fill: number, stroke: number, wave: number, lobes: number, breath: number,
  *   ripples: number, dots: number, arc: number}} Form
  */
 
-/** @type {Record<Face, Form>} lengths in units of a 240 by 240 picture, shares 0 to 1 */
+/** @type {Record<ViewState, Form>} lengths in units of a 240 by 240 picture, shares 0 to 1 */
 const FORMS = {
   ready: { radius: 62, fill: 0, stroke: 2, wave: 0, lobes: 3, breath: 1.5, ripples: 0, dots: 0, arc: 1 },
   connecting: { radius: 62, fill: 0, stroke: 3, wave: 0, lobes: 3, breath: 0, ripples: 0, dots: 0, arc: 0.28 },
@@ -23,7 +23,7 @@ const FORMS = {
   failed: { radius: 62, fill: 0, stroke: 3, wave: 0, lobes: 3, breath: 0, ripples: 0, dots: 0, arc: 0.78 },
 };
 
-/** Strokes on top of the body, where a state has one. @type {Partial<Record<Face, string>>} */
+/** Strokes on top of the body, where a state has one. @type {Partial<Record<ViewState, string>>} */
 const MARKS = {
   muted: "M-44 -44 L44 44",
   failed: "M0 -26 L0 8 M0 24 L0 25",
@@ -33,38 +33,38 @@ const POINTS = 90;
 const EASE_PER_S = 14;
 const LEVEL_EASE_PER_S = 18;
 
-export class Shape {
-  /** @param {SVGSVGElement} svg @param {MediaQueryList} stillness prefers-reduced-motion */
-  constructor(svg, stillness) {
+export class Visualizer {
+  /** @param {SVGSVGElement} svg @param {MediaQueryList} reducedMotion prefers-reduced-motion */
+  constructor(svg, reducedMotion) {
     this.svg = svg;
-    this.stillness = stillness;
+    this.reducedMotion = reducedMotion;
     this.body = /** @type {SVGPathElement} */ (svg.querySelector(".body"));
     this.mark = /** @type {SVGPathElement} */ (svg.querySelector(".mark"));
     this.glow = /** @type {SVGCircleElement} */ (svg.querySelector(".glow"));
     this.ripples = /** @type {SVGCircleElement[]} */ ([...svg.querySelectorAll(".ripples circle")]);
     this.dots = /** @type {SVGCircleElement[]} */ ([...svg.querySelectorAll(".dots circle")]);
-    /** @type {Face} */
-    this.face = "ready";
+    /** @type {ViewState} */
+    this.state = "ready";
     this.form = { ...FORMS.ready };
     this.level = 0;
     this.targetLevel = 0;
     this.lastMs = 0;
-    stillness.addEventListener("change", () => this.draw(performance.now()));
+    reducedMotion.addEventListener("change", () => this.draw(performance.now()));
     this.draw(0);
     requestAnimationFrame((now) => this.tick(now));
   }
 
-  /** @param {Face} face @param {string} word */
-  show(face, word) {
+  /** @param {ViewState} state @param {string} word */
+  show(state, word) {
     this.svg.setAttribute("aria-label", word);
-    if (face === this.face) return;
-    this.face = face;
-    this.form = { ...FORMS[face], radius: this.form.radius, fill: this.form.fill };
+    if (state === this.state) return;
+    this.state = state;
+    this.form = { ...FORMS[state], radius: this.form.radius, fill: this.form.fill };
     this.draw(performance.now());
   }
 
   /** @param {number} level loudness of whoever speaks, 0 to 1 */
-  hear(level) {
+  setLevel(level) {
     this.targetLevel = level;
   }
 
@@ -72,27 +72,27 @@ export class Shape {
   tick(now) {
     const elapsed = Math.min(0.1, (now - this.lastMs) / 1000);
     this.lastMs = now;
-    const target = FORMS[this.face];
+    const target = FORMS[this.state];
     const ease = 1 - Math.exp(-elapsed * EASE_PER_S);
     this.form.radius += (target.radius - this.form.radius) * ease;
     this.form.fill += (target.fill - this.form.fill) * ease;
     this.level += (this.targetLevel - this.level) * (1 - Math.exp(-elapsed * LEVEL_EASE_PER_S));
-    if (!this.stillness.matches) this.draw(now);
+    if (!this.reducedMotion.matches) this.draw(now);
     requestAnimationFrame((next) => this.tick(next));
   }
 
   /** @param {number} nowMs */
   draw(nowMs) {
-    const still = this.stillness.matches;
-    const form = still ? FORMS[this.face] : this.form;
+    const still = this.reducedMotion.matches;
+    const form = still ? FORMS[this.state] : this.form;
     const time = still ? 0.8 : nowMs / 1000;
     const level = still ? 0.5 : this.level;
-    const radius = form.radius + form.breath * Math.sin(time * 1.35) + (this.face === "speaking" ? level * 20 : level * 8);
+    const radius = form.radius + form.breath * Math.sin(time * 1.35) + (this.state === "speaking" ? level * 20 : level * 8);
     this.body.setAttribute("d", outline(radius, form, time, level));
     this.body.style.fillOpacity = String(form.fill);
     this.body.style.strokeWidth = String(form.stroke);
-    this.glow.style.opacity = String(0.35 + 0.4 * level + (this.face === "speaking" ? 0.15 : 0));
-    this.mark.setAttribute("d", MARKS[this.face] ?? "");
+    this.glow.style.opacity = String(0.35 + 0.4 * level + (this.state === "speaking" ? 0.15 : 0));
+    this.mark.setAttribute("d", MARKS[this.state] ?? "");
     this.ripples.forEach((ripple, index) => {
       const age = (time * 0.55 + index / 3) % 1;
       ripple.setAttribute("r", String(62 + age * 50));

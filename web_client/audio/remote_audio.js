@@ -3,7 +3,7 @@
 
 import { loudness } from "./loudness.js";
 
-export class RemoteSound {
+export class RemoteAudio {
   constructor() {
     this.element = new Audio();
     this.element.autoplay = true;

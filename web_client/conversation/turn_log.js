@@ -17,7 +17,7 @@
  *   firstAudioAt: number | null, heardAt: number | null, outcome: string | null, server: TurnTrace | undefined}} TurnRecord
  */
 
-const KEPT_TURNS = 50;
+const TURNS_MAX = 50;
 
 export class TurnLog {
   constructor() {
@@ -103,7 +103,7 @@ export class TurnLog {
       server: undefined,
     };
     this.records.push(record);
-    if (this.records.length > KEPT_TURNS) this.records.shift();
+    if (this.records.length > TURNS_MAX) this.records.shift();
     return record;
   }
 }
@@ -134,10 +134,10 @@ function traceOf(record) {
 
 /**
  * What is known of a turn, from two events about it: what the second one says counts, its nulls do not.
- * @param {TurnTrace | undefined} known @param {TurnTrace} news @returns {TurnTrace}
+ * @param {TurnTrace | undefined} known @param {TurnTrace} update @returns {TurnTrace}
  */
-export function mergeTurns(known, news) {
-  if (!known) return news;
-  const said = Object.fromEntries(Object.entries(news).filter(([, value]) => value !== null && value !== undefined));
-  return { ...known, ...said, stages: { ...known.stages, ...news.stages } };
+export function mergeTurns(known, update) {
+  if (!known) return update;
+  const changed = Object.fromEntries(Object.entries(update).filter(([, value]) => value !== null && value !== undefined));
+  return { ...known, ...changed, stages: { ...known.stages, ...update.stages } };
 }

@@ -1,18 +1,18 @@
 // @ts-check
-/** A telephone must not go to sleep in mid-conversation; where it cannot be asked, it may. */
+/** Keeps the screen on during a conversation (W3C, "Screen Wake Lock API"), where the browser can. */
 
-export class Awake {
+export class ScreenWakeLock {
   constructor() {
     /** @type {WakeLockSentinel | null} */
     this.lock = null;
     this.isWanted = false;
     document.addEventListener("visibilitychange", () => {
       if (document.hidden) this.lock = null; // the browser took it
-      else if (this.isWanted) void this.stay();
+      else if (this.isWanted) void this.request();
     });
   }
 
-  async stay() {
+  async request() {
     this.isWanted = true;
     if (this.lock || !navigator.wakeLock) return;
     try {
@@ -22,7 +22,7 @@ export class Awake {
     }
   }
 
-  sleep() {
+  release() {
     this.isWanted = false;
     void this.lock?.release();
     this.lock = null;

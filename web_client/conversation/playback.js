@@ -5,12 +5,12 @@
  */
 
 import { send } from "./effects.js";
-import { saidText, spoken } from "./line.js";
+import { spokenText, spokenLength } from "./transcript_line.js";
 
 /** @typedef {import("./conversation.js").Conversation} Conversation */
 /** @typedef {import("./effects.js").Effect} Effect */
 /** @typedef {import("./effects.js").WireEvent} WireEvent */
-/** @typedef {import("./line.js").Line} Line */
+/** @typedef {import("./transcript_line.js").TranscriptLine} TranscriptLine */
 /**
  * What whoever plays tells of an item: playedMs of its sound have left the loudspeaker. underruns: of all items so far.
  * @typedef {{kind: "started", item: string, playedMs: number, underruns: number}
@@ -25,11 +25,11 @@ export const PLAYBACK_EVERY_MS = 200;
 export function played(conversation, report, nowMs) {
   if (report.kind === "flushed") return flushed(conversation, report);
   const line = conversation.find(report.item);
-  const playedMs = Math.round((line?.baseMs ?? 0) + report.playedMs);
+  const playedMs = Math.round((line?.playbackOffsetMs ?? 0) + report.playedMs);
   if (line && line.cutAt === null) line.heardMs = Math.max(line.heardMs, playedMs);
-  if (report.kind === "started") conversation.sounding = report.item;
+  if (report.kind === "started") conversation.playingItem = report.item;
   if (report.kind === "finished") {
-    if (conversation.sounding === report.item) conversation.sounding = null;
+    if (conversation.playingItem === report.item) conversation.playingItem = null;
     if (line && line.cutAt === null) line.heardAll = true;
     return [...acknowledge(conversation, report.item, playedMs, report.underruns), ...announce(line)];
   }
@@ -42,7 +42,7 @@ export function played(conversation, report, nowMs) {
 export function interrupt(conversation) {
   if (conversation.active !== null) conversation.remember(conversation.active);
   const unheard = conversation.lines.some((line) => line.audioMs > 0 && !line.heardAll && line.cutAt === null);
-  return unheard || conversation.sounding !== null ? [{ kind: "flush" }] : [];
+  return unheard || conversation.playingItem !== null ? [{ kind: "flush" }] : [];
 }
 
 /** @param {Conversation} conversation @param {WireEvent} event parlour.heard @returns {Effect[]} */
@@ -64,17 +64,17 @@ export function truncatedByServer(conversation, event) {
   if (!line || !conversation.serverPlays || line.cutAt !== null) return [];
   line.heardMs = event.audio_end_ms;
   line.heardAll = false;
-  line.cutAt = spoken(line);
+  line.cutAt = spokenLength(line);
   return announce(line);
 }
 
-/** Read a line to a screen reader, once, when nothing of it will change. @param {Line | undefined} line @returns {Effect[]} */
+/** Read a line to a screen reader, once, when nothing of it will change. @param {TranscriptLine | undefined} line @returns {Effect[]} */
 export function announce(line) {
   if (!line || line.announced) return [];
   const settled = line.role === "user" ? line.final : line.final && (line.heardAll || line.cutAt !== null);
   if (!settled) return [];
   line.announced = true;
-  const text = saidText(line).trim();
+  const text = spokenText(line).trim();
   if (text === "") return [];
   return [{ kind: "announce", text: `${line.role === "user" ? "You" : "Parlour"}: ${text}` }];
 }
@@ -84,17 +84,17 @@ export function announce(line) {
  * @param {{items: {item: string, playedMs: number}[], underruns: number}} report @returns {Effect[]}
  */
 function flushed(conversation, report) {
-  conversation.sounding = null;
+  conversation.playingItem = null;
   /** @type {Effect[]} */
   const effects = [];
   for (const { item, playedMs: playedHereMs } of report.items) {
     const line = conversation.find(item);
     if (!line) continue;
-    const playedMs = Math.round(line.baseMs + playedHereMs);
+    const playedMs = Math.round(line.playbackOffsetMs + playedHereMs);
     line.heardMs = Math.max(line.heardMs, playedMs);
     if (!line.isPast) effects.push(...acknowledge(conversation, item, playedMs, report.underruns));
     if (conversation.leaving) continue;
-    line.cutAt ??= spoken(line); // a server that heard the barge-in first may have said it already
+    line.cutAt ??= spokenLength(line); // a server that heard the barge-in first may have said it already
     const truncate = { type: "conversation.item.truncate", item_id: item, content_index: 0, audio_end_ms: playedMs };
     if (!line.isPast && !conversation.serverPlays) effects.push(send(truncate));
     effects.push(...announce(line));

@@ -1,5 +1,5 @@
 // @ts-check
-/** The page listens: the wish for a microphone, until the browser has answered it, and what became of it. */
+/** The microphone as the page sees it: asked for, waited for, on, muted, or the reason why there is none. */
 
 import { loudness } from "./loudness.js";
 import { Microphone, MicrophoneError } from "./microphone.js";
@@ -7,13 +7,13 @@ import { Microphone, MicrophoneError } from "./microphone.js";
 /** @typedef {import("./microphone.js").MicrophoneTrouble} MicrophoneTrouble */
 /** @typedef {{captured(pcm: Int16Array): void, track(track: MediaStreamTrack | null): void, changed(): void}} Listener */
 
-export class Listening {
+export class AudioInput {
   /** @param {Listener} listener */
   constructor(listener) {
     this.listener = listener;
-    /** @type {symbol | null} the wish for the microphone that the browser has not answered yet */
-    this.asking = null;
-    this.askingSince = Infinity; // before that there is still something to load
+    /** @type {symbol | null} a request for the microphone that the browser has not answered yet */
+    this.pendingRequest = null;
+    this.requestedAtMs = Infinity; // before that there is still something to load
     /** @type {MicrophoneTrouble | null} */
     this.trouble = null;
     this.level = 0;
@@ -33,30 +33,30 @@ export class Listening {
   }
 
   /** @param {Promise<AudioContext | null>} starting null where the browser gives no sound to this page */
-  async begin(starting) {
+  async start(starting) {
     this.trouble = null;
-    const asking = Symbol("microphone");
-    this.asking = asking;
-    this.askingSince = Infinity;
+    const request = Symbol("microphone");
+    this.pendingRequest = request;
+    this.requestedAtMs = Infinity;
     this.listener.changed();
     try {
       const context = await starting;
       if (context === null) throw new MicrophoneError("insecure");
-      if (this.asking !== asking) return; // ended, or asked anew, before there was sound
-      this.askingSince = performance.now();
+      if (this.pendingRequest !== request) return; // ended, or asked anew, before there was sound
+      this.requestedAtMs = performance.now();
       this.listener.changed();
       await this.microphone.start(context);
     } catch (error) {
       if (!(error instanceof MicrophoneError)) throw error;
-      if (this.asking === asking) this.lost(error.trouble);
+      if (this.pendingRequest === request) this.lost(error.trouble);
     } finally {
-      if (this.asking === asking) this.asking = null;
+      if (this.pendingRequest === request) this.pendingRequest = null;
     }
   }
 
   stop() {
     this.microphone.stop();
-    this.asking = null;
+    this.pendingRequest = null;
     this.trouble = null;
     this.level = 0;
   }

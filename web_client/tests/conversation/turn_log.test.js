@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { TurnLog, mergeTurns } from "../../conversation/turns.js";
+import { TurnLog, mergeTurns } from "../../conversation/turn_log.js";
 
 test("a turn says what its times count from: the speech, the message, or the decision where the server is silent", () => {
   const log = new TurnLog();

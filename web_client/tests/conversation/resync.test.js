@@ -7,8 +7,8 @@ import { Conversation } from "../../conversation/conversation.js";
 const TEXT = "One two three four.";
 const HUNDRED_MS = encodePcm(Int16Array.from({ length: 2400 }, (_, at) => at));
 const delta = { type: "response.output_audio.delta", response_id: "r", item_id: "a", delta: HUNDRED_MS };
-const anew = (playing) => talk.resumed({ type: "parlour.resumed", replayed: false, playing, session: {} });
-const told = (id, role, content, status = "completed") =>
+const beginResync = (playing) => talk.resumed({ type: "parlour.resumed", replayed: false, playing, session: {} });
+const synced = (id, role, content, status = "completed") =>
   talk.receive({ type: "conversation.item.added", item: { id, type: "message", role, status, content } }, 0);
 const feed = (...events) => events.flatMap((event) => talk.receive(event, 0));
 let talk = new Conversation();
@@ -18,9 +18,9 @@ beforeEach(() => {
 });
 
 test("a page that knows nothing hears the rest, and counts from where it was heard last", () => {
-  anew([{ item_id: "a", response_id: "r", heard_ms: 1000 }]);
-  told("u", "user", [{ type: "input_audio", transcript: "Hi" }]);
-  told("a", "assistant", [{ type: "output_audio", transcript: TEXT }]);
+  beginResync([{ item_id: "a", response_id: "r", heard_ms: 1000 }]);
+  synced("u", "user", [{ type: "input_audio", transcript: "Hi" }]);
+  synced("a", "assistant", [{ type: "output_audio", transcript: TEXT }]);
   assert.deepEqual(feed(delta), [{ kind: "play", item: "a", audio: HUNDRED_MS }]);
   const [report] = talk.played({ kind: "started", item: "a", playedMs: 0, underruns: 0 }, 0);
   assert.equal(report.event.played_ms, 1000);
@@ -33,8 +33,8 @@ test("sound that the player has is not played twice, to the sample", () => {
   const created = { type: "response.created", response: { id: "r" } };
   feed(created, { type: "response.output_audio_transcript.delta", response_id: "r", item_id: "a", delta: TEXT }, delta, delta);
   talk.played({ kind: "progress", item: "a", playedMs: 120, underruns: 0 }, 0);
-  anew([{ item_id: "a", response_id: "r", heard_ms: 50 }]);
-  told("a", "assistant", [{ type: "output_audio", transcript: "One" }], "in_progress");
+  beginResync([{ item_id: "a", response_id: "r", heard_ms: 50 }]);
+  synced("a", "assistant", [{ type: "output_audio", transcript: "One" }], "in_progress");
   feed(created, { type: "response.output_item.added", response_id: "r", item: { id: "a", type: "message" } });
   feed({ type: "response.output_audio_transcript.delta", response_id: "r", item_id: "a", delta: TEXT });
   assert.equal(talk.lines[0].text, TEXT, "its words are there once");
@@ -51,8 +51,8 @@ test("what the page knows better stays, and an answer that nobody heard is made 
   feed({ type: "conversation.item.input_audio_transcription.completed", item_id: "u", transcript: "Hi" });
   feed({ type: "response.created", response: { id: "r" } });
   feed({ type: "response.output_audio_transcript.delta", response_id: "r", item_id: "a", delta: TEXT });
-  anew([]);
-  told("u", "user", [{ type: "input_audio", transcript: null }]);
+  beginResync([]);
+  synced("u", "user", [{ type: "input_audio", transcript: null }]);
   assert.deepEqual(talk.lines.map(({ id, text }) => [id, text]), [["u", "Hi"]]);
   assert.equal(talk.activity(0), "listening");
 });

@@ -1,8 +1,8 @@
 // @ts-check
-/** Hand a text to the user as a file. */
+/** A text, downloaded as a file. */
 
 /** @param {string} name @param {string} text @param {string} type */
-export function saveAs(name, text, type) {
+export function download(name, text, type) {
   const url = URL.createObjectURL(new Blob([text], { type }));
   const link = Object.assign(document.createElement("a"), { href: url, download: name });
   link.click();
@@ -10,7 +10,7 @@ export function saveAs(name, text, type) {
 }
 
 /** "2026-11-23 12.30" @param {Date} date */
-export function stamp(date) {
+export function timestamp(date) {
   const two = (/** @type {number} */ number) => String(number).padStart(2, "0");
   const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
   return `${day} ${two(date.getHours())}.${two(date.getMinutes())}`;
