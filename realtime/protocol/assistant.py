@@ -1,5 +1,6 @@
 """What the assistant is doing, and how long each state may last."""
 
+import math
 from dataclasses import dataclass
 
 from realtime.protocol.response import Response
@@ -30,17 +31,23 @@ class Idle:
 
 @dataclass(slots=True)
 class Generating:
-    """An answer is being generated. turn_waits: another turn is to be answered after it."""
+    """An answer is being generated. turn_waits: another turn is to be answered after it.
+
+    heard_from_at: the agent's last event. alive_at: its last sign of life, an event or not.
+    """
 
     response: Response
     started_at: float
     heard_from_at: float | None = None
+    alive_at: float = -math.inf
     turn_waits: bool = False
 
     def deadline(self, limits: Limits) -> float:
         if self.heard_from_at is None:
-            return self.started_at + limits.first_event_s
-        return min(self.started_at + limits.response_s, self.heard_from_at + limits.next_event_s)
+            silent_until = max(self.started_at, self.alive_at) + limits.first_event_s
+        else:
+            silent_until = max(self.heard_from_at, self.alive_at) + limits.next_event_s
+        return min(self.started_at + max(limits.response_s, limits.first_event_s), silent_until)
 
 
 Assistant = Idle | Generating

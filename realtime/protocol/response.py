@@ -10,6 +10,7 @@ from agent.api import (
     AudioDelta,
     GenerationDone,
     GenerationFailed,
+    KeepAlive,
     StageDone,
     TextDelta,
     ToolCall,
@@ -98,7 +99,7 @@ class Response:
             effects.append(Send(delta(delta=self.message.text, **self._place())))
         return effects
 
-    def feed(self, event: TextDelta | AudioDelta | ToolCall | StageDone) -> list[Effect]:
+    def feed(self, event: TextDelta | AudioDelta | ToolCall | StageDone | KeepAlive) -> list[Effect]:
         """The effects of one agent event that does not end the response."""
         match event:
             case TextDelta(text=text):
@@ -107,7 +108,7 @@ class Response:
                 return self._speak(pcm, text_end)
             case ToolCall():
                 return self._call(event)
-            case StageDone():
+            case StageDone() | KeepAlive():
                 return []
             case _:
                 assert_never(event)

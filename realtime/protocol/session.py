@@ -15,6 +15,7 @@ from agent.api import (
     GenerationDone,
     GenerationFailed,
     Health,
+    KeepAlive,
     Message,
     StageDone,
     UserMessage,
@@ -427,7 +428,9 @@ class Session:
         if active is None:
             return []
         response = active.response
-        if not isinstance(answer.event, StageDone):  # a stage is only on the way to the first event
+        if isinstance(answer.event, KeepAlive):
+            active.alive_at = now
+        elif not isinstance(answer.event, StageDone):  # a stage is only on the way to the first event
             active.heard_from_at = now
         match answer.event:
             case GenerationDone() as done:

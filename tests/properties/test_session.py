@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent.api import AudioDelta, GenerationDone, GenerationFailed, TextDelta, ToolCall
+from agent.api import AudioDelta, GenerationDone, GenerationFailed, KeepAlive, TextDelta, ToolCall
 from realtime.protocol import effects as do
 from realtime.protocol.assistant import Generating, Idle, Limits
 from realtime.protocol.conversation import AssistantItem
@@ -23,7 +23,19 @@ from tests.protocol.driver import Driver
 
 Step = tuple[str, int]
 
-LIVE = ["say", "say", "speak_over", "cancel", "finish", "fail", "late", "tool", "report", "truncate"]
+LIVE = [
+    "say",
+    "say",
+    "speak_over",
+    "cancel",
+    "finish",
+    "fail",
+    "late",
+    "tool",
+    "keep_alive",
+    "report",
+    "truncate",
+]
 OTHER = [
     "turn",
     "talk_across",
@@ -109,6 +121,10 @@ class World:
             self.driver.agent_says(TextDelta(word), self.live.response.id)
             audio = AudioDelta(bytes(4800 * (number + 1)), text_end + len(word))
             self.driver.agent_says(audio, self.live.response.id)
+
+    def do_keep_alive(self, _: int) -> None:
+        if self.live:
+            assert self.driver.agent_says(KeepAlive(), self.live.response.id) == []
 
     def do_tool(self, number: int) -> None:
         if self.live:
