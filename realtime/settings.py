@@ -46,6 +46,7 @@ class Settings:
     model: str = "auto"
     llm_url: str = ""
     llm_key: str = ""
+    llm_thinking_s: float = 120.0
     voice: str = ""
     recogniser: str = ""
     language: str = ""
@@ -112,6 +113,7 @@ class Settings:
             "utterance_s_max",
             "playback_lead_s",
             "slow_peer_s",
+            "llm_thinking_s",
             "agent_first_event_s",
             "agent_next_event_s",
             "resume_grace_s",
