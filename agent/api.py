@@ -168,6 +168,11 @@ class StageDone:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepAlive:
+    """The answer is being worked on, and has nothing new to say: its model is loaded, or thinks."""
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     input_text_tokens: int = 0
     input_audio_tokens: int = 0
@@ -202,7 +207,7 @@ REQUEST_FAULTS = frozenset({"context_length_exceeded", "invalid_value"})
 """Codes of failures that are the request's own fault: asked again, it would fail again."""
 
 
-AgentEvent = TextDelta | AudioDelta | ToolCall | StageDone | GenerationDone | GenerationFailed
+AgentEvent = TextDelta | AudioDelta | ToolCall | StageDone | KeepAlive | GenerationDone | GenerationFailed
 
 
 @dataclass(frozen=True, slots=True)

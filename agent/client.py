@@ -22,6 +22,7 @@ from agent.api import (
     GenerationDone,
     GenerationFailed,
     Health,
+    KeepAlive,
     StageDone,
     TranscribeRequest,
     Transcript,
@@ -81,7 +82,7 @@ class RemoteAgent:
                     yield event
                     if isinstance(event, GenerationDone | GenerationFailed):
                         return
-                    if not isinstance(event, StageDone):
+                    if not isinstance(event, StageDone | KeepAlive):
                         wait_s = self._timeouts.next_event_s
         except AgentError as error:
             yield GenerationFailed(error.code, error.message)

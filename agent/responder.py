@@ -20,6 +20,7 @@ from agent.api import (
     GenerationDone,
     GenerationFailed,
     Health,
+    KeepAlive,
     Message,
     StageDone,
     TextDelta,
@@ -201,14 +202,14 @@ class _Decoding:
         started = self._clock()
         async with aclosing(self._engine.generate(self._request)) as deltas:
             async for delta in deltas:
-                if self._first_token_at is None:
+                if self._first_token_at is None and not isinstance(delta, KeepAlive):
                     self._first_token_at = self._clock()
                     await self._stage("prefill", started, self._first_token_at)
                 match delta:
                     case TextDelta(text):
                         await self._events.put(delta)
                         await self._speak(self._cutter.push(text), clauses)
-                    case ToolCall():
+                    case ToolCall() | KeepAlive():
                         await self._events.put(delta)
                     case EngineDone(reason, usage):
                         await self._speak(self._cutter.finish(), clauses)

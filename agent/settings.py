@@ -11,12 +11,14 @@ class AgentSettings:
     recogniser: "tiny.en", "base", or "" for the default. voice: "piper", "kokoro", or "" to
     choose by the machine's cores. threads: CPU threads for models, 0 for all cores. hub: where a
     model's id is looked up, "huggingface" or "modelscope". dtype: of a speech language model's weights,
-    "bfloat16" or "float32", or "" for the device's own.
+    "bfloat16" or "float32", or "" for the device's own. llm_thinking_s: how long a model on `llm_url` may
+    be loaded or think without a word for the listener.
     """
 
     model: str = "auto"
     llm_url: str = ""
     llm_key: str = ""
+    llm_thinking_s: float = 120.0
     recogniser: str = ""
     language: str = ""
     voice: str = ""

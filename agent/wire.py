@@ -27,6 +27,7 @@ Reply = (
     | api.AudioDelta
     | api.ToolCall
     | api.StageDone
+    | api.KeepAlive
     | api.GenerationDone
     | api.GenerationFailed
     | api.Transcript

@@ -61,6 +61,7 @@ _HELP = {
     "the name of a model there (default auto)",
     "llm_url": "base URL of an OpenAI-compatible chat server, e.g. http://localhost:8000/v1",
     "llm_key": "key for that server",
+    "llm_thinking_s": "seconds that a model there may be loaded or think without a word (default 120)",
     "voice": "piper, or kokoro where there are cores for it",
     "recogniser": "Whisper model that hears: tiny.en or base",
     "language": "ISO 639-1 code of what is spoken, for the base recogniser",

@@ -47,6 +47,7 @@ class Settings:
     model: str = "auto"
     llm_url: str = ""
     llm_key: str = ""
+    llm_thinking_s: float = 120.0
     voice: str = ""
     recogniser: str = ""
     language: str = ""
@@ -114,6 +115,7 @@ class Settings:
             "utterance_s_max",
             "playback_lead_s",
             "slow_peer_s",
+            "llm_thinking_s",
             "agent_first_event_s",
             "agent_next_event_s",
             "resume_grace_s",

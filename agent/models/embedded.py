@@ -17,7 +17,7 @@ from agent.api import Agent, AgentRequest, AudioPart, Health, TextPart, UserMess
 from agent.asr.base import LANGUAGES, Recogniser
 from agent.asr.queue import QueuedRecogniser
 from agent.engine.base import Engine
-from agent.engine.chat_server.client import ChatServer
+from agent.engine.chat_server.client import ChatServer, Timeouts
 from agent.models.files import all_verified, present, verified
 from agent.models.manifest import (
     KOKORO,
@@ -86,7 +86,8 @@ async def build_chat_server(settings: AgentSettings, report: Report) -> Agent:
     plan = plan_of(settings, cores(), present(KOKORO))
     async with contextlib.AsyncExitStack() as loaded:
         recogniser, synthesiser = await recogniser_and_voice(plan, report, loaded)
-        engine: Engine = ChatServer(settings.llm_url, settings.model, settings.llm_key)
+        timeouts = Timeouts(thinking_s=settings.llm_thinking_s)
+        engine: Engine = ChatServer(settings.llm_url, settings.model, settings.llm_key, timeouts)
         loaded.push_async_callback(engine.aclose)
         with step(report, "speaking and hearing a first sentence"):
             await _first_sentence(synthesiser, recogniser)

@@ -10,6 +10,7 @@ from agent.api import (
     AudioDelta,
     GenerationDone,
     GenerationFailed,
+    KeepAlive,
     StageDone,
     TextDelta,
     ToolCall,
@@ -101,7 +102,7 @@ class Response:
             effects.append(Send(delta(delta=self.message.text, **self._content_ids())))
         return effects
 
-    def feed(self, event: TextDelta | AudioDelta | ToolCall | StageDone) -> list[Effect]:
+    def feed(self, event: TextDelta | AudioDelta | ToolCall | StageDone | KeepAlive) -> list[Effect]:
         """The effects of one agent event that does not end the response."""
         match event:
             case TextDelta(text=text):
@@ -110,7 +111,7 @@ class Response:
                 return self._audio_delta(pcm, text_end)
             case ToolCall():
                 return self._tool_call(event)
-            case StageDone():
+            case StageDone() | KeepAlive():
                 return []
             case _:
                 assert_never(event)

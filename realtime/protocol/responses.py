@@ -12,6 +12,7 @@ from agent.api import (
     AgentRequest,
     GenerationDone,
     GenerationFailed,
+    KeepAlive,
     Message,
     StageDone,
 )
@@ -35,16 +36,23 @@ class Idle:
 
 @dataclass(slots=True)
 class Generating:
-    """A response is in progress. last_event_at: when the agent's latest event of it came; None: none has."""
+    """A response is in progress.
+
+    last_event_at: when the agent's latest event of it came; None: none has. alive_at: its latest sign of life
+    between events.
+    """
 
     response: Response
     started_at: float
     last_event_at: float | None = None
+    alive_at: float = -math.inf
 
     def deadline(self, limits: Limits) -> float:
         if self.last_event_at is None:
-            return self.started_at + limits.first_event_s
-        return min(self.started_at + limits.response_s, self.last_event_at + limits.next_event_s)
+            silent_until = max(self.started_at, self.alive_at) + limits.first_event_s
+        else:
+            silent_until = max(self.last_event_at, self.alive_at) + limits.next_event_s
+        return min(self.started_at + max(limits.response_s, limits.first_event_s), silent_until)
 
 
 class Responses:
@@ -129,7 +137,9 @@ class Responses:
         if generating is None:
             return []
         response = generating.response
-        if not isinstance(answer.event, StageDone):  # a stage is only on the way to the first event
+        if isinstance(answer.event, KeepAlive):
+            generating.alive_at = now
+        elif not isinstance(answer.event, StageDone):  # a stage is only on the way to the first event
             generating.last_event_at = now
         match answer.event:
             case GenerationDone() as done:

@@ -96,6 +96,7 @@ async def start_agent(settings: Settings, report: Callable[[str], None]) -> Agen
         model=settings.model,
         llm_url=settings.llm_url,
         llm_key=settings.llm_key,
+        llm_thinking_s=settings.llm_thinking_s,
         recogniser=settings.recogniser,
         language=settings.language,
         voice=settings.voice,

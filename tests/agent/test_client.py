@@ -15,6 +15,7 @@ from agent.api import (
     AgentRequest,
     GenerationDone,
     GenerationFailed,
+    KeepAlive,
     StageDone,
     TextDelta,
     Tool,
@@ -149,9 +150,12 @@ async def test_a_peer_that_stops_in_mid_answer_is_agent_timeout(tmp_path: Path) 
         assert failure(events).message == "the agent said nothing for 0.1 s"
 
 
-async def test_a_stage_does_not_shorten_the_wait_for_the_first_word(tmp_path: Path) -> None:
+@pytest.mark.parametrize("event", [StageDone("recognition", 1.0), KeepAlive()])
+async def test_what_is_no_word_does_not_shorten_the_wait_for_the_first(
+    tmp_path: Path, event: StageDone | KeepAlive
+) -> None:
     async def recognise_only(socket: ServerConnection) -> None:
-        await socket.send(wire.encode(StageDone("recognition", 1.0)))
+        await socket.send(wire.encode(event))
         await socket.wait_closed()
 
     async with peer(tmp_path, recognise_only) as agent:

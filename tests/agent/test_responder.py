@@ -15,6 +15,7 @@ from agent.api import (
     GenerationDone,
     GenerationFailed,
     Health,
+    KeepAlive,
     StageDone,
     TextDelta,
     TextPart,
@@ -114,6 +115,14 @@ async def test_text_modality_brings_no_sound() -> None:
     agent = _agent(FakeEngine(_deltas("Hello there, friend.")))
     events = await _events(agent, _request(UserMessage((TextPart("Hi"),)), modality="text"))
     assert not [event for event in events if isinstance(event, AudioDelta)]
+    assert [event.stage for event in events if isinstance(event, StageDone)] == ["prefill", "decode"]
+    await agent.aclose()
+
+
+async def test_signs_of_life_pass_through_and_are_no_first_token() -> None:
+    agent = _agent(FakeEngine([KeepAlive(), *_deltas("Hello there, friend.")]))
+    events = await _events(agent, _request(UserMessage((TextPart("Hi"),)), modality="text"))
+    assert events[0] == KeepAlive()
     assert [event.stage for event in events if isinstance(event, StageDone)] == ["prefill", "decode"]
     await agent.aclose()
 

@@ -56,6 +56,7 @@ events = st.one_of(
     st.builds(api.AudioDelta, pcm, counts),
     st.builds(api.ToolCall, words, words, words),
     st.builds(api.StageDone, words, milliseconds),
+    st.just(api.KeepAlive()),
     st.builds(
         api.GenerationDone,
         st.sampled_from(["stop", "max_tokens", "no_words"]),

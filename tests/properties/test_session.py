@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent.api import AudioDelta, GenerationDone, GenerationFailed, TextDelta, ToolCall
+from agent.api import AudioDelta, GenerationDone, GenerationFailed, KeepAlive, TextDelta, ToolCall
 from realtime.protocol import effects as do
 from realtime.protocol.effects import Effect, Send
 from realtime.protocol.events import InputSpeechStarted
@@ -26,7 +26,19 @@ from tests.protocol.driver import Driver
 
 Step = tuple[str, int]
 
-LIVE = ["say", "say", "speak_over", "cancel", "finish", "fail", "late", "tool", "report", "truncate"]
+LIVE = [
+    "say",
+    "say",
+    "speak_over",
+    "cancel",
+    "finish",
+    "fail",
+    "late",
+    "tool",
+    "keep_alive",
+    "report",
+    "truncate",
+]
 OTHER = [
     "turn",
     "talk_across",
@@ -112,6 +124,10 @@ class World:
             self.driver.agent_says(TextDelta(word), self.live.response.id)
             audio = AudioDelta(bytes(4800 * (number + 1)), text_end + len(word))
             self.driver.agent_says(audio, self.live.response.id)
+
+    def do_keep_alive(self, _: int) -> None:
+        if self.live:
+            assert self.driver.agent_says(KeepAlive(), self.live.response.id) == []
 
     def do_tool(self, number: int) -> None:
         if self.live:

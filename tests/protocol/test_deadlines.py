@@ -1,6 +1,6 @@
 """Every state ends: an agent that hangs, a user who falls silent, a session whose time is up."""
 
-from agent.api import StageDone, TextDelta
+from agent.api import KeepAlive, StageDone, TextDelta
 from realtime.protocol import effects as do
 from realtime.protocol.limits import Limits
 from tests.protocol.driver import Driver, types
@@ -112,3 +112,34 @@ def test_a_stage_on_the_way_is_not_yet_the_first_event() -> None:
     driver.agent_says(StageDone("recognition", 100.0))
     assert driver.advance(20) == []
     assert driver.advance(10)[-1]["response"]["status"] == "failed"
+
+
+def test_signs_of_life_let_an_answer_wait_for_its_first_word() -> None:
+    driver = Driver(limits=Limits(first_event_s=30, next_event_s=15))
+    driver.client("response.create")
+    for _ in range(4):
+        driver.advance(29)
+        driver.agent_says(KeepAlive())
+    assert driver.of_type("response.done") == []
+    assert driver.advance(31)[-1]["response"]["status"] == "failed"
+
+
+def test_signs_of_life_let_an_answer_wait_in_the_middle() -> None:
+    driver = Driver(limits=Limits(next_event_s=15))
+    driver.client("response.create")
+    driver.agent_says(TextDelta("Well"))
+    for _ in range(4):
+        driver.advance(14)
+        driver.agent_says(KeepAlive())
+    assert driver.of_type("response.done") == []
+    assert driver.advance(16)[-1]["response"]["status"] == "failed"
+
+
+def test_signs_of_life_alone_do_not_last_for_ever() -> None:
+    driver = Driver(limits=Limits(first_event_s=30, response_s=100))
+    driver.client("response.create")
+    for _ in range(9):
+        driver.advance(11)
+        driver.agent_says(KeepAlive())
+    assert driver.of_type("response.done") == []
+    assert driver.advance(2)[-1]["response"]["status"] == "failed"

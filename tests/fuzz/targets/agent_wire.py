@@ -17,6 +17,7 @@ from agent.api import (
     GenerationDone,
     GenerationFailed,
     Health,
+    KeepAlive,
     Sampling,
     StageDone,
     TextDelta,
@@ -80,6 +81,7 @@ def seeds() -> list[bytes]:
     tool = Tool("f", "d", {"type": "object"})
     answer = [
         StageDone("prefill", 20.0),
+        KeepAlive(),
         TextDelta("Well. "),
         AudioDelta(bytes(960), 6),
         ToolCall("call_1", "f", "{}"),

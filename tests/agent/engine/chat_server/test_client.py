@@ -4,7 +4,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -15,9 +15,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from agent.api import AgentError, Sampling, TextDelta, TextPart, Tool, ToolCall, Usage, UserMessage
+from agent.api import AgentError, KeepAlive, Sampling, TextDelta, TextPart, Tool, ToolCall, Usage, UserMessage
 from agent.engine.base import EngineDelta, EngineDone, EngineRequest
-from agent.engine.chat_server.client import ChatServer
+from agent.engine.chat_server.client import ChatServer, Timeouts
 
 ASKED = EngineRequest("c", "Be kind.", (UserMessage((TextPart("Hi"),)),))
 Answer = Callable[[Request, dict[str, Any]], Response]
@@ -214,7 +214,7 @@ async def test_a_server_that_falls_silent_times_out() -> None:
 
     async with serving(lambda *_: StreamingResponse(silence())) as url:
         with pytest.raises(AgentError) as failure:
-            await _deltas(url, silence_timeout_s=0.1)
+            await _deltas(url, timeouts=Timeouts(silence_s=0.1))
         never.set()
     assert failure.value.code == "agent_timeout"
 
@@ -237,3 +237,157 @@ async def test_closing_the_answer_closes_the_stream() -> None:
         await answer.aclose()
         await asyncio.wait_for(closed.wait(), 5)
         await engine.aclose()
+
+
+async def test_a_second_call_with_a_servers_id_gets_its_own() -> None:
+    call = _delta({"tool_calls": [{"id": "clock:0", "function": {"name": "clock"}}]}, "tool_calls")
+    async with serving(lambda *_: _stream(call, "[DONE]")) as url:
+        engine = ChatServer(url, "m")
+        calls = [
+            delta for _ in range(3) async for delta in engine.generate(ASKED) if isinstance(delta, ToolCall)
+        ]
+        await engine.aclose()
+    assert calls[0].call_id == "clock:0"
+    assert len({call.call_id for call in calls}) == 3
+
+
+async def test_an_answer_is_over_though_its_connection_stays_open() -> None:
+    never = asyncio.Event()
+
+    async def open_ended() -> AsyncIterator[str]:
+        yield "data: " + json.dumps(_delta({"content": "Well"}, "stop")) + "\n\n"
+        await never.wait()
+
+    async with serving(lambda *_: StreamingResponse(open_ended())) as url:
+        deltas = await _deltas(url, timeouts=Timeouts(finish_s=0.01))
+        never.set()
+    assert deltas == [TextDelta("Well"), EngineDone("stop", Usage())]
+
+
+async def test_a_model_that_is_silent_or_thinks_is_kept_alive() -> None:
+    alive = asyncio.Event()
+
+    async def loads() -> AsyncIterator[str]:
+        await alive.wait()
+        yield "data: " + json.dumps(_delta({"content": "Well"}, "stop")) + "\n\ndata: [DONE]\n\n"
+
+    async with serving(lambda *_: StreamingResponse(loads())) as url:
+        engine = ChatServer(url, "m", timeouts=Timeouts(keep_alive_s=0.01))
+        async with aclosing(engine.generate(ASKED)) as answer:
+            assert await anext(answer) == KeepAlive()
+            assert await anext(answer) == KeepAlive()
+            alive.set()
+            rest = [delta async for delta in answer if delta != KeepAlive()]
+        await engine.aclose()
+    assert rest == [TextDelta("Well"), EngineDone("stop", Usage())]
+
+
+async def test_a_model_that_only_thinks_is_given_up_and_the_setting_named() -> None:
+    async def thinks() -> AsyncIterator[str]:
+        while True:
+            yield "data: " + json.dumps(_delta({"reasoning_content": "Hm. "})) + "\n\n"
+            await asyncio.sleep(0)
+
+    async with serving(lambda *_: StreamingResponse(thinks())) as url:
+        with pytest.raises(AgentError, match="llm_thinking_s") as failure:
+            await _deltas(url, timeouts=Timeouts(thinking_s=0.0, keep_alive_s=0.01))
+    assert failure.value.code == "agent_timeout"
+
+
+async def test_what_is_refused_is_learned_once() -> None:
+    seen: list[dict[str, Any]] = []
+
+    def answer(_: Request, body: dict[str, Any]) -> Response:
+        seen.append(body)
+        if "stream_options" in body:
+            return JSONResponse({"message": "Extra inputs are not permitted: stream_options"}, 422)
+        if "max_tokens" in body:
+            return JSONResponse({"error": {"message": "Use 'max_completion_tokens', not 'max_tokens'."}}, 400)
+        if body["messages"][0]["role"] == "system":
+            return JSONResponse({"error": {"message": "System role not supported"}}, 500)
+        return _stream(_delta({"content": "Hi"}, "stop"), "[DONE]")
+
+    async with serving(answer) as url:
+        engine = ChatServer(url, "m")
+        for expected in (4, 5):  # requests so far
+            deltas = [delta async for delta in engine.generate(replace(ASKED, max_tokens=9))]
+            assert deltas[0] == TextDelta("Hi")
+            assert len(seen) == expected
+        await engine.aclose()
+    assert seen[-1]["max_completion_tokens"] == 9
+
+
+async def test_what_was_refused_for_another_reason_is_not_learned() -> None:
+    seen: list[dict[str, Any]] = []
+
+    def answer(_: Request, body: dict[str, Any]) -> Response:
+        seen.append(body)
+        return JSONResponse({"error": "Bad request"}, 400) if len(seen) < 3 else _stream("[DONE]")
+
+    async with serving(answer) as url:
+        engine = ChatServer(url, "m")
+        with pytest.raises(AgentError, match="HTTP 400"):
+            await anext(engine.generate(ASKED))
+        await anext(engine.generate(ASKED))
+        await engine.aclose()
+    assert ["stream_options" in body for body in seen] == [True, False, True]
+
+
+async def test_a_busy_server_is_asked_again_when_it_says() -> None:
+    waits: list[float] = []
+    refusals = [JSONResponse({}, 503, {"Retry-After": "1"}), JSONResponse({}, 429, {"Retry-After": "0"})]
+
+    async def slept(seconds: float) -> None:
+        waits.append(seconds)
+
+    def answer(*_: object) -> Response:
+        return refusals.pop(0) if refusals else _stream(_delta({"content": "Hi"}, "stop"), "[DONE]")
+
+    async with serving(answer) as url:
+        assert (await _deltas(url, sleep=slept))[0] == TextDelta("Hi")
+    assert waits == [1.0, 0.5]
+
+
+async def test_a_server_that_stays_busy_is_given_up_within_the_time_for_it() -> None:
+    waits: list[float] = []
+
+    async def slept(seconds: float) -> None:
+        waits.append(seconds)
+
+    async with serving(lambda *_: JSONResponse({}, 503, {"Retry-After": "8"})) as url:
+        with pytest.raises(AgentError, match="overloaded"):
+            await _deltas(url, sleep=slept, timeouts=Timeouts(retry_s=20.0))
+    assert waits == [8.0, 8.0]
+
+
+async def test_a_redirect_on_the_same_host_is_followed_with_all_that_was_asked() -> None:
+    seen: list[Any] = []
+
+    def answer(request: Request, body: dict[str, Any]) -> Response:
+        seen.append(
+            (request.query_params.get("moved"), request.headers.get("authorization"), body["messages"])
+        )
+        if "moved" not in request.query_params:
+            return Response(status_code=301, headers={"Location": "?moved=1"})
+        return _stream(_delta({"content": "Hi"}, "stop"), "[DONE]")
+
+    async with serving(answer) as url:
+        assert (await _deltas(url, key="secret"))[0] == TextDelta("Hi")
+    assert [moved for moved, *_ in seen] == [None, "1"]
+    assert seen[0][1:] == seen[1][1:]
+
+
+async def test_a_redirect_to_another_host_or_in_a_circle_is_not_followed() -> None:
+    seen: list[str] = []
+
+    def answer(request: Request, _: object) -> Response:
+        seen.append(request.url.path)
+        return Response(status_code=307, headers={"Location": "http://127.0.0.2:9/v1/chat/completions"})
+
+    async with serving(answer) as url:
+        with pytest.raises(AgentError, match="another host"):
+            await _deltas(url)
+    assert len(seen) == 1
+    async with serving(lambda *_: Response(status_code=307, headers={"Location": ""})) as url:
+        with pytest.raises(AgentError, match="HTTP 307"):
+            await _deltas(url)
