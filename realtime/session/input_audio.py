@@ -110,7 +110,7 @@ class InputAudio:
     def flush_detector(self) -> None:
         """No more audio comes: let the detector end the utterance."""
         if self._detector is not None:
-            for signal in self._detector.hush():
+            for signal in self._detector.flush():
                 self._feed(signal)
 
     # Another server goes on -------------------------------------------------------------

@@ -174,7 +174,7 @@ class Sessions:
 
     async def keep(self) -> None:
         """What the store needs now and then. Until cancelled."""
-        await self._resumption.sweep()
+        await self._resumption.delete_expired()
 
     async def _end_all(self) -> None:
         await self._resumption.save_all()
@@ -255,7 +255,7 @@ class Sessions:
         ended = await runner.run()
         why = _why(ended)
         stays_stored = self._is_going or (isinstance(ended, SessionOver) and ended.code == MOVED)
-        await self._resumption.remove(runner, forget=not stays_stored)
+        await self._resumption.remove(runner, delete=not stays_stored)
         self._metrics.sessions_ended.labels(why).inc()
         facts = {"why": why, "turns": n_turns(), "seconds": round(RealClock().now() - opened_at, 1)}
         logger.info("session ended", extra={"session_id": runner.session_id, **facts})

@@ -1,4 +1,4 @@
-"""Resumption: sessions outlive their connection and their server, by their tokens and what is stored of them."""
+"""Resumption: sessions outlive their connection and their server, by tokens and by what is stored of them."""
 
 import asyncio
 import logging
@@ -11,11 +11,11 @@ from realtime.access.tokens import RESUME_TOKEN, Signer, claims_of, hash_of
 from realtime.errors import ClientError
 from realtime.protocol.snapshot import Snapshot
 from realtime.session.connection import Resumable
-from realtime.store.base import Store, Stored, StoreError
+from realtime.store.base import Store, StoredSession, StoreError
 
 HAND_OVER_S = 120.0
 SAVE_EVERY_S = 1.0
-SWEEP_EVERY_S = 60.0
+DELETE_EXPIRED_EVERY_S = 60.0
 
 logger = logging.getLogger("parlour.session")
 
@@ -75,16 +75,16 @@ class ResumableSessions:
         """A session begins; nothing of it is stored before it has a token."""
         self._entries[session.session_id] = _Entry(session, owner)
 
-    async def remove(self, session: Resumable, forget: bool) -> None:
-        """A session of this process is over. forget: delete it from the store, too."""
+    async def remove(self, session: Resumable, delete: bool) -> None:
+        """A session of this process is over. delete: remove it from the store, too."""
         entry = self._entries.pop(session.session_id, None)
         if entry is None or not entry.tokens:
             return
         if entry.saving is not None:
             entry.saving.cancel()
         try:
-            if forget:
-                await self._store.forget(session.session_id, self._holder)
+            if delete:
+                await self._store.delete(session.session_id, self._holder)
         except StoreError as error:
             logger.warning("store", extra={"why": str(error)})
 
@@ -143,7 +143,7 @@ class ResumableSessions:
     async def check(self, token: str, owner: str) -> None:
         """Whether `claim` would find a session now; the token is not used up. Raises ClientError."""
         try:
-            is_good = await self._store.has(_session_of(token), hash_of(token), owner, self._wall())
+            is_good = await self._store.can_claim(_session_of(token), hash_of(token), owner, self._wall())
         except StoreError as error:
             raise _store_unavailable(error) from error
         if not is_good:
@@ -165,14 +165,14 @@ class ResumableSessions:
             if entry.tokens and not entry.session.is_over:
                 await self._save(entry)
 
-    async def sweep(self) -> None:
+    async def delete_expired(self) -> None:
         """Delete, now and then, what has expired in the store. Until cancelled."""
         while True:
             try:
-                await self._store.sweep(self._wall())
+                await self._store.delete_expired(self._wall())
             except StoreError as error:
                 logger.warning("store", extra={"why": str(error)})
-            await asyncio.sleep(SWEEP_EVERY_S)
+            await asyncio.sleep(DELETE_EXPIRED_EVERY_S)
 
     async def _save_soon(self, entry: _Entry) -> None:
         await asyncio.sleep(SAVE_EVERY_S)
@@ -185,7 +185,7 @@ class ResumableSessions:
         async with entry.lock:
             entry.is_dirty = False
             until = float(session.expires_at) if session.is_served else self._wall() + self._grace_s
-            stored = Stored(
+            stored = StoredSession(
                 session.session_id, entry.owner, dict(entry.tokens), until, session.snapshot().encode()
             )
             try:

@@ -54,7 +54,7 @@ from realtime.session.turn_trace import TurnRecord, TurnTrace
 
 EVENTS_BEFORE_YIELD = 16
 POLL_S = 0.1
-SAME_PACKET_S = 0.2  # what else comes within so long of the last sound may have left with it
+SENT_TOGETHER_S = 0.2  # what else comes within so long of the last audio may have been sent with it
 EVENT_NUMBERS_SKIPPED = 1_000_000
 
 _STORED_AFTER = (
@@ -301,8 +301,8 @@ class Runner:
         if not self.replay.is_recording:
             return True
         last_audio_at = self._input.last_audio_at
-        last_sound_at = self._clock.now() if last_audio_at is None else last_audio_at
-        return self._connections.transport.lives(last_sound_at + SAME_PACKET_S)
+        audio_at = self._clock.now() if last_audio_at is None else last_audio_at
+        return self._connections.transport.lives(audio_at + SENT_TOGETHER_S)
 
     def feed(self, event: Input) -> None:
         now = self._clock.now()

@@ -179,10 +179,10 @@ class FakeDetector:
             self.speaking = True
             return [SpeechStarted(start)]
         if pcm and not any(pcm) and self.speaking:
-            return self.hush()
+            return self.flush()
         return []
 
-    def hush(self) -> list[TurnSignal]:
+    def flush(self) -> list[TurnSignal]:
         if not self.speaking:
             return []
         self.speaking = False
