@@ -61,7 +61,7 @@ class Warm:
 
 @dataclass(frozen=True, slots=True)
 class Transcribe:
-    """Ask the agent for the words. pcm: s16le mono at 16 kHz. Comes back as Transcribed or TranscriptionError."""
+    """Ask the agent for the words: a Transcribed or a TranscriptionError. pcm: s16le mono at 16 kHz."""
 
     item_id: str
     content_index: int

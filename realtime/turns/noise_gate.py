@@ -22,7 +22,10 @@ _FOLLOW_DOWN, _FOLLOW_UP, _LEARN = 0.2, 0.05, 0.25  # shares of the way to the n
 
 
 class NoiseGate:
-    """One session's gate. Levels are dB of the frame and of its first difference. Costs 3.5 microseconds a frame."""
+    """One session's gate. Levels are in dB, of a frame and of its first difference.
+
+    Costs 3.5 microseconds a frame.
+    """
 
     def __init__(self) -> None:
         self._noise_floor = (_QUIETEST_DB, _QUIETEST_DB)
