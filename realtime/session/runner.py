@@ -19,27 +19,8 @@ from agent.api import Agent
 from realtime.clock import Clock
 from realtime.errors import ClientError
 from realtime.protocol import effects as do
+from realtime.protocol import events as wire
 from realtime.protocol.effects import Effect
-from realtime.protocol.events import (
-    Committed,
-    HandOver,
-    HandOverToken,
-    InputAudioBufferAppend,
-    ItemAdded,
-    ItemDeleted,
-    ItemDone,
-    ItemTruncated,
-    ParlourHeard,
-    ParlourTurn,
-    PlaybackReport,
-    PlayedPosition,
-    ResponseDone,
-    Resume,
-    ResumeToken,
-    ServerEvent,
-    SessionUpdated,
-    TranscriptionCompleted,
-)
 from realtime.protocol.resync import unheard_answers
 from realtime.protocol.session import Input, Session
 from realtime.protocol.snapshot import Snapshot, restore, take_snapshot, unheard_audio_of
@@ -58,15 +39,15 @@ SENT_TOGETHER_S = 0.2  # what else comes within so long of the last audio may ha
 EVENT_NUMBERS_SKIPPED = 1_000_000
 
 _STORED_AFTER = (
-    Committed
-    | ItemAdded
-    | ItemDone
-    | ItemDeleted
-    | ItemTruncated
-    | ParlourHeard
-    | ResponseDone
-    | SessionUpdated
-    | TranscriptionCompleted
+    wire.Committed
+    | wire.ItemAdded
+    | wire.ItemDone
+    | wire.ItemDeleted
+    | wire.ItemTruncated
+    | wire.ParlourHeard
+    | wire.ResponseDone
+    | wire.SessionUpdated
+    | wire.TranscriptionCompleted
 )
 
 logger = logging.getLogger("parlour.session")
@@ -208,7 +189,7 @@ class Runner:
         assert self._stopped_by is not None
         raise self._stopped_by
 
-    def send(self, event: ServerEvent) -> None:
+    def send(self, event: wire.ServerEvent) -> None:
         """Send an event that is not of the core."""
         self.perform([do.Send(event)])
 
@@ -225,16 +206,16 @@ class Runner:
                 await self._resumption.confirm_token(self)
             costs = True
             match event:
-                case InputAudioBufferAppend():
+                case wire.InputAudioBufferAppend():
                     if self.replay.is_recording:
                         self._input.add_checkpoint(self.last_client_event)
                     was_taken = await self._input.push(event)
                     costs = not was_taken or len(event.audio) < TINY_APPEND_BYTES
-                case Resume():
+                case wire.Resume():
                     await self._resume(event, connection)
-                case HandOver():
+                case wire.HandOver():
                     await self._hand_over(event)
-                case PlaybackReport():
+                case wire.PlaybackReport():
                     self.playback_reported(event)
                 case _:
                     self.feed(event)
@@ -245,13 +226,13 @@ class Runner:
             await self._connections.room()
             await self._calls.transcription_room()
 
-    def playback_reported(self, report: PlaybackReport) -> None:
+    def playback_reported(self, report: wire.PlaybackReport) -> None:
         self.feed(report)
         if self.replay.is_recording:
             # The last of it stays: when the connection is lost, it may turn out that it was not heard.
             self.replay.drop_heard(report.item_id, report.played_ms - UNTOLD_MS_MAX)
 
-    async def _resume(self, event: Resume, connection: Connection) -> None:
+    async def _resume(self, event: wire.Resume, connection: Connection) -> None:
         """Raises SwitchSession when there is such a session, and it is not this one."""
         try:
             found = await self._resumption.claim(event.token, self._owner)
@@ -271,17 +252,17 @@ class Runner:
         )
         raise SwitchSession(found, again)
 
-    async def _hand_over(self, event: HandOver) -> None:
+    async def _hand_over(self, event: wire.HandOver) -> None:
         if not self.replay.is_recording:
             refusal = "This session cannot be resumed: set session.parlour.resume first."
             self.feed(ClientError("not_resumable", refusal, None, event.event_id))
             return
         token, expires_at = await self._resumption.issue_hand_over_token(self)
-        self.send(HandOverToken(token=token, expires_at=expires_at))
+        self.send(wire.HandOverToken(token=token, expires_at=expires_at))
 
     async def _issue_token(self) -> None:
         token = await self._resumption.issue_token(self)
-        self.send(ResumeToken(token=token, grace_s=self._grace_s))
+        self.send(wire.ResumeToken(token=token, grace_s=self._grace_s))
 
     async def _run_timer(self) -> None:
         """Wake the core at its deadlines. They mostly move away, so the timer sleeps to the one it
@@ -312,7 +293,7 @@ class Runner:
         for record in self._trace.observe(event, effects, now, self._session.audio_ms):
             self._on_turn(record)
             if self._session.config.extensions.trace:
-                effects.append(do.Send(ParlourTurn(turn=record.shown())))
+                effects.append(do.Send(wire.ParlourTurn(turn=record.shown())))
         self.perform(effects)
 
     def perform(self, effects: list[Effect]) -> None:
@@ -353,5 +334,5 @@ class Runner:
                     assert_never(effect)
 
 
-def _report_of(played: PlayedPosition) -> PlaybackReport:
-    return PlaybackReport(item_id=played.item_id, played_ms=played.played_ms)
+def _report_of(played: wire.PlayedPosition) -> wire.PlaybackReport:
+    return wire.PlaybackReport(item_id=played.item_id, played_ms=played.played_ms)
