@@ -94,7 +94,7 @@ class AudioInput(Struct, frozen=True, kw_only=True):
 
     @property
     def detector_settings(self) -> tuple[object, ...]:
-        """As long as this stays the same, the decoder and the turn detector go on."""
+        """As long as this stays the same, the decoder and the turn detector go on as they are."""
         detection = self.turn_detection
         return self.format, type(detection), detection.detector_settings if detection else None
 
@@ -113,7 +113,7 @@ class Audio(Struct, frozen=True, kw_only=True):
 class ParlourExtensions(Struct, frozen=True, kw_only=True):
     """Parlour's own events, each sent only to a client that asked for it.
 
-    playback_ack: the client tells what was heard (`parlour.playback`).
+    playback_ack: the client reports what was heard (`parlour.playback`).
     alignment: which words a stretch of audio holds (`parlour.alignment`).
     trace: the times of each turn (`parlour.turn`).
     resume: the session outlives its connection (`parlour.resume_token`, `parlour.going_away`).

@@ -40,7 +40,7 @@ class Checkpoint:
 
 
 class InputAudio:
-    """Decodes what the client appends, lets the core keep it, and asks the turn detector.
+    """Decodes what the client appends, feeds it to the core, and asks the turn detector.
 
     last_audio_at: when audio came last, of the clock; None: none ever came.
     """
@@ -75,7 +75,7 @@ class InputAudio:
     async def push(self, event: InputAudioBufferAppend) -> bool:
         """Take one append, piece by piece.
 
-        False when it was refused; the error is sent once, and what came before it is kept.
+        False when it was refused; the error is sent once, and what came before it stays.
         """
         audio, step = event.audio, self._decoder.bytes_for(PIECE_MS)
         for count, start in enumerate(range(0, len(audio), step), 1):
@@ -110,7 +110,7 @@ class InputAudio:
     def flush_detector(self) -> None:
         """No more audio comes: let the detector end the utterance."""
         if self._detector is not None:
-            for signal in self._detector.hush():
+            for signal in self._detector.flush():
                 self._feed(signal)
 
     # Another server goes on -------------------------------------------------------------

@@ -17,6 +17,7 @@ from realtime.audio.wav import read_wav
 from realtime.commands.sound_devices import HZ, Devices, Playback
 from realtime.commands.speaker import Speaker
 from realtime.commands.speaker_options import SpeakerOptions
+from realtime.protocol.resync import unheard_answers
 from realtime.store.sqlite import SqliteStore
 from realtime.transports.mqtt.broker import parse_broker
 from tests.conftest import Server, running_server
@@ -66,7 +67,9 @@ async def reached(server: Server, wanted_ms: int) -> None:
 
     def heard_ms() -> int:
         now = time.monotonic()
-        playing = [one for runner in server.sessions._running for one in runner._session.playing(now)]
+        playing = [
+            one for runner in server.sessions._running for one in unheard_answers(runner._session.state, now)
+        ]
         return max((one.heard_ms for one in playing), default=0)
 
     async with asyncio.timeout(WITHIN_S):

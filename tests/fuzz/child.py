@@ -45,7 +45,7 @@ class Tally:
     def is_over(self) -> bool:
         return time.monotonic() - self.began >= self._seconds
 
-    def tell(self, way: str) -> None:
+    def send(self, way: str) -> None:
         seconds = time.monotonic() - self.began
         broke = [
             {"what": one.text, "times": one.times, "input": one.path.name}

@@ -39,12 +39,12 @@ class Watch(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         self._records.append(record)
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """What a server logs that is stopped after a finding is none."""
         self._records.clear()
         self._loose.clear()
 
-    def note(self, broken: Broken) -> None:
+    def record(self, broken: Broken) -> None:
         self._loose.append(broken)
 
     def on_loop(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
