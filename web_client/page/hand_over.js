@@ -29,10 +29,10 @@ export class HandOver {
     byId("hand-over-reach", HTMLElement).hidden = !isLoopback(location.hostname);
   }
 
-  /** @param {boolean} possible there is a conversation that can move */
-  possible(possible) {
-    this.button.disabled = !possible;
-    if (!possible && this.dialog.open) this.dialog.close();
+  /** @param {boolean} available there is a conversation that can move */
+  setAvailable(available) {
+    this.button.disabled = !available;
+    if (!available && this.dialog.open) this.dialog.close();
   }
 
   /** @param {string} token @param {number} untilMs since the epoch */
@@ -79,7 +79,7 @@ export class HandOver {
 }
 
 /** The token that this page was opened with, once: it does not stay in the address. @returns {string | null} */
-export function takeOffer() {
+export function takeHandOverToken() {
   const token = FRAGMENT.exec(location.hash)?.[1] ?? null;
   if (token !== null) history.replaceState(null, "", location.pathname + location.search);
   return token;
