@@ -1,14 +1,14 @@
 """Words -> American pronunciations, from a lexicon; no sentence analysis, no code under the GPL.
 
 The lexicon is misaki's (Apache-2.0): about 180,000 words in the notation that Kokoro speaks. What
-it lacks is derived from its stem, spelled out, or sounded by rule (`letter_sounds`).
+it lacks is derived from its stem, spelled out, or sounded by rule (`letter_to_sound`).
 """
 
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from agent.speech_text.letter_sounds import sounded
+from agent.speech_text.letter_to_sound import sounded
 
 _Entry = str | Mapping[str, str | None]
 _VOWELS = frozenset("AIOWYaeiouæɑɔəɛɜɪʊʌᵊᵻ")
