@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from realtime.audio.wire_format import InputDecoder
 from realtime.clock import Clock
-from realtime.errors import ClientError
 from realtime.protocol.client_events import InputAudioBufferAppend
 from realtime.protocol.config import TurnDetection
 from realtime.protocol.effects import Effect
@@ -80,12 +79,7 @@ class InputAudio:
         audio, step = event.audio, self._decoder.bytes_for(PIECE_MS)
         for count, start in enumerate(range(0, len(audio), step), 1):
             piece = audio[start : start + step]
-            try:
-                pcm = self._decoder.push(piece)
-            except ClientError as error:
-                error.event_id = event.event_id
-                self._feed(error)
-                return False
+            pcm = self._decoder.push(piece)
             # Nothing is answered to audio but an error, and no turn depends on it by itself.
             received = AudioReceived(pcm, self._decoder.duration_ms(len(piece)), event.event_id)
             refusal = self._session.feed(received, self._clock.now())
@@ -117,6 +111,8 @@ class InputAudio:
 
     def add_checkpoint(self, client_event: str | None) -> None:
         """Note, now and then, where in the audio the client's next event begins."""
+        if self._decoder.is_mid_sample:
+            return  # the rest of this sample could not be read by itself
         checkpoints = self._checkpoints
         if not checkpoints or self._session.audio_ms >= checkpoints[-1].audio_ms + CHECKPOINT_EVERY_MS:
             checkpoints.append(Checkpoint(self._session.audio_ms, client_event, self.last_audio_at))

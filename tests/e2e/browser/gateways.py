@@ -15,8 +15,17 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
-from agent.api import Health, TranscribeRequest, Transcript
-from agent.scripted.agent import ScriptedAgent
+from agent.api import (
+    AgentEvent,
+    AgentRequest,
+    AudioDelta,
+    GenerationDone,
+    Health,
+    TextDelta,
+    TranscribeRequest,
+    Transcript,
+)
+from agent.scripted.agent import LAST_WORD_MS, RECITAL, WORD_MS, ScriptedAgent, tone
 from realtime.server.app import create_app
 from realtime.server.serve import uvicorn_config
 from realtime.settings import Settings
