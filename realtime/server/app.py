@@ -30,6 +30,7 @@ from realtime.errors import AdmissionRefused, ParlourError, SettingsError
 from realtime.metrics import Metrics
 from realtime.server.handshake import Handshake
 from realtime.server.page import Page
+from realtime.server.qr_code import QrCodes
 from realtime.session.registry import Sessions, new_ids
 from realtime.settings import Settings
 from realtime.store.base import Store
@@ -127,6 +128,7 @@ def create_app(settings: Settings, agent: Agent, health: Health, store: Store | 
             Route("/v1/chat/completions", completions),
             Route("/v1/models", door.models),
             Route("/v1/parlour", door.about),
+            Route("/v1/parlour/qr-code", QrCodes(access).create, methods=["POST"]),
             Route("/healthz", door.alive),
             Route("/readyz", door.ready),
             Route("/metrics", door.metrics),
