@@ -17,6 +17,7 @@ from realtime.errors import ParlourError
 from realtime.metrics import Metrics
 from realtime.server.endpoints import Endpoints, RealtimeSocket
 from realtime.server.page import Page, SecurityHeaders
+from realtime.server.qr_code import QrCodes
 from realtime.session.registry import Sessions
 from realtime.settings import Settings
 from realtime.store.base import Store
@@ -77,6 +78,7 @@ def create_app(settings: Settings, agent: Agent, health: Health, store: Store | 
             Route("/v1/models", endpoints.models),
             Route("/v1/models/{name:path}", endpoints.model),
             Route("/v1/parlour", endpoints.about),
+            Route("/v1/parlour/qr-code", QrCodes(access).create, methods=["POST"]),
             Route("/healthz", endpoints.alive),
             Route("/health", endpoints.alive),  # vLLM's name: load generators ask for it before they start
             Route("/readyz", endpoints.ready),

@@ -42,10 +42,13 @@ const visualizer = new Visualizer(byId("visualizer", SVGSVGElement), reducedMoti
 const wakeLock = new ScreenWakeLock();
 const words = new TranscriptView(script, byId("lines", HTMLOListElement));
 const screens = new Screens(byId("screen", HTMLElement), perform);
-const handOver = new HandOver(() => {
-  openSettings(false);
-  app.client.send({ type: "parlour.hand_over" });
-});
+const handOver = new HandOver(
+  () => {
+    openSettings(false);
+    app.client.send({ type: "parlour.hand_over" });
+  },
+  () => app.client.credential,
+);
 /** @type {string | null} the token of a conversation that can go on here */
 let offeredToken = null;
 let redrawing = false;
