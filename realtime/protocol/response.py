@@ -16,7 +16,7 @@ from agent.api import (
     ToolCall,
     Usage,
 )
-from realtime.protocol.config import ResponseConfig
+from realtime.protocol.config_update import ResponseConfig
 from realtime.protocol.conversation import Conversation
 from realtime.protocol.effects import Effect, Play, Send
 from realtime.protocol.items import AssistantItem, ToolCallItem, audio_ms, wire_item

@@ -17,7 +17,8 @@ from agent.api import (
     StageDone,
 )
 from realtime.errors import ClientError
-from realtime.protocol.config import ResponseConfig, SessionConfig
+from realtime.protocol.config import SessionConfig
+from realtime.protocol.config_update import ResponseConfig
 from realtime.protocol.conversation import Conversation
 from realtime.protocol.effects import Effect, Generate, Play, StopGenerating
 from realtime.protocol.heard_history import HeardHistory

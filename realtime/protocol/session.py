@@ -15,7 +15,8 @@ from realtime.protocol import effects as do
 from realtime.protocol import events as wire
 from realtime.protocol import idle_timeout, new_items, transcription, turn_taking
 from realtime.protocol.client_items import parse_item
-from realtime.protocol.config import SessionConfig, merge, response_config, with_fixed
+from realtime.protocol.config import SessionConfig
+from realtime.protocol.config_update import merge, response_config, with_fixed
 from realtime.protocol.conversation import Conversation
 from realtime.protocol.effects import Effect, Send
 from realtime.protocol.inputs import (

@@ -11,7 +11,7 @@ from realtime.errors import ClientError
 from realtime.protocol import barge_in, new_items
 from realtime.protocol import events as wire
 from realtime.protocol.client_items import parse_input
-from realtime.protocol.config import response_config, with_fixed
+from realtime.protocol.config_update import response_config, with_fixed
 from realtime.protocol.effects import Effect, ResetTurnDetector, Send, Warm
 from realtime.protocol.inputs import SpeechPaused, SpeechStarted, SpeechStopped
 from realtime.protocol.items import Item, messages

@@ -17,7 +17,8 @@ from realtime.audio.wire_format import decode_clip
 from realtime.clock import RealClock
 from realtime.errors import AdmissionRefused
 from realtime.metrics import Metrics
-from realtime.protocol.config import SessionConfig, merge
+from realtime.protocol.config import SessionConfig
+from realtime.protocol.config_update import merge
 from realtime.protocol.events import GoingAway
 from realtime.protocol.limits import Limits
 from realtime.protocol.session import Session
@@ -205,40 +206,14 @@ class Sessions:
         fixed: dict[str, Any],
         snapshot: Snapshot | None = None,
     ) -> Runner:
-        settings, clock = self._settings, RealClock()
-        limits = Limits(
-            session_s=config.expires_at - time.time(),
-            first_event_s=settings.agent_first_event_s,
-            next_event_s=settings.agent_next_event_s,
-        )
-        session = Session(
-            config,
-            self._health,
-            limits,
-            ids.new,
-            lambda audio, current: decode_clip(audio, current.audio.input.format),
-            clock.now(),
-            fixed,
-        )
-        n_turns = 0
-
-        def on_turn(record: TurnRecord) -> None:
-            nonlocal n_turns
-            about = {"session_id": config.id}
-            if record.is_update:
-                logger.info("turn heard", extra=about | {"turn": record.shown_heard()})
-                return
-            n_turns += 1
-            observe_turn(self._metrics, record)
-            logger.info("turn", extra=about | {"turn": record.shown()})
-
+        settings, clock, turns = self._settings, RealClock(), _TurnLog(config.id, self._metrics)
         runner = Runner(
-            session,
+            self._new_core(config, ids, fixed, clock.now()),
             self._agent,
             self._make_detector,
             clock,
             settings.playback_lead_s,
-            on_turn,
+            turns.record,
             self._resumption,
             owner,
             settings.resume_grace_s,
@@ -246,19 +221,53 @@ class Sessions:
         if snapshot is not None:
             runner.restore(snapshot)
         self._resumption.add(runner, owner)
-        task = asyncio.create_task(self._live(runner, clock.now(), lambda: n_turns), name=config.id)
+        task = asyncio.create_task(self._live(runner, clock.now(), turns), name=config.id)
         self._running[runner] = task
         task.add_done_callback(lambda _: self._running.pop(runner, None))
         return runner
 
-    async def _live(self, runner: Runner, opened_at: float, n_turns: Callable[[], int]) -> None:
+    def _new_core(self, config: SessionConfig, ids: Ids, fixed: dict[str, Any], now: float) -> Session:
+        limits = Limits(
+            session_s=config.expires_at - time.time(),
+            first_event_s=self._settings.agent_first_event_s,
+            next_event_s=self._settings.agent_next_event_s,
+        )
+        return Session(
+            config,
+            self._health,
+            limits,
+            ids.new,
+            lambda audio, current: decode_clip(audio, current.audio.input.format),
+            now,
+            fixed,
+        )
+
+    async def _live(self, runner: Runner, opened_at: float, turns: "_TurnLog") -> None:
         ended = await runner.run()
         why = _why(ended)
         stays_stored = self._is_going or (isinstance(ended, SessionOver) and ended.code == MOVED)
         await self._resumption.remove(runner, delete=not stays_stored)
         self._metrics.sessions_ended.labels(why).inc()
-        facts = {"why": why, "turns": n_turns(), "seconds": round(RealClock().now() - opened_at, 1)}
+        facts = {"why": why, "turns": turns.count, "seconds": round(RealClock().now() - opened_at, 1)}
         logger.info("session ended", extra={"session_id": runner.session_id, **facts})
+
+
+class _TurnLog:
+    """A line in the log for each turn of one session, and its metrics. count: of turns so far."""
+
+    def __init__(self, session_id: str, metrics: Metrics) -> None:
+        self.count = 0
+        self._session_id = session_id
+        self._metrics = metrics
+
+    def record(self, record: TurnRecord) -> None:
+        about = {"session_id": self._session_id}
+        if record.is_update:
+            logger.info("turn heard", extra=about | {"turn": record.shown_heard()})
+            return
+        self.count += 1
+        observe_turn(self._metrics, record)
+        logger.info("turn", extra=about | {"turn": record.shown()})
 
 
 def _why(ended: PeerGone | SessionOver | SwitchSession | Exception) -> str:
