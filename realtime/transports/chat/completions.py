@@ -25,6 +25,7 @@ from agent.api import (
     AudioDelta,
     GenerationDone,
     GenerationFailed,
+    SpeechSkipped,
     StageDone,
     TextDelta,
     ToolCall,
@@ -171,7 +172,7 @@ class ChatCompletions:
                     sentence = "the agent ended without saying that it is done"
                     raise AgentError("agent_error", sentence) from None
                 match event:
-                    case StageDone() | AudioDelta():
+                    case StageDone() | AudioDelta() | SpeechSkipped():
                         continue
                     case GenerationFailed(code, message):
                         raise AgentError(code, message)
