@@ -10,8 +10,10 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import replace
+from typing import Literal
 
 from agent.api import (
+    UNSPEAKABLE_TEXT,
     AgentError,
     AgentEvent,
     AgentRequest,
@@ -22,6 +24,7 @@ from agent.api import (
     Health,
     KeepAlive,
     Message,
+    SpeechSkipped,
     StageDone,
     TextDelta,
     ToolCall,
@@ -103,12 +106,16 @@ class Responder:
         clauses: asyncio.Queue[str | None] = asyncio.Queue(CLAUSES_AHEAD)
         try:
             async with asyncio.TaskGroup() as group:
-                speaking = self._speak(request.voice, clauses, events)
-                group.create_task(speaking, name=f"speech {request.response_id}")
-                return await decoding.run(clauses)
+                speaking = group.create_task(
+                    self._speak(request.voice, clauses, events), name=f"speech {request.response_id}"
+                )
+                done = await decoding.run(clauses)
         except ExceptionGroup as failures:
             # Decoding and speaking fail one at a time: the first one has ended the other.
             raise failures.exceptions[0] from None
+        if speaking.result() == "unspeakable" and not decoding.has_called_a_tool:
+            raise AgentError(UNSPEAKABLE_TEXT, "the voice cannot say the answer: it is in another language")
+        return done
 
     async def _heard(
         self, request: AgentRequest, events: asyncio.Queue[AgentEvent] | None
@@ -140,7 +147,8 @@ class Responder:
 
     async def _speak(
         self, voice: str, clauses: asyncio.Queue[str | None], events: asyncio.Queue[AgentEvent]
-    ) -> None:
+    ) -> Literal["spoken", "silent", "unspeakable"]:
+        """Return "unspeakable" where all that there was to say is in letters that the voice cannot say."""
         first_clause_at: float | None = None
 
         async def taken() -> AsyncIterator[str]:
@@ -150,13 +158,19 @@ class Responder:
                     first_clause_at = self._clock()
                 yield clause
 
-        is_first = True
+        outcome: Literal["spoken", "silent", "unspeakable"] = "silent"
         async with aclosing(self._synthesiser.synthesise(taken(), voice)) as speech:
             async for piece in speech:
-                if is_first and first_clause_at is not None:
+                if isinstance(piece, SpeechSkipped):
+                    await events.put(piece)
+                    if outcome == "silent":
+                        outcome = "unspeakable"
+                    continue
+                if outcome != "spoken" and first_clause_at is not None:
                     await events.put(StageDone("synthesis", (self._clock() - first_clause_at) * 1000.0))
-                    is_first = False
+                outcome = "spoken"
                 await events.put(AudioDelta(piece.pcm, piece.text_end))
+        return outcome
 
     async def transcribe(self, request: TranscribeRequest) -> Transcript:
         heard = await self._recogniser.recognise(request.pcm, request.language or "")
@@ -196,6 +210,7 @@ class _Decoding:
         self._cutter = ClauseCutter()
         self._first_token_at: float | None = None
         self._first_clause_is_out = False
+        self.has_called_a_tool = False
 
     async def run(self, clauses: asyncio.Queue[str | None] | None) -> GenerationDone:
         """clauses: takes what is to be spoken, then None; or None when nothing is."""
@@ -209,7 +224,10 @@ class _Decoding:
                     case TextDelta(text):
                         await self._events.put(delta)
                         await self._speak(self._cutter.push(text), clauses)
-                    case ToolCall() | KeepAlive():
+                    case KeepAlive():
+                        await self._events.put(delta)
+                    case ToolCall():
+                        self.has_called_a_tool = True
                         await self._events.put(delta)
                     case EngineDone(reason, usage):
                         await self._speak(self._cutter.finish(), clauses)

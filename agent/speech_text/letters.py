@@ -1,6 +1,7 @@
 """Letters said by their names, Roman numerals, and words as they are."""
 
 import re
+import unicodedata
 
 from agent.speech_text.numbers import cardinal, digits, ordinal
 from agent.speech_text.rule import Rule, after, any_of, before
@@ -99,6 +100,10 @@ def _initialism(match: re.Match[str]) -> str:
     return match[0] if shouts and len(before(match) + after(match)) > 2 else " ".join(match[0])
 
 
+def _greek_letter(match: re.Match[str]) -> str:
+    return unicodedata.name(match[0]).rpartition(" ")[2].lower().replace("lamda", "lambda")
+
+
 def _word(match: re.Match[str]) -> str:
     # Roman or circled figures count as letters of a word for `re`; no voice can say them.
     return "".join(sign for sign in match[0].replace("’", "'") if sign.isalpha() or sign in "'-").strip("'-")
@@ -111,5 +116,6 @@ LETTERS = (
     Rule(rf"(?<!\w)(?P<numeral>(?=[IVXL]{{2}}){_ROMAN})(?!\w)", _roman_numeral),
     Rule(r"(?<!\w)[A-Z]{1,4}[\d₀-₉]{1,6}(?:[A-Z]{1,3}[\d₀-₉]{0,4}){0,3}(?!\w)", _code),
     Rule(rf"(?<!\w){any_of(_INITIALISMS)}(?![\w'’])", _initialism),
+    Rule(r"(?<!\w)[Α-ΡΣ-Ωα-ω](?!\w)", _greek_letter),
     Rule(rf"{_LETTER}+(?:['’-]{_LETTER}+)*", _word),
 )

@@ -114,7 +114,8 @@ class ParlourExtensions(Struct, frozen=True, kw_only=True):
     """Parlour's own events, each sent only to a client that asked for it.
 
     playback_ack: the client reports what was heard (`parlour.playback`).
-    alignment: which words a stretch of audio holds (`parlour.alignment`).
+    alignment: which words a stretch of audio holds (`parlour.alignment`), and which have none
+        (`parlour.speech_skipped`).
     trace: the times of each turn (`parlour.turn`).
     resume: the session outlives its connection (`parlour.resume_token`, `parlour.going_away`).
     """

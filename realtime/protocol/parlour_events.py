@@ -62,6 +62,16 @@ class ParlourAlignment(ServerEvent, kw_only=True, tag="parlour.alignment"):
     text_end: int
 
 
+class ParlourSpeechSkipped(ServerEvent, kw_only=True, tag="parlour.speech_skipped"):
+    """text[text_start:text_end] of this item is not spoken: it is in letters that the voice cannot say."""
+
+    response_id: str
+    item_id: str
+    content_index: int
+    text_start: int
+    text_end: int
+
+
 class ParlourHeard(ServerEvent, kw_only=True, tag="parlour.heard"):
     """What the history keeps of an answer that was cut off."""
 

@@ -16,6 +16,7 @@ from agent.api import (
     GenerationFailed,
     Health,
     KeepAlive,
+    SpeechSkipped,
     StageDone,
     TextDelta,
     TextPart,
@@ -197,6 +198,57 @@ async def test_a_voice_that_fails_ends_the_answer_and_the_engine() -> None:
     agent = _agent(engine, voice=_Broken(AgentError("agent_timeout", "the voice")))
     assert (await _events(agent, _request()))[-1] == GenerationFailed("agent_timeout", "the voice")
     assert engine.open_answers == 0
+    await agent.aclose()
+
+
+class _ForeignVoice:
+    """Says what is written in ASCII, one sample a character, and skips all else."""
+
+    voices = ("foreign",)
+
+    async def synthesise(
+        self, clauses: AsyncIterator[str], voice: str = ""
+    ) -> AsyncGenerator[Speech | SpeechSkipped, None]:
+        start = 0
+        async for clause in clauses:
+            end = start + len(clause)
+            yield Speech(b"\0\0" * len(clause), end) if clause.isascii() else SpeechSkipped(start, end)
+            start = end
+
+    async def aclose(self) -> None: ...
+
+
+async def test_an_answer_that_the_voice_cannot_say_fails_with_all_its_text() -> None:
+    agent = _agent(FakeEngine(_deltas("Привет!")), voice=_ForeignVoice())
+    events = [event for event in await _events(agent, _request()) if not isinstance(event, StageDone)]
+    assert events[:2] == [TextDelta("Привет!"), SpeechSkipped(0, 7)]
+    assert isinstance(events[2], GenerationFailed)
+    assert events[2].code == "unspeakable_text"
+    await agent.aclose()
+
+
+async def test_an_answer_of_which_a_part_can_be_said_is_done() -> None:
+    answer = _deltas("Привет, как дела?", " Good morning.")
+    agent = _agent(FakeEngine(answer), voice=_ForeignVoice())
+    *events, last = await _events(agent, _request())
+    assert last == GenerationDone("stop", DONE.usage)
+    assert SpeechSkipped(0, 17) in events
+    assert any(isinstance(event, AudioDelta) for event in events)
+    await agent.aclose()
+
+
+async def test_a_tool_call_beside_words_that_cannot_be_said_is_done() -> None:
+    call = ToolCall("1", "clock", "{}")
+    agent = _agent(FakeEngine([TextDelta("Минуту."), call, DONE]), voice=_ForeignVoice())
+    *events, last = await _events(agent, _request())
+    assert call in events
+    assert last == GenerationDone("stop", DONE.usage)
+    await agent.aclose()
+
+
+async def test_text_that_the_voice_cannot_say_is_no_failure_where_none_is_asked_for() -> None:
+    agent = _agent(FakeEngine(_deltas("Привет!")), voice=_ForeignVoice())
+    assert (await _events(agent, _request(modality="text")))[-1] == GenerationDone("stop", DONE.usage)
     await agent.aclose()
 
 

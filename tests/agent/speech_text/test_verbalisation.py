@@ -129,6 +129,7 @@ ABBREVIATIONS = [
     ("I am Vi. MIX XI", "I am Vi. MIX eleven"),
     ("the US army, us and THEM", "the U S army, us and THEM"),
     ("THE US IS BIG", "THE US IS BIG"),
+    ("π and 3 Ω, Σ, λ", "pi and three ohms, sigma, lambda"),
     ("AT&T, R&B", "A T and T, R and B"),
 ]
 
