@@ -5,6 +5,8 @@ import logging
 import time
 from dataclasses import dataclass
 
+from msgspec import Raw
+
 from realtime.errors import InvalidEvent, SettingsError
 from realtime.metrics import Metrics
 from realtime.session.flood import Bucket, EventBudget
@@ -22,6 +24,9 @@ SITES_MAX = 1_000
 MESSAGES_PER_S, MESSAGES_BURST = 20.0, 100.0
 """Of one site, sound apart; what comes beyond is not read."""
 ERRORS_PER_S, ERRORS_BURST = 0.5, 5.0
+"""That one site is told; and all together that have none here."""
+REJOIN_S = 5.0
+"""So long after a lost broker is there again, its satellites are taken to be there too."""
 ANY = "any"
 
 logger = logging.getLogger("parlour.mqtt")
@@ -61,6 +66,9 @@ class HermesSites:
         self._metrics = metrics
         self._now = time.monotonic
         self._sites: dict[str, _Site] = {}
+        self._errors = Bucket(self._now(), ERRORS_PER_S, ERRORS_BURST)
+        # Of a session that ended with the broker: for everybody else it is open until they are told.
+        self._unsaid: dict[str, tuple[OutgoingMessage, ...]] = {}
         self._link: Link | None = None
 
     @property
@@ -69,6 +77,8 @@ class HermesSites:
 
     def begin(self, link: Link) -> None:
         self._link, self._sites = link, {}
+        if self._unsaid:
+            link.tasks.create_task(self._say_what_was_unsaid(link), name="unsaid")
 
     def part(self, gone: PeerGone) -> list[asyncio.Task[None]]:
         ending = []
@@ -87,37 +97,44 @@ class HermesSites:
             if message is not None:
                 self._deal_with(link, message)
         except InvalidEvent as error:
-            self._complain(link, topic, error)
+            self._complain(link, topic, payload, error)
         except Exception:
             # A bug of ours, met by one message: the others go on.
             logger.exception("internal error", extra={"device": "hermes"})
 
     def _deal_with(self, link: Link, message: hermes.Message | hermes.AudioFrame) -> None:
+        """Raises InvalidEvent."""
         site = self._site_of(message)
         if site is None:
             return
         if isinstance(message, hermes.AudioFrame):
-            if site.session is not None and not site.session.take_audio(message.pcm):
-                self._metrics.mqtt_dropped.labels("audio").inc()
+            if site.session is not None:
+                site.session.take_audio(message.riff)
             return
         if not site.messages.spend(self._now()):
             self._metrics.mqtt_dropped.labels("event").inc()
-            return
+            raise InvalidEvent(
+                "too_many_events", f"More than {MESSAGES_PER_S:g} messages a second: some were not read."
+            )
         match message:
             case hermes.Detected():
-                self._wake(link, site, None)
+                self._wake(link, site)
             case hermes.StartSession(init=init, custom=custom):
-                if init.type == "action":
+                if init is None or init.type != "notification":
                     self._wake(link, site, custom)
-                if init.text:
+                if init is not None and init.text:
                     self._refuse_text(link, site)
-            case hermes.ContinueSession(text=text):
+            case hermes.ContinueSession(text=text, custom=custom):
                 if site.session is not None:
+                    site.session.set_custom(custom)
                     site.session.wake()
                 if text:
                     self._refuse_text(link, site)
-            case hermes.EndSession():
+            case hermes.EndSession(text=text, custom=custom):
+                if text:
+                    self._refuse_text(link, site)
                 if site.session is not None:
+                    site.session.set_custom(custom)
                     site.session.leave(PeerGone(1000, "the session was ended"))
             case hermes.ToggleOn() | hermes.ToggleOff():
                 site.is_muted = isinstance(message, hermes.ToggleOff)
@@ -128,25 +145,29 @@ class HermesSites:
                     site.session.finished(piece)
 
     def _site_of(self, message: hermes.Message | hermes.AudioFrame) -> _Site | None:
-        """None for one that is not served; for a session's message, where that session is."""
+        """None for one that somebody else serves, or from which nothing is awaited; for a session's message,
+        where that session is. Raises InvalidEvent."""
         if isinstance(message, hermes.ContinueSession | hermes.EndSession):
             for site in self._sites.values():
                 if site.session is not None and site.session.session == message.session:
                     return site
+            raise InvalidEvent("no_session", "There is no session with this sessionId.", "sessionId")
+        if not self._serves(message.site):
             return None
-        name = message.site
-        if self._served is not None and name not in self._served:
-            return None
-        known = self._sites.get(name)
-        if known is None and isinstance(message, hermes.AudioFrame):
+        known = self._sites.get(message.site)
+        if known is None and isinstance(message, hermes.AudioFrame | hermes.PlayFinished):
             return None  # some satellites send all the time
-        return known or self._new_site(name)
+        return known or self._new_site(message.site)
 
-    def _new_site(self, name: str) -> _Site | None:
+    def _serves(self, name: str) -> bool:
+        return self._served is None or name in self._served
+
+    def _new_site(self, name: str) -> _Site:
+        """Raises InvalidEvent."""
         if len(self._sites) >= SITES_MAX:
             spare = next((one for one in self._sites.values() if one.session is None), None)
             if spare is None:
-                return None
+                raise InvalidEvent("server_full", f"{SITES_MAX} sites are served, and no more.")
             del self._sites[spare.name]
         now = self._now()
         messages = EventBudget(now, MESSAGES_PER_S, MESSAGES_BURST)
@@ -156,22 +177,24 @@ class HermesSites:
 
     def _refuse_text(self, link: Link, site: _Site) -> None:
         why = "Parlour speaks what its model answers, and no text that it is given."
-        session = site.session.session if site.session is not None else ""
+        session = site.session.session if site.session is not None else None
         link.notice(OutgoingMessage(*hermes.error("dialogueManager", site.name, session, why)))
 
-    def _complain(self, link: Link, topic: str, error: InvalidEvent) -> None:
-        """To the site that the topic names; what names none cannot be answered."""
-        match topic.split("/"):
-            case ["hermes", "audioServer", name, _]:
-                site = self._sites.get(name)
-                if site is not None and site.session is not None and site.errors.spend(self._now(), 1.0):
-                    site.session.report_error(error)
-            case _:
-                self._metrics.mqtt_dropped.labels("error").inc()
+    def _complain(self, link: Link, topic: str, payload: bytes, error: InvalidEvent) -> None:
+        """To the site that the message is of."""
+        service, name = hermes.sender_of(topic, payload)
+        if not self._serves(name):
+            return  # whoever does will say so
+        site = self._sites.get(name)
+        if not (site.errors if site is not None else self._errors).spend(self._now(), 1.0):
+            self._metrics.mqtt_dropped.labels("error").inc()
+            return
+        session = site.session.session if site is not None and site.session is not None else None
+        link.notice(OutgoingMessage(*hermes.error(service, name, session, error.message, topic)))
 
     # A session ----------------------------------------------------------------------------
 
-    def _wake(self, link: Link, site: _Site, custom: str | None) -> None:
+    def _wake(self, link: Link, site: _Site, custom: Raw = hermes.NOTHING) -> None:
         if site.session is not None and site.session.is_over:
             site.was_woken = True
             return
@@ -179,7 +202,8 @@ class HermesSites:
             ids, settings, now = new_ids(), self._settings, self._now()
             attention = Attention(settings.mqtt_follow_up_s, settings.mqtt_remembered_s, now)
             attention.is_muted = site.is_muted
-            site.session = HermesTransport(site.name, ids.session_id, link.post, attention)
+            first = self._unsaid.pop(site.name, ())
+            site.session = HermesTransport(site.name, ids.session_id, link.post, attention, first=first)
             site.task = link.tasks.create_task(
                 self._converse(link, site, site.session, ids), name=f"site {site.name}"
             )
@@ -191,10 +215,21 @@ class HermesSites:
             owner = peer if self._settings.key_set else ""
             full = await run_session(self._sessions, transport, ids, peer, owner)
             if full is not None:
-                await link.post_last(OutgoingMessage(*hermes.error("dialogueManager", site.name, "", full)))
+                link.notice(OutgoingMessage(*hermes.error("dialogueManager", site.name, None, full)))
         finally:
-            await link.post_last(*transport.last_messages())
+            unsaid = await link.post_last(*transport.last_messages())
+            if unsaid:
+                self._unsaid[site.name] = unsaid
             site.session = site.task = None
         if site.was_woken and link.is_open:
             site.was_woken = False
-            self._wake(link, site, None)
+            self._wake(link, site)
+
+    async def _say_what_was_unsaid(self, link: Link) -> None:
+        """Of the sites that do not begin anew before."""
+        await asyncio.sleep(REJOIN_S)
+        for name in list(self._unsaid):
+            unsaid = await link.post_last(*self._unsaid.pop(name, ()))
+            if unsaid:
+                self._unsaid[name] = unsaid
+                return

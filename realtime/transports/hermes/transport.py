@@ -6,17 +6,20 @@ interrupts. What was heard: its `playFinished` says so of each piece; between tw
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
+
+from msgspec import Raw
 
 from realtime.errors import InvalidEvent
 from realtime.protocol import events as wire
 from realtime.protocol.effects import Play
 from realtime.session.transport import PeerGone
 from realtime.transports.hermes import codec as hermes
+from realtime.transports.hermes.microphone import Microphone
 from realtime.transports.hermes.pieces import Heard, Pieces
 from realtime.transports.mqtt.attention import Attention
-from realtime.transports.mqtt.codec import DOWN_HZ
+from realtime.transports.mqtt.codec import AUDIO_BYTES_MAX, DOWN_HZ
 from realtime.transports.mqtt.transport import QUIET_EVENT, OutgoingMessage, Publish, changed_or
 from realtime.transports.mqtt.uplink import Uplink
 
@@ -41,8 +44,9 @@ class HermesTransport:
         publish: Publish,
         attention: Attention,
         now: Callable[[], float] = time.monotonic,
+        first: Iterable[OutgoingMessage] = (),
     ) -> None:
-        """session_id: what the ids of its Hermes sessions begin with."""
+        """session_id: what the ids of its Hermes sessions begin with. first: to be posted before all else."""
         self.received_bytes = 0
         self.paces_playback = False
         self._site = site
@@ -54,10 +58,13 @@ class HermesTransport:
         self._up = Uplink(now(), lambda: None)
         self._up.put_event(wire.SessionUpdate(session=SETTINGS))
         self._outgoing: asyncio.Queue[OutgoingMessage] = asyncio.Queue(UNSENT_MESSAGES_MAX)
+        for message in first:
+            self._outgoing.put_nowait(message)
         self._n_sessions = 0
         self._is_open = False  # a Hermes session
-        self._custom: str | None = None
+        self._custom = hermes.NOTHING
         self._is_listening = False
+        self._microphone = Microphone()
         self._pieces = Pieces()
         self._numbers: dict[str, int] = {}  # item -> number, for the attention
         self._room = asyncio.Event()
@@ -76,13 +83,16 @@ class HermesTransport:
         """The id of the Hermes session, or of the last one."""
         return f"{self._session_id}-{self._n_sessions}"
 
-    def take_audio(self, pcm: bytes) -> bool:
-        """s16le mono at hermes.UP_HZ. False when it was more than is taken. Raises InvalidEvent."""
-        if not pcm or not self._attention.hears or self._is_speaking:
-            return True
-        return self._up.put_audio(pcm, self._now())
+    def take_audio(self, riff: bytes) -> None:
+        """A WAV file of the site's microphone. Raises InvalidEvent, also for more than is taken."""
+        if not self._attention.hears or self._is_speaking:
+            return
+        pcm = self._microphone.push(riff)
+        for at in range(0, len(pcm), AUDIO_BYTES_MAX):
+            if not self._up.put_audio(pcm[at : at + AUDIO_BYTES_MAX], self._now()):
+                raise InvalidEvent("audio_too_fast", "Sound comes faster than time: some was not heard.")
 
-    def wake(self, custom: str | None = None) -> None:
+    def wake(self, custom: Raw = hermes.NOTHING) -> None:
         """Listen; an answer that is made or heard ends with the piece that plays."""
         now, attention = self._now(), self._attention
         if attention.answers or self._is_speaking:
@@ -91,24 +101,27 @@ class HermesTransport:
             self._take(wire.OutputAudioBufferClear())
         if not self._is_open:
             self._n_sessions += 1
-            self._is_open, self._custom = True, custom
-            self._tell(hermes.session_started(self._site, self.session, custom))
+            self._is_open, self._custom = True, hermes.NOTHING
+            self.set_custom(custom)
+            self._tell(hermes.session_started(self._site, self.session, self._custom))
         attention.start(now)
         self._changed.set()
+
+    def set_custom(self, custom: Raw) -> None:
+        """What another program keeps with the session; NOTHING changes nothing."""
+        if custom != hermes.NOTHING:
+            self._custom = custom.copy()
 
     def mute(self, is_muted: bool) -> None:
         self._attention.is_muted = is_muted
         self._changed.set()
 
-    def finished(self, piece: str) -> None:
-        """The site has played a piece; of others, there is nothing to be learnt."""
-        _, _, number = piece.rpartition("-")
-        if piece == self._piece_id(number):
-            self._report(self._pieces.finished(int(number)) if number.isdecimal() else None)
+    def finished(self, piece: str | None) -> None:
+        """The site has played a piece (None: the one that plays); of others, there is nothing to learn."""
+        playing = self._pieces.playing
+        if playing is not None and piece in (None, self._piece_id(str(playing))):
+            self._report(self._pieces.finished(playing))
             self._changed.set()
-
-    def report_error(self, error: InvalidEvent) -> None:
-        self._tell(hermes.error("asr", self._site, self.session, error.message))
 
     def leave(self, gone: PeerGone) -> None:
         """The site is to go; the first word counts."""
@@ -177,10 +190,12 @@ class HermesTransport:
 
     def last_messages(self) -> list[OutgoingMessage]:
         """What is to be posted when it is over."""
+        messages = []
+        while not self._outgoing.empty():
+            messages.append(self._outgoing.get_nowait())
         if self._is_open:
             code = self._up.gone.code if self._up.gone is not None else 1000
-            self._end("nominal" if code == 1000 else "siteUnavailable" if code == 1006 else "error")
-        messages = []
+            self._end("nominal" if code == 1000 else "error")
         while not self._outgoing.empty():
             messages.append(self._outgoing.get_nowait())
         return messages

@@ -70,12 +70,15 @@ class Link:
         except MqttError:
             raise PeerGone(1006, "the connection to the broker was lost") from None
 
-    async def post_last(self, *messages: OutgoingMessage) -> None:
-        """As far as that can still be done."""
+    async def post_last(self, *messages: OutgoingMessage) -> tuple[OutgoingMessage, ...]:
+        """As far as that can still be done. Returns those that the broker has not taken."""
+        n_posted = 0
         with suppress(PeerGone, TimeoutError):
             async with asyncio.timeout(LAST_PUBLISH_WITHIN_S):
                 for message in messages:
                     await self.post(message)
+                    n_posted += 1
+        return messages[n_posted:]
 
     def notice(self, message: OutgoingMessage, is_wanted: Callable[[], bool] = lambda: True) -> None:
         """Post it soon. is_wanted: asked when its turn comes."""
