@@ -70,6 +70,12 @@ class ResponseCancel(ClientEvent, frozen=True, kw_only=True, tag="response.cance
     response_id: str | None = None
 
 
+class Say(ClientEvent, frozen=True, kw_only=True, tag="parlour.say"):
+    """Let the assistant say this, word by word, as its next answer."""
+
+    text: Annotated[str, Meta(min_length=1)]
+
+
 class PlaybackReport(ClientEvent, frozen=True, kw_only=True, tag="parlour.playback"):
     """How much of an item's audio the listener has heard, from the client that plays it."""
 
@@ -116,6 +122,7 @@ ControlEvent = (
     | ItemDelete
     | ResponseCreate
     | ResponseCancel
+    | Say
     | PlaybackReport
 )
 AnyClientEvent = InputAudioBufferAppend | Resume | HandOver | ControlEvent

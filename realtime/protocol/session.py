@@ -218,6 +218,9 @@ class Session:
                 return [Send(wire.ItemDeleted(item_id=item_id))]
             case wire.ResponseCreate(response=patch):
                 return self._create_response(patch, now)
+            case wire.Say(text=text):
+                self._refuse_if_busy({})
+                return self._start_response({}, messages(self.conversation), now, verbatim=text)
             case wire.ResponseCancel(response_id=response_id):
                 return self._cancel_by_client(response_id, now)
             case _:
@@ -391,7 +394,9 @@ class Session:
                 "Wait until the response is finished before creating a new one.",
             )
 
-    def _start_response(self, patch: dict[str, Any], view: tuple[Message, ...], now: float) -> list[Effect]:
+    def _start_response(
+        self, patch: dict[str, Any], view: tuple[Message, ...], now: float, verbatim: str = ""
+    ) -> list[Effect]:
         config = response_config(self.config, patch)
         out_of_band = patch.get("conversation") == "none"
         response = Response(
@@ -407,9 +412,11 @@ class Session:
             self._out_of_band[response.id] = active
         else:
             self.assistant = active
-        return [*response.begin(), do.Generate(self._request(response.id, config, view))]
+        return [*response.begin(), do.Generate(self._request(response.id, config, view, verbatim))]
 
-    def _request(self, response_id: str, config: ResponseConfig, view: tuple[Message, ...]) -> AgentRequest:
+    def _request(
+        self, response_id: str, config: ResponseConfig, view: tuple[Message, ...], verbatim: str = ""
+    ) -> AgentRequest:
         return AgentRequest(
             session_id=self.config.id,
             response_id=response_id,
@@ -419,7 +426,8 @@ class Session:
             voice=config.voice,
             tools=config.tools,
             tool_choice=config.tool_choice,
-            max_output_tokens=config.max_output_tokens,
+            max_output_tokens=None if verbatim else config.max_output_tokens,
+            verbatim=verbatim,
         )
 
     def _from_agent(self, answer: FromAgent, now: float) -> list[Effect]:

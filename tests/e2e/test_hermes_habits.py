@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from realtime.audio.wav import pcm_of
+from realtime.protocol.conversation import messages
 from realtime.transports.hermes import sites
 from tests.conftest import running_server
 from tests.e2e.device import device
 from tests.e2e.mosquitto import running_broker
 from tests.e2e.satellite import satellite, wav
-from tests.e2e.test_hermes import SILENCE, SPEECH, begun, kitchen
+from tests.e2e.test_hermes import SILENCE, SPEECH, begun, duration_ms, kitchen
 
 START, END = "dialogueManager/startSession", "dialogueManager/endSession"
 
@@ -130,3 +131,83 @@ async def test_a_lost_broker_ends_the_open_sessions_once_it_is_there_again(
                 assert topics.index("dialogueManager/sessionEnded") < topics.index(
                     "dialogueManager/sessionStarted"
                 )
+
+
+# Texts that a program gives ----------------------------------------------------------------
+
+TEXT = "The temperature is twenty one degrees."
+TEXT_MS = 5 * 160 + 200
+"""A tone for each word, as the scripted agent speaks."""
+
+
+async def test_a_session_that_is_ended_with_a_text_speaks_it_and_then_ends(tmp_path: Path) -> None:
+    async with kitchen(tmp_path) as (site, server):
+        session = await begun(site)
+        await site.publish(END, sessionId=session, text=TEXT)
+        ended = await site.told("dialogueManager/sessionEnded")
+        assert (ended["sessionId"], ended["termination"]) == (session, {"reason": "nominal"})
+        assert sum(map(duration_ms, site.pieces)) == TEXT_MS == site.played_ms
+        async with asyncio.timeout(10):
+            while server.sessions.open_count:
+                await asyncio.sleep(0.01)
+
+
+async def test_a_text_takes_the_place_of_the_answer_that_is_made(tmp_path: Path) -> None:
+    async with kitchen(tmp_path) as (site, _):
+        session = await begun(site)
+        await site.hear(SPEECH + SILENCE)
+        await site.until(lambda: site.pieces)
+        n_pieces = len(site.pieces)
+        await site.publish(END, sessionId=session, text=TEXT)
+        await site.told("dialogueManager/sessionEnded")
+        assert sum(map(duration_ms, site.pieces[n_pieces:])) == TEXT_MS
+
+
+async def test_a_session_that_begins_or_goes_on_with_a_text_speaks_it_and_listens(tmp_path: Path) -> None:
+    async with kitchen(tmp_path) as (site, server):
+        await site.publish(START, init={"type": "action", "text": TEXT})
+        session = (await site.told("asr/startListening"))["sessionId"]
+        assert site.played_ms == TEXT_MS
+        await site.publish("dialogueManager/continueSession", sessionId=session, text=TEXT)
+        await site.told("asr/stopListening")
+        await site.told("asr/startListening", 2)
+        assert site.played_ms == 2 * TEXT_MS
+        [runner] = server.sessions._running
+        assert [message.text for message in messages(runner._session.conversation)] == [TEXT, TEXT]
+
+
+async def test_the_wake_word_interrupts_a_farewell_and_begins_a_session(tmp_path: Path) -> None:
+    async with kitchen(tmp_path) as (site, _):
+        first = await begun(site)
+        await site.publish(END, sessionId=first, text=" ".join([TEXT] * 4))
+        await site.until(lambda: site.pieces)
+        await site.wake()
+        assert (await site.told("dialogueManager/sessionEnded"))["sessionId"] == first
+        second = (await site.told("asr/startListening", 2))["sessionId"]
+        assert second != first
+        assert sum(map(duration_ms, site.pieces)) < 4 * TEXT_MS
+
+
+@pytest.mark.parametrize(
+    ("topic", "message", "why"),
+    [
+        (START, {"init": {"type": "notification"}}, "needs a text"),
+        (START, {"init": {"type": "notification", "text": TEXT}}, "not queued"),
+    ],
+)
+async def test_a_notification_that_cannot_be_spoken_is_told(
+    tmp_path: Path, topic: str, message: dict[str, Any], why: str
+) -> None:
+    async with kitchen(tmp_path) as (site, _):
+        await begun(site)
+        await site.publish(topic, **message)
+        assert why in (await site.told("error/dialogueManager"))["error"]
+
+
+async def test_a_text_for_a_session_that_has_ended_is_told(tmp_path: Path) -> None:
+    async with kitchen(tmp_path, mqtt_follow_up_s=0.2) as (site, _):
+        session = await begun(site)
+        await site.told("dialogueManager/sessionEnded")
+        await site.publish(END, sessionId=session, text=TEXT)
+        assert "no session" in (await site.told("error/dialogueManager"))["error"]
+        assert not site.pieces

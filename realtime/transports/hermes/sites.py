@@ -3,9 +3,8 @@
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-
-from msgspec import Raw
 
 from realtime.errors import InvalidEvent, SettingsError
 from realtime.metrics import Metrics
@@ -32,6 +31,10 @@ ANY = "any"
 logger = logging.getLogger("parlour.mqtt")
 
 
+Beginning = Callable[[HermesTransport], None]
+"""What is done first with a site's session."""
+
+
 @dataclass(slots=True)
 class _Site:
     name: str
@@ -40,7 +43,7 @@ class _Site:
     is_muted: bool = False
     session: HermesTransport | None = None
     task: asyncio.Task[None] | None = None
-    was_woken: bool = False  # while a session was ending
+    next: "Beginning | None" = None  # came while a session was ending
 
 
 def sites_of(setting: str) -> frozenset[str] | None:
@@ -118,23 +121,20 @@ class HermesSites:
             )
         match message:
             case hermes.Detected():
-                self._wake(link, site)
-            case hermes.StartSession(init=init, custom=custom):
-                if init is None or init.type != "notification":
-                    self._wake(link, site, custom)
-                if init is not None and init.text:
-                    self._refuse_text(link, site)
-            case hermes.ContinueSession(text=text, custom=custom):
-                if site.session is not None:
-                    site.session.set_custom(custom)
+                self._begin(link, site, lambda session: session.wake())
+            case hermes.StartSession():
+                self._begin(link, site, _beginning(message, site.session))
+            case hermes.ContinueSession(text=text, custom=custom) if site.session is not None:
+                site.session.set_custom(custom)
+                if text:
+                    site.session.say(text, "listen")
+                else:
                     site.session.wake()
+            case hermes.EndSession(text=text, custom=custom) if site.session is not None:
+                site.session.set_custom(custom)
                 if text:
-                    self._refuse_text(link, site)
-            case hermes.EndSession(text=text, custom=custom):
-                if text:
-                    self._refuse_text(link, site)
-                if site.session is not None:
-                    site.session.set_custom(custom)
+                    site.session.say(text, "leave")
+                else:
                     site.session.leave(PeerGone(1000, "the session was ended"))
             case hermes.ToggleOn() | hermes.ToggleOff():
                 site.is_muted = isinstance(message, hermes.ToggleOff)
@@ -149,7 +149,11 @@ class HermesSites:
         where that session is. Raises InvalidEvent."""
         if isinstance(message, hermes.ContinueSession | hermes.EndSession):
             for site in self._sites.values():
-                if site.session is not None and site.session.session == message.session:
+                session = site.session
+                # With a text, only while it is open: nobody awaits a voice from one that has ended.
+                if session is not None and session.session == message.session:
+                    if message.text and (session.is_over or not session.is_open):
+                        break
                     return site
             raise InvalidEvent("no_session", "There is no session with this sessionId.", "sessionId")
         if not self._serves(message.site):
@@ -175,11 +179,6 @@ class HermesSites:
         self._sites[name] = site
         return site
 
-    def _refuse_text(self, link: Link, site: _Site) -> None:
-        why = "Parlour speaks what its model answers, and no text that it is given."
-        session = site.session.session if site.session is not None else None
-        link.notice(OutgoingMessage(*hermes.error("dialogueManager", site.name, session, why)))
-
     def _complain(self, link: Link, topic: str, payload: bytes, error: InvalidEvent) -> None:
         """To the site that the message is of."""
         service, name = hermes.sender_of(topic, payload)
@@ -194,9 +193,10 @@ class HermesSites:
 
     # A session ----------------------------------------------------------------------------
 
-    def _wake(self, link: Link, site: _Site, custom: Raw = hermes.NOTHING) -> None:
+    def _begin(self, link: Link, site: _Site, beginning: Beginning) -> None:
+        """In the site's session, or in a new one."""
         if site.session is not None and site.session.is_over:
-            site.was_woken = True
+            site.next = beginning
             return
         if site.session is None:
             ids, settings, now = new_ids(), self._settings, self._now()
@@ -207,7 +207,7 @@ class HermesSites:
             site.task = link.tasks.create_task(
                 self._converse(link, site, site.session, ids), name=f"site {site.name}"
             )
-        site.session.wake(custom)
+        beginning(site.session)
 
     async def _converse(self, link: Link, site: _Site, transport: HermesTransport, ids: Ids) -> None:
         try:
@@ -221,9 +221,9 @@ class HermesSites:
             if unsaid:
                 self._unsaid[site.name] = unsaid
             site.session = site.task = None
-        if site.was_woken and link.is_open:
-            site.was_woken = False
-            self._wake(link, site)
+        beginning, site.next = site.next, None
+        if beginning is not None and link.is_open:
+            self._begin(link, site, beginning)
 
     async def _say_what_was_unsaid(self, link: Link) -> None:
         """Of the sites that do not begin anew before."""
@@ -233,3 +233,17 @@ class HermesSites:
             if unsaid:
                 self._unsaid[name] = unsaid
                 return
+
+
+def _beginning(message: hermes.StartSession, session: HermesTransport | None) -> Beginning:
+    """session: the one that there is. Raises InvalidEvent."""
+    text = message.init.text if message.init is not None else None
+    is_notification = message.init is not None and message.init.type == "notification"
+    custom = message.custom.copy()
+    if not is_notification:
+        return lambda begun: begun.say(text, "listen", custom) if text else begun.wake(custom)
+    if not text:
+        raise InvalidEvent("invalid_value", "A notification needs a text.", "init.text")
+    if session is not None and session.is_open and not session.is_over:
+        raise InvalidEvent("site_busy", "A session is open at this site: notifications are not queued.")
+    return lambda begun: begun.say(text, "sleep", custom)

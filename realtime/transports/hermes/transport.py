@@ -16,6 +16,7 @@ from realtime.protocol import events as wire
 from realtime.protocol.effects import Play
 from realtime.session.transport import PeerGone
 from realtime.transports.hermes import codec as hermes
+from realtime.transports.hermes.announcement import Announcement, Then
 from realtime.transports.hermes.microphone import Microphone
 from realtime.transports.hermes.pieces import Heard, Pieces
 from realtime.transports.mqtt.attention import Attention
@@ -65,6 +66,7 @@ class HermesTransport:
         self._custom = hermes.NOTHING
         self._is_listening = False
         self._microphone = Microphone()
+        self._announcement: Announcement | None = None
         self._pieces = Pieces()
         self._numbers: dict[str, int] = {}  # item -> number, for the attention
         self._room = asyncio.Event()
@@ -85,7 +87,7 @@ class HermesTransport:
 
     def take_audio(self, riff: bytes) -> None:
         """A WAV file of the site's microphone. Raises InvalidEvent, also for more than is taken."""
-        if not self._attention.hears or self._is_speaking:
+        if not self._attention.hears or self._is_speaking or self._announcement is not None:
             return
         pcm = self._microphone.push(riff)
         for at in range(0, len(pcm), AUDIO_BYTES_MAX):
@@ -94,18 +96,41 @@ class HermesTransport:
 
     def wake(self, custom: Raw = hermes.NOTHING) -> None:
         """Listen; an answer that is made or heard ends with the piece that plays."""
-        now, attention = self._now(), self._attention
-        if attention.answers or self._is_speaking:
+        self._interrupt()
+        self._open(custom)
+        self._attention.start(self._now())
+        self._changed.set()
+
+    @property
+    def is_open(self) -> bool:
+        """It has a Hermes session."""
+        return self._is_open
+
+    def say(self, text: str, then: Then, custom: Raw = hermes.NOTHING) -> None:
+        """Speak this, in place of what is being said; the site is deaf until it was heard."""
+        self._interrupt()
+        self._open(custom)
+        self._announcement = Announcement(text, then)
+        self._take(wire.InputAudioBufferClear())  # what was begun to be said is no turn
+        self._take(self._announcement.ask)
+        self._changed.set()
+
+    def _interrupt(self) -> None:
+        attention = self._attention
+        if attention.answers or self._is_speaking or self._announcement is not None:
             self._report(self._pieces.clear())
             self._take(wire.ResponseCancel(event_id=QUIET_EVENT))
             self._take(wire.OutputAudioBufferClear())
+        if self._announcement is not None and self._announcement.then != "listen":
+            self._end("nominal")
+        self._announcement = None
+
+    def _open(self, custom: Raw) -> None:
         if not self._is_open:
             self._n_sessions += 1
             self._is_open, self._custom = True, hermes.NOTHING
             self.set_custom(custom)
             self._tell(hermes.session_started(self._site, self.session, self._custom))
-        attention.start(now)
-        self._changed.set()
 
     def set_custom(self, custom: Raw) -> None:
         """What another program keeps with the session; NOTHING changes nothing."""
@@ -148,6 +173,8 @@ class HermesTransport:
             case wire.ResponseDone(response=response) if response.status == "failed":
                 why = "The answer failed."
                 self._tell(hermes.error("dialogueManager", self._site, self.session, why))
+        if self._announcement is not None:
+            self._announcement.observe(event)
         self._attention.observe(event, self._now())
         self._changed.set()
 
@@ -250,6 +277,9 @@ class HermesTransport:
                 raise self._up.gone
             now = self._now()
             await self._play_on(now)
+            self._go_on_after(self._announcement, now)
+            if self.is_over:
+                continue
             match self._attention.wake(now):
                 case "asleep":
                     self._end("nominal")
@@ -258,12 +288,31 @@ class HermesTransport:
                     continue
             shown = self._attention.state(now)
             self._show_listening(
-                self._is_open and shown in ("listening", "hearing") and not self._is_speaking
+                self._is_open
+                and shown in ("listening", "hearing")
+                and not self._is_speaking
+                and self._announcement is None
             )
             again_at = self._attention.looks_again_at(now)
             if self._pieces.is_playing:
                 again_at = min(again_at, now + REPORT_EVERY_S)
             await changed_or(self._changed, None if again_at == float("inf") else again_at - now)
+
+    def _go_on_after(self, announcement: Announcement | None, now: float) -> None:
+        """What comes after a text that was heard to its end."""
+        if announcement is None or not announcement.is_made:
+            return
+        if self._is_speaking or self._pieces.waiting_bytes:
+            return
+        self._announcement = None
+        match announcement.then:
+            case "listen":
+                self._attention.start(now)
+            case "sleep":
+                self._attention.sleep(now)
+                self._end("nominal")
+            case "leave":
+                self.leave(PeerGone(1000, "the session was ended"))
 
     async def _play_on(self, now: float) -> None:
         self._report(self._pieces.give_up(now))
