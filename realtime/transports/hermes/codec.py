@@ -201,6 +201,30 @@ def _decoded(kind: type[M], payload: bytes) -> M:
     return message
 
 
+# Between servers: the Hermes session that is open at a site ----------------------------------
+
+
+class HeldSession(Struct, frozen=True):
+    sessionId: str  # noqa: N815 - the name on the wire
+    customData: Raw = NOTHING  # noqa: N815
+
+
+NONE_HELD = b"{}"
+_held_decoder: msgspec.json.Decoder[HeldSession] = msgspec.json.Decoder(HeldSession)
+
+
+def held(session: str, custom: Raw) -> bytes:
+    return msgspec.json.encode(HeldSession(session, custom))
+
+
+def read_held(payload: bytes) -> HeldSession | None:
+    """None where none is open."""
+    try:
+        return _held_decoder.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
 # Written ------------------------------------------------------------------------------
 
 

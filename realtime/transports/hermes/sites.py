@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from realtime.errors import InvalidEvent, SettingsError
@@ -16,6 +17,7 @@ from realtime.transports.hermes import codec as hermes
 from realtime.transports.hermes.transport import HermesTransport
 from realtime.transports.mqtt.attention import Attention
 from realtime.transports.mqtt.link import Link, run_session
+from realtime.transports.mqtt.membership import Claim, Kind
 from realtime.transports.mqtt.transport import OutgoingMessage
 
 SITES_MAX = 1_000
@@ -41,6 +43,7 @@ class _Site:
     messages: EventBudget
     errors: Bucket
     is_muted: bool = False
+    is_taken: bool = False  # another server has the conversation, and speaks to the site
     session: HermesTransport | None = None
     task: asyncio.Task[None] | None = None
     next: "Beginning | None" = None  # came while a session was ending
@@ -75,6 +78,14 @@ class HermesSites:
         self._link: Link | None = None
 
     @property
+    def kind(self) -> Kind:
+        return "site"
+
+    @property
+    def served(self) -> tuple[str, ...] | None:
+        return None if self._served is None else tuple(sorted(self._served))
+
+    @property
     def filters(self) -> tuple[str, ...]:
         return hermes.FILTERS
 
@@ -107,8 +118,12 @@ class HermesSites:
 
     def _deal_with(self, link: Link, message: hermes.Message | hermes.AudioFrame) -> None:
         """Raises InvalidEvent."""
-        site = self._site_of(message)
+        site = self._site_of(link, message)
         if site is None:
+            return
+        if isinstance(message, hermes.ToggleOn | hermes.ToggleOff):
+            site.is_muted = isinstance(message, hermes.ToggleOff)  # also where another server serves it
+        if site.session is None and not link.cluster.serves("site", site.name):
             return
         if isinstance(message, hermes.AudioFrame):
             if site.session is not None:
@@ -137,14 +152,13 @@ class HermesSites:
                 else:
                     site.session.leave(PeerGone(1000, "the session was ended"))
             case hermes.ToggleOn() | hermes.ToggleOff():
-                site.is_muted = isinstance(message, hermes.ToggleOff)
                 if site.session is not None:
                     site.session.mute(site.is_muted)
             case hermes.PlayFinished(piece=piece):
                 if site.session is not None:
                     site.session.finished(piece)
 
-    def _site_of(self, message: hermes.Message | hermes.AudioFrame) -> _Site | None:
+    def _site_of(self, link: Link, message: hermes.Message | hermes.AudioFrame) -> _Site | None:
         """None for one that somebody else serves, or from which nothing is awaited; for a session's message,
         where that session is. Raises InvalidEvent."""
         if isinstance(message, hermes.ContinueSession | hermes.EndSession):
@@ -155,6 +169,8 @@ class HermesSites:
                     if message.text and (session.is_over or not session.is_open):
                         break
                     return site
+            if message.session in self._sessions_elsewhere(link):
+                return None
             raise InvalidEvent("no_session", "There is no session with this sessionId.", "sessionId")
         if not self._serves(message.site):
             return None
@@ -162,6 +178,10 @@ class HermesSites:
         if known is None and isinstance(message, hermes.AudioFrame | hermes.PlayFinished):
             return None  # some satellites send all the time
         return known or self._new_site(message.site)
+
+    def _sessions_elsewhere(self, link: Link) -> set[str]:
+        held = [hermes.read_held(one.state) for one in link.cluster.membership.held() if one.kind == "site"]
+        return {one.sessionId for one in held if one is not None}
 
     def _serves(self, name: str) -> bool:
         return self._served is None or name in self._served
@@ -182,9 +202,11 @@ class HermesSites:
     def _complain(self, link: Link, topic: str, payload: bytes, error: InvalidEvent) -> None:
         """To the site that the message is of."""
         service, name = hermes.sender_of(topic, payload)
-        if not self._serves(name):
-            return  # whoever does will say so
         site = self._sites.get(name)
+        if not self._serves(name) or not (
+            (site is not None and site.session is not None) or link.cluster.serves("site", name)
+        ):
+            return  # whoever does will say so
         if not (site.errors if site is not None else self._errors).spend(self._now(), 1.0):
             self._metrics.mqtt_dropped.labels("error").inc()
             return
@@ -203,7 +225,15 @@ class HermesSites:
             attention = Attention(settings.mqtt_follow_up_s, settings.mqtt_remembered_s, now)
             attention.is_muted = site.is_muted
             first = self._unsaid.pop(site.name, ())
-            site.session = HermesTransport(site.name, ids.session_id, link.post, attention, first=first)
+            site.session = transport = HermesTransport(
+                site.name,
+                ids.session_id,
+                link.post,
+                attention,
+                first=first,
+                on_session=lambda: link.cluster.claim("site", site.name, transport.held),
+            )
+            link.cluster.claim("site", site.name)
             site.task = link.tasks.create_task(
                 self._converse(link, site, site.session, ids), name=f"site {site.name}"
             )
@@ -217,13 +247,44 @@ class HermesSites:
             if full is not None:
                 link.notice(OutgoingMessage(*hermes.error("dialogueManager", site.name, None, full)))
         finally:
-            unsaid = await link.post_last(*transport.last_messages())
-            if unsaid:
-                self._unsaid[site.name] = unsaid
+            last = transport.last_messages()
+            if transport.is_stopped_by_server:
+                with suppress(PeerGone):
+                    await link.cluster.leave()
+            if not site.is_taken:
+                unsaid = await link.post_last(*last)
+                if unsaid:
+                    self._unsaid[site.name] = unsaid
             site.session = site.task = None
+            site.is_taken = False
+            link.cluster.release("site", site.name)
         beginning, site.next = site.next, None
         if beginning is not None and link.is_open:
             self._begin(link, site, beginning)
+
+    # Other servers ------------------------------------------------------------------------
+
+    def membership_changed(self) -> None:
+        """A site waits for nothing before its wake word."""
+
+    def claimed_elsewhere(self, claim: Claim) -> None:
+        site, link = self._sites.get(claim.name), self._link
+        if site is None or site.session is None or link is None or link.cluster.serves("site", claim.name):
+            return
+        # Both began it while one did not know of the other: the first one goes on.
+        site.is_taken, site.next = True, None
+        site.session.leave(PeerGone(1000, "another server serves the site"))
+
+    def orphaned(self, claim: Claim) -> None:
+        link, held = self._link, hermes.read_held(claim.state)
+        if link is None or held is None or not hermes.is_site(claim.name):
+            return
+        link.notice(OutgoingMessage(*hermes.listening(claim.name, held.sessionId, False)))
+        ended = hermes.session_ended(claim.name, held.sessionId, held.customData, "error")
+        link.notice(OutgoingMessage(*ended))
+
+    def tick(self) -> None:
+        """What it holds ends with its sessions."""
 
     async def _say_what_was_unsaid(self, link: Link) -> None:
         """Of the sites that do not begin anew before."""

@@ -46,8 +46,10 @@ class HermesTransport:
         attention: Attention,
         now: Callable[[], float] = time.monotonic,
         first: Iterable[OutgoingMessage] = (),
+        on_session: Callable[[], None] = lambda: None,
     ) -> None:
-        """session_id: what the ids of its Hermes sessions begin with. first: to be posted before all else."""
+        """session_id: what the ids of its Hermes sessions begin with. first: to be posted before all else.
+        on_session: called when a Hermes session has begun or ended."""
         self.received_bytes = 0
         self.paces_playback = False
         self._site = site
@@ -61,6 +63,7 @@ class HermesTransport:
         self._outgoing: asyncio.Queue[OutgoingMessage] = asyncio.Queue(UNSENT_MESSAGES_MAX)
         for message in first:
             self._outgoing.put_nowait(message)
+        self._on_session = on_session
         self._n_sessions = 0
         self._is_open = False  # a Hermes session
         self._custom = hermes.NOTHING
@@ -79,6 +82,10 @@ class HermesTransport:
     @property
     def is_over(self) -> bool:
         return self._up.gone is not None
+
+    @property
+    def is_stopped_by_server(self) -> bool:
+        return self._up.gone is not None and self._up.gone.code == 1012
 
     @property
     def session(self) -> str:
@@ -106,6 +113,11 @@ class HermesTransport:
         """It has a Hermes session."""
         return self._is_open
 
+    @property
+    def held(self) -> bytes:
+        """What another server has to know to end it (codec.read_held)."""
+        return hermes.held(self.session, self._custom) if self._is_open else hermes.NONE_HELD
+
     def say(self, text: str, then: Then, custom: Raw = hermes.NOTHING) -> None:
         """Speak this, in place of what is being said; the site is deaf until it was heard."""
         self._interrupt()
@@ -131,6 +143,7 @@ class HermesTransport:
             self._is_open, self._custom = True, hermes.NOTHING
             self.set_custom(custom)
             self._tell(hermes.session_started(self._site, self.session, self._custom))
+            self._on_session()
 
     def set_custom(self, custom: Raw) -> None:
         """What another program keeps with the session; NOTHING changes nothing."""
@@ -250,6 +263,7 @@ class HermesTransport:
         self._show_listening(False)
         self._is_open = False
         self._tell(hermes.session_ended(self._site, self.session, self._custom, reason))
+        self._on_session()
 
     def _show_listening(self, is_on: bool) -> None:
         if is_on != self._is_listening:
