@@ -103,6 +103,7 @@ class AgentRequest:
     tool_choice: "auto", "none", "required", or the name of the one tool to call.
     voice: one of `Health.voices`, or "" for the agent's own choice; an unknown one is
     treated as "".
+    verbatim: the answer's words where they are known already, or "": no model is asked then.
     """
 
     session_id: str
@@ -115,6 +116,7 @@ class AgentRequest:
     tool_choice: str = "auto"
     max_output_tokens: int | None = None
     sampling: Sampling = OWN_SAMPLING
+    verbatim: str = ""
 
 
 @dataclass(frozen=True, slots=True)

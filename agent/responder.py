@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from typing import Literal
 
 from agent.api import (
@@ -30,10 +31,11 @@ from agent.api import (
     ToolCall,
     TranscribeRequest,
     Transcript,
+    Usage,
     UserMessage,
 )
 from agent.asr.base import Recogniser
-from agent.engine.base import Engine, EngineDone, EngineRequest
+from agent.engine.base import Engine, EngineDelta, EngineDone, EngineRequest
 from agent.error_location import place
 from agent.prompt import said_by_user
 from agent.tts.base import Synthesiser
@@ -97,10 +99,15 @@ class Responder:
         await events.put(last)
 
     async def _last_event(self, request: AgentRequest, events: asyncio.Queue[AgentEvent]) -> GenerationDone:
-        messages = await self._heard(request, events)
+        engine: Callable[[EngineRequest], AsyncGenerator[EngineDelta, None]] = self._engine.generate
+        messages: tuple[Message, ...] | None = request.messages
+        if request.verbatim:
+            engine = partial(_verbatim, request.verbatim)
+        else:
+            messages = await self._heard(request, events)
         if messages is None:
             return GenerationDone("no_words")
-        decoding = _Decoding(self._engine, _engine_request(request, messages), events, self._clock)
+        decoding = _Decoding(engine, _engine_request(request, messages), events, self._clock)
         if request.modality == "text":
             return await decoding.run(None)
         clauses: asyncio.Queue[str | None] = asyncio.Queue(CLAUSES_AHEAD)
@@ -198,12 +205,12 @@ class _Decoding:
 
     def __init__(
         self,
-        engine: Engine,
+        generate: Callable[[EngineRequest], AsyncGenerator[EngineDelta, None]],
         request: EngineRequest,
         events: asyncio.Queue[AgentEvent],
         clock: Callable[[], float],
     ) -> None:
-        self._engine = engine
+        self._generate = generate
         self._request = request
         self._events = events
         self._clock = clock
@@ -215,7 +222,7 @@ class _Decoding:
     async def run(self, clauses: asyncio.Queue[str | None] | None) -> GenerationDone:
         """clauses: takes what is to be spoken, then None; or None when nothing is."""
         started = self._clock()
-        async with aclosing(self._engine.generate(self._request)) as deltas:
+        async with aclosing(self._generate(self._request)) as deltas:
             async for delta in deltas:
                 if self._first_token_at is None and not isinstance(delta, KeepAlive):
                     self._first_token_at = self._clock()
@@ -246,6 +253,12 @@ class _Decoding:
 
     async def _stage(self, stage: str, start: float, end: float) -> None:
         await self._events.put(StageDone(stage, (end - start) * 1000.0))
+
+
+async def _verbatim(text: str, _: EngineRequest) -> AsyncGenerator[EngineDelta, None]:
+    """An engine that knows its answer."""
+    yield TextDelta(text)
+    yield EngineDone("stop", Usage())
 
 
 def _engine_request(request: AgentRequest, messages: tuple[Message, ...]) -> EngineRequest:

@@ -3,15 +3,21 @@
 A client asks with `session.parlour` (config.py: ParlourExtensions). Coming back: docs/resume.md.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 
 from realtime.protocol.client_events import ClientEvent, WireInt
 from realtime.protocol.config import SessionConfig
 from realtime.protocol.server_events import ServerEvent
 
 # From the client ------------------------------------------------------------------------
+
+
+class Say(ClientEvent, frozen=True, kw_only=True, tag="parlour.say"):
+    """Let the assistant say this, word by word, as its next answer."""
+
+    text: Annotated[str, Meta(min_length=1)]
 
 
 class PlaybackReport(ClientEvent, frozen=True, kw_only=True, tag="parlour.playback"):

@@ -185,6 +185,8 @@ class Session:
                 return [Send(wire.ItemDeleted(item_id=item_id))]
             case wire.ResponseCreate(response=patch):
                 return turn_taking.create_response(state, patch, now)
+            case wire.Say(text=text):
+                return turn_taking.say(state, text, now)
             case wire.ResponseCancel(response_id=response_id):
                 return self._cancel(response_id, now)
             case _:

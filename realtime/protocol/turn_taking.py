@@ -95,3 +95,10 @@ def create_response(state: SessionState, patch: dict[str, Any] | None, now: floa
     view = messages(items)
     config = response_config(state.config, patch)
     return state.responses.begin(state.config, config, view, now, out_of_band)
+
+
+def say(state: SessionState, text: str, now: float) -> list[Effect]:
+    """The next response, its words given. Raises ClientError where one is in progress."""
+    state.responses.check_room(out_of_band=False)
+    config, view = response_config(state.config, None), messages(state.conversation)
+    return state.responses.begin(state.config, config, view, now, verbatim=text)

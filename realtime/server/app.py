@@ -49,7 +49,9 @@ def create_app(settings: Settings, agent: Agent, health: Health, store: Store | 
     dialects: list[Dialect] = [Speakers(settings, sessions, metrics, access.bearer)]
     if settings.mqtt_hermes:
         dialects.append(HermesSites(settings, sessions, metrics))
-    devices = Devices(settings, metrics, dialects) if settings.mqtt_url else None
+    devices = None
+    if settings.mqtt_url:
+        devices = Devices(settings, metrics, dialects, lambda: sessions.is_going)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -284,3 +284,18 @@ async def test_transcribe_and_health() -> None:
     assert health.transcribes
     assert health.voices == ("fake",)
     await agent.aclose()
+
+
+async def test_words_that_are_known_are_spoken_and_no_model_is_asked() -> None:
+    engine, ears = FakeEngine(_deltas("Something else.")), _Ears("")
+    agent = _agent(engine, ears)
+    events = await _events(agent, _request(verbatim="The light is off. Good night."))
+    assert "".join(event.text for event in events if isinstance(event, TextDelta)) == (
+        "The light is off. Good night."
+    )
+    audio = [event for event in events if isinstance(event, AudioDelta)]
+    assert audio[-1].text_end == len("The light is off. Good night.")
+    assert events[-1] == GenerationDone("stop")
+    assert not engine.requests
+    assert not ears.clips
+    await agent.aclose()

@@ -127,12 +127,16 @@ async def test_a_program_starts_and_ends_a_session(tmp_path: Path) -> None:
                 await asyncio.sleep(0.01)
 
 
-async def test_a_text_to_be_spoken_is_refused_with_the_reason(tmp_path: Path) -> None:
-    async with kitchen(tmp_path) as (site, server):
+async def test_a_notification_is_spoken_and_its_session_ends(tmp_path: Path) -> None:
+    async with kitchen(tmp_path) as (site, _):
         notification = {"type": "notification", "text": "The tea is ready."}
-        await site.publish("dialogueManager/startSession", init=notification)
-        assert "model" in (await site.told("error/dialogueManager"))["error"]
-        assert server.sessions.open_count == 0
+        await site.publish("dialogueManager/startSession", init=notification, customData="tea")
+        ended = await site.told("dialogueManager/sessionEnded")
+        assert ended["termination"] == {"reason": "nominal"}
+        assert ended["customData"] == "tea"
+        assert sum(map(duration_ms, site.pieces)) == 3 * 160 + 200 == site.played_ms
+        assert not site.of("asr/startListening")
+        assert not site.of("error/dialogueManager")
 
 
 async def test_a_site_whose_recogniser_is_toggled_off_is_not_heard(tmp_path: Path) -> None:
@@ -158,7 +162,7 @@ async def test_sites_that_are_not_named_are_not_served(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "chunk", [b"RIFF", b"", wav(bytes(640), 44_100), wav(bytes(1280), 16_000, 2), wav(bytes(200_000))]
+    "chunk", [b"RIFF", b"", wav(bytes(640), 44_101), wav(bytes(1280), 999_983, 2), wav(bytes(200_000))]
 )
 async def test_sound_that_cannot_be_used_is_told_and_the_session_goes_on(
     tmp_path: Path, chunk: bytes
@@ -166,7 +170,7 @@ async def test_sound_that_cannot_be_used_is_told_and_the_session_goes_on(
     async with kitchen(tmp_path) as (site, _):
         await begun(site)
         await site.client.publish("hermes/audioServer/kitchen/audioFrame", chunk)
-        assert "16-bit mono at 16000 Hz" in (await site.told("error/asr"))["error"]
+        assert "at most two seconds" in (await site.told("error/asr"))["error"]
         await site.hear(SPEECH + SILENCE)
         await site.told("asr/textCaptured")
 

@@ -22,6 +22,7 @@ from realtime.protocol.events import (
     SessionUpdate,
     WireInt,
 )
+from realtime.transports.mqtt.membership import Kind
 
 UP_HZ = 16_000
 DOWN_HZ = 24_000
@@ -34,6 +35,7 @@ EVENT_BYTES_MAX = 64 * 1024
 Channel = Literal["audio", "event", "format", "status", "volume", "mute"]
 _CHANNELS = get_args(Channel)
 _DEVICE = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_SERVER = re.compile(r"[0-9a-f]{16}")
 _FRAME_HEAD = struct.Struct("<II")
 _PACKET_HEAD = struct.Struct("<I")
 U32 = Annotated[int, Meta(ge=0, le=2**32 - 1)]
@@ -51,6 +53,15 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
+class OfServer:
+    """A server's presence, or (kind, name) its claim to a device."""
+
+    server: str
+    kind: Kind | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Topics:
     prefix: str
 
@@ -58,6 +69,31 @@ class Topics:
     def server(self) -> str:
         """Retained: whether the server is there, "online" or "offline"."""
         return f"{self.prefix}/server"
+
+    @property
+    def of_servers(self) -> tuple[str, ...]:
+        """What servers say of themselves and to each other."""
+        return (self.server, f"{self.server}/+", *(f"{self.server}/+/{kind}/+" for kind in get_args(Kind)))
+
+    def presence(self, server: str) -> str:
+        """Retained while that server is there."""
+        return f"{self.server}/{server}"
+
+    def claim(self, server: str, kind: Kind, name: str) -> str:
+        """Retained while that server holds a conversation of that device."""
+        return f"{self.server}/{server}/{kind}/{name}"
+
+    def of_server(self, topic: str) -> "OfServer | None":
+        """A presence or a claim; None for what is neither."""
+        if not topic.startswith(self.server + "/"):
+            return None
+        match topic[len(self.server) + 1 :].split("/"):
+            case [server] if _SERVER.fullmatch(server):
+                return OfServer(server)
+            case [server, kind, name] if _SERVER.fullmatch(server):
+                known = next((one for one in get_args(Kind) if one == kind), None)
+                return OfServer(server, known, name) if known is not None else None
+        return None
 
     @property
     def all_up(self) -> str:
