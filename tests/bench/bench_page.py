@@ -26,6 +26,7 @@ from tests.bench.page_sound import MarkingAgent, ServerSide, watching, ways_to_e
 from tests.bench.stats import Percentiles
 from tests.e2e.browser.chromium import open_browser, write_wav
 from tests.e2e.browser.gateways import Gateway, running
+from tests.e2e.browser.patience import LIMITS
 from tests.e2e.browser.tapped import LISTENER, tapped
 from tests.e2e.browser.test_webrtc_page import CALLS
 from tests.e2e.lossy import LossyNetwork, lossy_network
@@ -52,7 +53,7 @@ def microphone(cycles: int) -> bytes:
 
 async def converse(loss: float, jitter_s: float, cycles: int) -> dict[str, Any]:
     speech = microphone(cycles)
-    gateway = Gateway()
+    gateway = Gateway(limits_as_shipped=LIMITS)
     gateway.agent = MarkingAgent()
     with tempfile.TemporaryDirectory() as folder, watching() as seen:
         wav = write_wav(Path(folder) / "speech.wav", speech + bytes(2 * HZ * 60), HZ)

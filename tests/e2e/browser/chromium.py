@@ -1,6 +1,5 @@
 """A headless Chromium with a WAV file for a microphone, driven with Playwright."""
 
-import asyncio
 import json
 import shutil
 import wave
@@ -9,11 +8,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, Page, WebSocket, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, Page, WebSocket, async_playwright, expect
+
+from tests.waiting import HANGS_S, News
 
 Event = dict[str, Any]
-WAIT_S = 40.0  # for anything; nothing here takes longer but on a machine in trouble
-expect.set_options(timeout=20_000)
+HANGS_MS = HANGS_S * 1000
+expect.set_options(timeout=HANGS_MS)
 
 FLAGS = (
     "--headless=new",
@@ -29,6 +30,14 @@ FLAGS = (
 )
 
 
+# The server cuts between any two letters, the page between words.
+SHOWS_AS_SAID = """transcript => {
+  const said = document.querySelector("#lines li.assistant .word.said").textContent.trim();
+  const agree = said.startsWith(transcript) || transcript.startsWith(said);
+  return agree && Math.abs(said.length - transcript.length) < 10;
+}"""
+
+
 def chromium_path() -> str | None:
     found = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
     return next((path for path in found if path), None)
@@ -36,18 +45,30 @@ def chromium_path() -> str | None:
 
 @asynccontextmanager
 async def open_browser(microphone: Path) -> AsyncIterator[Browser]:
-    """microphone: a WAV file, played once from the moment that a page opens the microphone."""
+    """microphone: a WAV file, played again and again from the moment that a page opens the microphone."""
     path = chromium_path()
     assert path is not None
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=path,
-            args=[*FLAGS, f"--use-file-for-fake-audio-capture={microphone}%noloop"],
+            args=[*FLAGS, f"--use-file-for-fake-audio-capture={microphone}"],
+            timeout=HANGS_MS,
         )
         try:
             yield browser
         finally:
             await browser.close()
+
+
+@asynccontextmanager
+async def open_context(browser: Browser, **options: Any) -> AsyncIterator[BrowserContext]:
+    """A browser's profile of its own. options: of Playwright's `new_context`."""
+    context = await browser.new_context(**options)
+    context.set_default_timeout(HANGS_MS)
+    try:
+        yield context
+    finally:
+        await context.close()
 
 
 def write_wav(path: Path, pcm: bytes, rate_hz: int) -> Path:
@@ -67,35 +88,38 @@ class Wire:
         self.sent: list[Event] = []
         self.received: list[Event] = []
         self.sockets = 0
-        self._news = asyncio.Event()
+        self._news = News()
         page.on("websocket", self._opened)
 
     def _opened(self, socket: WebSocket) -> None:
         self.sockets += 1
         socket.on("framesent", lambda frame: self._add(self.sent, frame))
         socket.on("framereceived", lambda frame: self._add(self.received, frame))
-        self._news.set()
+        self._news()
 
     def _add(self, events: list[Event], frame: str | bytes) -> None:
         events.append(json.loads(frame))
-        self._news.set()
+        self._news()
 
-    async def until(self, condition: Callable[[], Any]) -> Any:
+    async def until(self, condition: Callable[[], Any], what: str) -> Any:
         """Wait for traffic that makes the condition true, and return what it said."""
-        async with asyncio.timeout(WAIT_S):
-            while not (result := condition()):
-                self._news.clear()
-                await self._news.wait()
-        return result
+        return await self._news.until(condition, lambda: f"{what}; {self._so_far()}")
 
     async def sent_of(self, kind: str, count: int = 1) -> Event:
         """The count-th event of this type that the page sends."""
-        found: Event = await self.until(lambda: _nth(self.sent, kind, count))
+        found: Event = await self.until(lambda: _nth(self.sent, kind, count), f"{kind} number {count}, sent")
         return found
 
     async def received_of(self, kind: str, count: int = 1) -> Event:
-        found: Event = await self.until(lambda: _nth(self.received, kind, count))
+        found: Event = await self.until(
+            lambda: _nth(self.received, kind, count), f"{kind} number {count}, received"
+        )
         return found
+
+    def _so_far(self) -> str:
+        """The types of the last events: what they hold may be somebody's words."""
+        sent, received = ([event["type"] for event in events[-8:]] for events in (self.sent, self.received))
+        return f"over {self.sockets} sockets, the last were: sent {sent}, received {received}"
 
 
 def _nth(events: list[Event], kind: str, count: int) -> Event | None:

@@ -2,15 +2,17 @@
 
 import os
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page
 
-from tests.e2e.browser.chromium import WAIT_S, Wire, chromium_path, open_browser, write_wav
-from tests.e2e.browser.gateways import Gateway, running
-from tests.speech import HZ, one_after_another, utterance
+from tests.e2e.browser.chromium import Wire, chromium_path, open_browser, open_context, write_wav
+from tests.e2e.browser.gateways import Gateway, Reciter, running
+from tests.e2e.browser.speech import MOUTH
+from tests.speech import HZ, utterance
 
 RECORDER = (Path(__file__).parent / "recorder.js").read_text()
 
@@ -34,47 +36,58 @@ async def quiet_browser(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterat
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def talking_browser(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Browser]:
-    """Its microphone hears two utterances of real speech, the second into the answer to the first."""
-    pcm, _places = one_after_another(1.0, (utterance("cards_001"),))
-    again, _places = one_after_another(4.0, (utterance("cards_002"),))
-    wav = write_wav(tmp_path_factory.mktemp("microphone") / "talk.wav", pcm + again + bytes(2 * HZ * 60), HZ)
+    """Its microphone hears an utterance of real speech, and after half a minute again.
+
+    A page that is too slow to hear the first hears the second.
+    """
+    pcm = bytes(2 * HZ * 2) + utterance("cards_001").pcm16k + bytes(2 * HZ * 30)
+    wav = write_wav(tmp_path_factory.mktemp("microphone") / "talk.wav", pcm, HZ)
     async with open_browser(wav) as browser:
         yield browser
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def gateway() -> AsyncIterator[Gateway]:
-    async with running(Gateway()) as server:
+    """Its answers go on until `gateway.enough()`."""
+    reciting = Gateway()
+    reciting.agent = Reciter()
+    async with running(reciting) as server:
         yield server
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def page(quiet_browser: Browser) -> AsyncIterator[Page]:
-    async for opened in new_page(quiet_browser):
+    async with new_page(quiet_browser) as opened:
         yield opened
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def talking_page(talking_browser: Browser) -> AsyncIterator[Page]:
-    async for opened in new_page(talking_browser):
+    async with new_page(talking_browser) as opened:
         yield opened
 
 
+@pytest_asyncio.fixture(loop_scope="module")
+async def spoken_page(quiet_browser: Browser) -> AsyncIterator[Page]:
+    """Its microphone hears what the test says (speech.py)."""
+    async with new_page(quiet_browser) as opened:
+        await opened.add_init_script(MOUTH)
+        yield opened
+
+
+@asynccontextmanager
 async def new_page(browser: Browser) -> AsyncIterator[Page]:
     """A page of its own; an exception in it, or a message of the content policy, fails the test."""
-    context = await browser.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(WAIT_S * 1000)
-    opened = await context.new_page()
-    errors: list[str] = []
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    opened.on(
-        "console", lambda message: errors.append(message.text) if "Content Security" in message.text else None
-    )
-    await opened.add_init_script(RECORDER)
-    try:
+    async with open_context(browser, viewport={"width": 1280, "height": 800}) as context:
+        opened = await context.new_page()
+        errors: list[str] = []
+        opened.on("pageerror", lambda error: errors.append(str(error)))
+        opened.on(
+            "console",
+            lambda message: errors.append(message.text) if "Content Security" in message.text else None,
+        )
+        await opened.add_init_script(RECORDER)
         yield opened
-    finally:
-        await context.close()
     assert errors == []
 
 
@@ -86,3 +99,8 @@ def wire(page: Page) -> Wire:
 @pytest.fixture
 def talking_wire(talking_page: Page) -> Wire:
     return Wire(talking_page)
+
+
+@pytest.fixture
+def spoken_wire(spoken_page: Page) -> Wire:
+    return Wire(spoken_page)

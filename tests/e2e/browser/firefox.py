@@ -19,8 +19,9 @@ import numpy as np
 import numpy.typing as npt
 from websockets.asyncio.client import ClientConnection, connect
 
-from tests.e2e.browser.chromium import WAIT_S
+from tests.peers.pace import Paced
 from tests.speech import HZ
+from tests.waiting import HANGS_S, News, unless_it_hangs
 
 FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox")
 SOUND = [shutil.which(name) for name in ("pulseaudio", "parec", "pactl")]
@@ -33,8 +34,17 @@ PREFERENCES = {
     "browser.shell.checkDefaultBrowser": False,
 }
 RECORDED_HZ = 24_000
+_UNTIL = """(found) => new Promise((done) => {
+  const look = () => {
+    const value = found();
+    if (value) done(value);
+    else requestAnimationFrame(look);
+  };
+  look();
+})"""
 _PIECE_S = 0.02
 _PIECE_BYTES = int(2 * HZ * _PIECE_S)
+_IS_UP = re.compile(rb"Daemon startup complete")
 _LISTENS = re.compile(rb"WebDriver BiDi listening on (ws://\S+)")
 
 
@@ -53,6 +63,7 @@ class SoundCard:
         }
         self._processes: list[Process] = []
         self._recorded = bytearray()
+        self._news = News()
         self._unsaid = bytearray()
         self._is_said = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -63,13 +74,14 @@ class SoundCard:
         sink = "module-null-sink sink_name=loudspeaker"
         protocol = f"module-native-protocol-unix socket={self._socket} auth-anonymous=1"
         loads = itertools.chain.from_iterable(("-L", module) for module in (source, sink, protocol))
-        await self._run("pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", *loads)
-        async with asyncio.timeout(WAIT_S):
-            while not self._socket.exists():
-                await asyncio.sleep(0.05)
+        options = ("-n", "--daemonize=no", "--exit-idle-time=-1", "--log-level=info", "--log-target=stderr")
+        server = await self._run("pulseaudio", *options, *loads, stderr=PIPE)
+        await _line(server, _IS_UP)
+        self._tasks.append(asyncio.create_task(_drain(server), name="PulseAudio's log"))
         await (await self._run("pactl", "set-default-source", "microphone")).wait()
         mono = ("--raw", "--format=s16le", "--channels=1", "--latency-msec=20")
-        recorder = await self._run("parec", "--device=loudspeaker.monitor", f"--rate={RECORDED_HZ}", *mono)
+        source = f"--rate={RECORDED_HZ}", "--device=loudspeaker.monitor"
+        recorder = await self._run("parec", *source, *mono, stdout=PIPE)
         self._tasks.append(asyncio.create_task(self._record(recorder), name="recorder"))
         self._tasks.append(asyncio.create_task(self._speak(), name="mouth"))
 
@@ -79,8 +91,10 @@ class SoundCard:
         self._unsaid += pcm
         await self._is_said.wait()
 
-    def heard(self) -> npt.NDArray[np.int16]:
-        """All that the loudspeaker has played, at RECORDED_HZ."""
+    async def listen(self, seconds: float) -> npt.NDArray[np.int16]:
+        """For so long; return all that the loudspeaker has played until then, at RECORDED_HZ."""
+        enough = len(self._recorded) + 2 * round(seconds * RECORDED_HZ)
+        await self._news.until(lambda: len(self._recorded) >= enough, "what the loudspeaker plays")
         return np.frombuffer(bytes(self._recorded[: len(self._recorded) // 2 * 2]), "<i2")
 
     async def stop(self) -> None:
@@ -90,9 +104,9 @@ class SoundCard:
         for process in reversed(self._processes):
             await _end(process)
 
-    async def _run(self, *command: str) -> Process:
+    async def _run(self, *command: str, stdout: int = DEVNULL, stderr: int = DEVNULL) -> Process:
         process = await asyncio.create_subprocess_exec(
-            *command, env=self.environment, stdout=PIPE, stderr=DEVNULL
+            *command, env=self.environment, stdout=stdout, stderr=stderr
         )
         self._processes.append(process)
         return process
@@ -101,21 +115,21 @@ class SoundCard:
         assert recorder.stdout is not None
         while piece := await recorder.stdout.read(4096):
             self._recorded += piece
+            self._news()
 
     async def _speak(self) -> None:
         """As a microphone does: silence too, and 20 ms every 20 ms."""
-        loop = asyncio.get_running_loop()
-        began = loop.time()
+        pace = Paced()
         mouth = os.open(self._mouth, os.O_WRONLY | os.O_NONBLOCK)
         try:
-            for number in itertools.count(1):
+            while True:
                 piece = bytes(self._unsaid[:_PIECE_BYTES]).ljust(_PIECE_BYTES, b"\0")
                 del self._unsaid[:_PIECE_BYTES]
                 if not self._unsaid:
                     self._is_said.set()
                 with suppress(BlockingIOError):  # nobody has listened for two seconds
                     os.write(mouth, piece)
-                await asyncio.sleep(began + number * _PIECE_S - loop.time())
+                await pace.after(_PIECE_S)
         finally:
             os.close(mouth)
 
@@ -153,7 +167,7 @@ class Firefox:
         number = next(self._numbers)
         self._waiting[number] = asyncio.get_running_loop().create_future()
         await self._connection.send(json.dumps({"id": number, "method": method, "params": params}))
-        async with asyncio.timeout(WAIT_S):
+        async with unless_it_hangs(f"Firefox's answer to {method}"):
             return await self._waiting[number]
 
     async def go_to(self, url: str) -> None:
@@ -170,10 +184,8 @@ class Firefox:
 
     async def until(self, condition: str) -> Any:
         """Wait until an expression is true, and return its value."""
-        async with asyncio.timeout(WAIT_S):
-            while not (value := await self.evaluate(condition)):
-                await asyncio.sleep(0.05)
-        return value
+        async with unless_it_hangs(condition):
+            return await self.evaluate(f"({_UNTIL})(() => {condition})")
 
     async def state_is(self, *states: str) -> None:
         await self.until(f"{json.dumps(states)}.includes(document.documentElement.dataset.state)")
@@ -212,13 +224,15 @@ async def open_firefox(folder: Path, card: SoundCard) -> AsyncIterator[Firefox]:
         FIREFOX, *options, env=card.environment, stdout=DEVNULL, stderr=PIPE
     )
     try:
-        address = await _address(process)
-        async with connect(f"{address}/session", max_size=None) as connection:
+        found = await _line(process, _LISTENS)
+        reading = [asyncio.create_task(_drain(process), name="Firefox's complaints")]
+        async with connect(f"{found[1].decode()}/session", max_size=None, open_timeout=HANGS_S) as connection:
             firefox = Firefox(connection)
-            reader = asyncio.create_task(firefox.read(), name="BiDi")
+            reading.append(asyncio.create_task(firefox.read(), name="BiDi"))
             await firefox.begin()
             yield firefox
-            reader.cancel()
+            for task in reading:
+                task.cancel()
     finally:
         await _end(process)
 
@@ -229,21 +243,24 @@ def _write_profile(folder: Path) -> None:
     (folder / "user.js").write_text("\n".join(lines))
 
 
-async def _address(process: Process) -> str:
+async def _line(process: Process, pattern: re.Pattern[bytes]) -> re.Match[bytes]:
+    """Wait until the process writes such a line to its stderr."""
     assert process.stderr is not None
-    async with asyncio.timeout(WAIT_S):
+    async with unless_it_hangs(pattern.pattern.decode()):
         async for line in process.stderr:
-            if found := _LISTENS.search(line):
-                return found[1].decode()
-    raise RuntimeError("Firefox has ended before it could be driven.")
+            if found := pattern.search(line):
+                return found
+    raise RuntimeError(f"{pattern.pattern.decode()} did not come before the end of the process.")
+
+
+async def _drain(process: Process) -> None:
+    """A pipe that nobody reads stops who writes into it."""
+    assert process.stderr is not None
+    while await process.stderr.read(65_536):
+        pass
 
 
 async def _end(process: Process) -> None:
     if process.returncode is None:
         process.terminate()
-    try:
-        async with asyncio.timeout(WAIT_S):
-            await process.wait()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
+    await process.wait()

@@ -4,8 +4,10 @@
 """
 
 import asyncio
+import itertools
 import os
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -13,14 +15,32 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
-from agent.api import Health, TranscribeRequest, Transcript
-from agent.scripted.agent import ScriptedAgent
+from agent.api import (
+    AgentEvent,
+    AgentRequest,
+    AudioDelta,
+    GenerationDone,
+    Health,
+    TextDelta,
+    TranscribeRequest,
+    Transcript,
+)
+from agent.scripted.agent import LAST_WORD_MS, RECITAL, WORD_MS, ScriptedAgent, tone
 from realtime.server.app import create_app
 from realtime.server.serve import uvicorn_config
 from realtime.settings import Settings
 from tests.e2e.browser.fake_gateway import HEARD_AS, Behaviour, make_app
+from tests.e2e.browser.patience import Patient
+from tests.waiting import HANGS_S
 
 REAL = os.environ.get("TESTS_BROWSER_GATEWAY", "real") != "fake"
+PATIENT = {
+    "resume_grace_s": HANGS_S,
+    "slow_peer_s": HANGS_S,
+    "utterance_s_max": HANGS_S,
+    "mqtt_follow_up_s": HANGS_S,
+}
+"""Settings of the real gateway for a client that may be slow."""
 
 
 class HearingAgent(ScriptedAgent):
@@ -33,20 +53,54 @@ class HearingAgent(ScriptedAgent):
         return replace(await super().health(), transcribes=True)
 
 
+class Reciter(HearingAgent):
+    """Recites again and again: however late one comes to interrupt it, the answer is still heard."""
+
+    def __init__(self) -> None:
+        self._is_enough = asyncio.Event()
+
+    def enough(self) -> None:
+        """End each answer with the sentence that it is at, seconds ahead of what is heard."""
+        self._is_enough.set()
+
+    async def respond(self, request: AgentRequest) -> AsyncGenerator[AgentEvent, None]:
+        if request.modality != "audio":
+            async for event in super().respond(request):
+                yield event
+            return
+        text_end = 0
+        for at, word in enumerate(itertools.cycle(RECITAL.split())):
+            piece = f" {word}" if at else word
+            text_end += len(piece)
+            await asyncio.sleep(0)
+            yield TextDelta(piece)
+            await asyncio.sleep(0)
+            yield AudioDelta(tone(at, LAST_WORD_MS if word.endswith(".") else WORD_MS), text_end)
+            if word.endswith(".") and self._is_enough.is_set():
+                break
+        yield GenerationDone()
+
+
 class Gateway:
     """A server on a loopback port that can be stopped and started again there."""
 
     def __init__(
-        self, keys: str = "", sessions_max: int = 8, fake: Behaviour | None = None, **settings: Any
+        self,
+        keys: str = "",
+        sessions_max: int = 8,
+        fake: Behaviour | None = None,
+        limits_as_shipped: frozenset[str] = frozenset(),
+        **settings: Any,
     ) -> None:
-        """settings: others of the real one."""
-        self._settings = settings
+        """limits_as_shipped: of the page (patience.LIMITS). settings: others of the real one."""
+        self._settings = PATIENT | settings
         self.agent: ScriptedAgent = HearingAgent()
         self._keys = keys
         self._sessions_max = sessions_max
         self._fake = fake
+        self._limits_as_shipped = limits_as_shipped
         self._serving: asyncio.Task[None] | None = None
-        self._server: uvicorn.Server | None = None
+        self._server: _Server | None = None
         self.port = 0
 
     @property
@@ -58,14 +112,19 @@ class Gateway:
     def origin(self) -> str:
         return f"http://127.0.0.1:{self.port}/"
 
+    def enough(self) -> None:
+        """Let the answers of a Reciter come to their end."""
+        assert isinstance(self.agent, Reciter)
+        self.agent.enough()
+
     async def start(self) -> None:
-        config = await self._config()
-        self._server = uvicorn.Server(config)
+        self._server = _Server(await self._config())
         self._serving = asyncio.create_task(self._server.serve(), name="gateway under test")
-        while not self._server.started:
-            if self._serving.done():
-                await self._serving
-            await asyncio.sleep(0.005)
+        is_up = asyncio.create_task(self._server.is_up.wait(), name="gateway is up")
+        await asyncio.wait((self._serving, is_up), return_when=asyncio.FIRST_COMPLETED)
+        is_up.cancel()
+        if self._serving.done():
+            await self._serving
         self.port = self._server.servers[0].sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
@@ -81,13 +140,14 @@ class Gateway:
             own = {"port": self.port, "keys": self._keys, "sessions_max": self._sessions_max}
             settings = Settings(**own, **self._settings)
             health = await self.agent.health()
-            config = uvicorn_config(create_app(settings, self.agent, health), settings)
+            app: ASGIApp = create_app(settings, self.agent, health)
+            config = uvicorn_config(Patient(app, self._limits_as_shipped), settings)
             config.host, config.port = "127.0.0.1", self.port
+            config.ws_ping_timeout = HANGS_S
             return config
         behaviour = self._fake or Behaviour(api_key=self._keys, max_sessions=self._sessions_max)
-        app: ASGIApp = make_app(behaviour)
         return uvicorn.Config(
-            app,
+            Patient(make_app(behaviour), self._limits_as_shipped),
             host="127.0.0.1",
             port=self.port,
             ws="websockets-sansio",
@@ -95,6 +155,18 @@ class Gateway:
             access_log=False,
             timeout_graceful_shutdown=2,
         )
+
+
+class _Server(uvicorn.Server):
+    """Tells when it is up."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.is_up = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.is_up.set()
 
 
 @asynccontextmanager

@@ -7,8 +7,9 @@ import pytest
 from playwright.async_api import Page, Route, expect
 
 from realtime.transports.webrtc import peer
-from tests.e2e.browser.chromium import WAIT_S, Wire, state_is
+from tests.e2e.browser.chromium import Wire, state_is
 from tests.e2e.browser.gateways import REAL, Gateway, running
+from tests.e2e.browser.patience import past_its_limits
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 needs_calls = pytest.mark.skipif(not REAL, reason="the fake gateway takes no calls")
@@ -28,10 +29,17 @@ CALL = ["Signalling", "ICE", "TURN", "Encryption", "Data channel"]
 CALLS = "**/v1/realtime/calls*"
 
 
-async def check(page: Page) -> None:
+async def check(page: Page, stuck_after: str = "") -> None:
+    """stuck_after: the last step that succeeds, where the next one comes to nothing in any time.
+
+    The page's clock must be installed then.
+    """
     await page.keyboard.press("d")
     await page.click("#doctor-check")
-    await expect(page.locator("#announcer")).to_contain_text("Connection: ", timeout=WAIT_S * 1000)
+    if stuck_after:
+        await expect(page.locator("#doctor li[data-state=ok] b").last).to_have_text(stuck_after)
+        await past_its_limits(page)
+    await expect(page.locator("#announcer")).to_contain_text("Connection: ")
 
 
 async def names(page: Page, state: str = "ok") -> list[str]:
@@ -90,8 +98,9 @@ async def test_a_call_names_the_step_that_fails_and_its_cure(
     page: Page, gateway: Gateway, step: str, change: Callable[[str], str], cure: str
 ) -> None:
     await answers_become(page, change)
+    await page.clock.install()
     await page.goto(gateway.url)
-    await check(page)
+    await check(page, stuck_after=[*REACHED, *CALL][[*REACHED, *CALL].index(step) - 1])
     assert await names(page) == [*REACHED, *CALL[: CALL.index(step)]]
     assert await names(page, "failed") == [step]
     await expect(page.locator("#doctor em")).to_contain_text(cure)
@@ -105,8 +114,9 @@ async def test_a_data_channel_that_does_not_open_is_told_apart(
         """What comes for the data channel."""
 
     monkeypatch.setattr(peer.Peer, "_start_events", swallow)
+    await page.clock.install()
     await page.goto(gateway.url)
-    await check(page)
+    await check(page, stuck_after="Encryption")
     assert await names(page) == [*REACHED, *CALL[:-1]]
     assert await names(page, "failed") == ["Data channel"]
     await expect(page.locator("#doctor em")).to_contain_text("MTU")

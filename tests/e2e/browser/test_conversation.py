@@ -2,26 +2,23 @@
 
 import asyncio
 import base64
-import itertools
 import json
-from statistics import median
 
-import numpy as np
 import pytest
 from playwright.async_api import Page, WebSocketRoute, expect
 
-from tests.e2e.browser.chromium import Event, Wire, state_is
+from tests.e2e.browser.chromium import SHOWS_AS_SAID, Event, Wire, state_is
 from tests.e2e.browser.fake_gateway import HEARD_AS
 from tests.e2e.browser.gateways import Gateway
+from tests.e2e.browser.speech import begin_to_say, fall_silent, places_of, say, without_pauses
+from tests.speech import utterance
+from tests.waiting import News
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
-# The server cuts between any two letters, the page between words.
-SHOWS_AS_SAID = """transcript => {
-  const said = document.querySelector("#lines li.assistant .word.said").textContent.trim();
-  const agree = said.startsWith(transcript) || transcript.startsWith(said);
-  return agree && Math.abs(said.length - transcript.length) < 10;
-}"""
+FRAMES_AFTER_IT = 50
+"""A second: more than is under way between a microphone and the wire."""
+SEAM_MS = 20
 
 
 async def test_spoken_words_are_answered_word_by_word_with_sound(
@@ -36,9 +33,11 @@ async def test_spoken_words_are_answered_word_by_word_with_sound(
 
     # Words come before their sound: some are lit, and some are there but still dim.
     await page.wait_for_function(
-        "() => document.querySelectorAll('.word.said').length >= 3"
+        "() => window.seen.saidWords.filter((count) => count > 0).length >= 3"
         " && document.querySelectorAll('.word:not(.said)').length >= 1"
     )
+    await page.wait_for_function("() => window.seen.loudest > 0.3")
+    await wire.sent_of("parlour.playback", 5)
     seen = await page.evaluate("window.seen")
     assert [state for state in seen["states"] if state in ("listening", "hearing")][:2] == [
         "listening",
@@ -46,30 +45,32 @@ async def test_spoken_words_are_answered_word_by_word_with_sound(
     ]
     assert seen["states"].index("hearing") < seen["states"].index("speaking")
     lit = [count for count in seen["saidWords"] if count]
-    assert lit[:3] == [1, 2, 3], "words light up one by one"
-    assert seen["loudest"] > 0.3, "sound came out"
+    assert lit == sorted(lit), "words light up one after another"
 
     played = [event["played_ms"] for event in wire.sent if event["type"] == "parlour.playback"]
     assert played[0] == 0, "the first sample is reported"
-    assert played == sorted(played)
-    gaps = [later - earlier for earlier, later in itertools.pairwise(played)]
-    assert median(gaps) <= 400, "and what is heard is told again and again"
+    assert played == sorted(set(played)), "and what is heard is told again and again"
 
 
 async def test_speaking_over_the_answer_strikes_through_what_was_not_heard(
-    talking_page: Page, talking_wire: Wire, gateway: Gateway
+    spoken_page: Page, spoken_wire: Wire, gateway: Gateway
 ) -> None:
-    page, wire = talking_page, talking_wire
+    page, wire = spoken_page, spoken_wire
     await page.goto(gateway.url)
     await page.click("#talk")
+    await state_is(page, "listening")
+    await say(page, utterance("cards_001").pcm16k)
+    await wire.until(
+        lambda: any(one["type"] == "parlour.playback" and one["played_ms"] > 500 for one in wire.sent),
+        "half a second of the answer that was heard",
+    )
+    await begin_to_say(page, without_pauses())
     truncate = await wire.sent_of("conversation.item.truncate")
     await wire.received_of("conversation.item.truncated")
     heard = await wire.received_of("parlour.heard")
 
-    playbacks = [event for event in wire.sent if event["type"] == "parlour.playback"]
-    last = playbacks[-1]
-    assert (last["item_id"], last["played_ms"]) == (truncate["item_id"], truncate["audio_end_ms"])
-    assert truncate["audio_end_ms"] > 500
+    last = playbacks_of(wire, truncate["item_id"])[-1]
+    assert last["played_ms"] == truncate["audio_end_ms"] > 500
     assert truncate["content_index"] == 0
     assert heard["item_id"] == truncate["item_id"]
 
@@ -80,52 +81,54 @@ async def test_speaking_over_the_answer_strikes_through_what_was_not_heard(
     await state_is(page, "hearing")
 
     # Nothing of the ended answer is heard any more.
+    await fall_silent(page)
     await wire.received_of("response.created", 2)
-    assert (
-        last
-        == [
-            event
-            for event in wire.sent
-            if event["type"] == "parlour.playback" and event["item_id"] == last["item_id"]
-        ][-1]
-    )
+    assert last == playbacks_of(wire, truncate["item_id"])[-1]
 
 
-async def test_words_spoken_while_connecting_are_not_lost(talking_page: Page, gateway: Gateway) -> None:
-    sent: list[Event] = []
-    may_connect, burst = asyncio.Event(), asyncio.Event()
+def playbacks_of(wire: Wire, item_id: str) -> list[Event]:
+    return [one for one in wire.sent if one["type"] == "parlour.playback" and one["item_id"] == item_id]
+
+
+async def test_words_spoken_while_connecting_are_not_lost(spoken_page: Page, gateway: Gateway) -> None:
+    page, sent, frames = spoken_page, list[str](), list[bytes]()
+    may_connect, news = asyncio.Event(), News()
 
     async def hold(socket: WebSocketRoute) -> None:
         await may_connect.wait()
         server = socket.connect_to_server()
 
         def forward(message: str | bytes) -> None:
-            sent.append(json.loads(message))
+            event = json.loads(message)
+            sent.append(event["type"])
+            if event["type"] == "input_audio_buffer.append":
+                frames.append(base64.b64decode(event["audio"]))
             server.send(message)
-            if len(sent) > 120:
-                burst.set()
+            news()
 
         socket.on_message(forward)
 
-    await talking_page.route_web_socket("**/v1/realtime*", hold)
-    await talking_page.goto(gateway.url)
-    await talking_page.click("#talk")
-    # The microphone hears the voice while the connection still stands out.
-    await talking_page.wait_for_function(
-        "() => Number(document.querySelector('#microphone-level').getAttribute('aria-valuenow')) > 40"
-    )
-    assert await talking_page.locator("#state-word").inner_text() == "Connecting"
-    may_connect.set()
-    async with asyncio.timeout(10):
-        await burst.wait()
+    spoken = utterance("cards_005")
+    await page.route_web_socket("**/v1/realtime*", hold)
+    await page.goto(gateway.url)
+    await page.click("#talk")
+    await expect(page.locator("#mute")).to_be_enabled()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(say(page, spoken.pcm16k))
+        # The microphone hears the voice while the connection still stands out.
+        await page.wait_for_function(
+            "() => Number(document.querySelector('#microphone-level').getAttribute('aria-valuenow')) > 40"
+        )
+        assert await page.locator("#state-word").inner_text() == "Connecting"
+        may_connect.set()
+    so_far = len(frames)
+    await news.until(lambda: len(frames) > so_far + FRAMES_AFTER_IT, "the rest of what was said")
 
-    assert sent[0]["type"] == "session.update"
-    frames = [event["audio"] for event in sent if event["type"] == "input_audio_buffer.append"]
-    pcm = [np.frombuffer(base64.b64decode(frame), dtype="<i2").astype(np.int32) for frame in frames]
-    assert {len(frame) for frame in pcm} == {480}, "20 ms at 24 kHz"
-    # The file has a second of silence before the voice: all of it came, and then the voice.
-    loud = [number for number, frame in enumerate(pcm) if np.abs(frame).max() > 500]
-    assert 45 <= loud[0] <= 80
+    assert sent[0] == "session.update"
+    assert {len(frame) for frame in frames} == {2 * 480}, "20 ms at 24 kHz"
+    places = places_of(spoken.pcm24k, b"".join(frames), 24_000)
+    assert len(places) >= 5
+    assert max(places) - min(places) < SEAM_MS
 
 
 async def test_another_microphone_takes_over_without_a_new_connection(

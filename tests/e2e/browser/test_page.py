@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, Page, Request, expect
 
-from tests.e2e.browser.chromium import Wire, state_is
+from tests.e2e.browser.chromium import Wire, open_context, state_is
 from tests.e2e.browser.gateways import Gateway
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
@@ -120,6 +120,7 @@ async def test_the_state_changes_within_one_frame_of_its_event(page: Page, gatew
     await page.goto(gateway.url)
     await write(page)
     await state_is(page, "speaking")
+    await page.wait_for_function("() => window.seen.frames.some(({ type }) => type === 'response.created')")
     frames = {frame["type"]: frame for frame in await page.evaluate("window.seen.frames")}
     created = frames["response.created"]
     # Sound may have come within the same frame.
@@ -132,6 +133,7 @@ async def test_the_drawer_shows_the_turns_times_and_the_events(
 ) -> None:
     await page.goto(gateway.url)
     await page.keyboard.press("d")
+    gateway.enough()
     await write(page)
     await wire.received_of("parlour.turn")
     bars = page.locator("#turns [data-bars=waterfall] li")
@@ -172,6 +174,7 @@ async def test_the_newest_words_stay_in_view_when_the_drawer_takes_their_room(
 ) -> None:
     await page.goto(gateway.url)
     await page.set_viewport_size({"width": 1280, "height": 800})
+    gateway.enough()
     await write(page, "A long question. " * 40)
     await wire.received_of("response.done")
     at_the_end = "() => { const s = document.querySelector('#script');"
@@ -241,8 +244,11 @@ async def test_only_finished_words_are_read_to_those_who_listen(
 async def test_every_text_has_contrast_and_every_control_a_name(
     quiet_browser: Browser, gateway: Gateway, scheme: Any
 ) -> None:
-    context = await quiet_browser.new_context(color_scheme=scheme)
-    page = await context.new_page()
+    async with open_context(quiet_browser, color_scheme=scheme) as context:
+        await audited(await context.new_page(), gateway)
+
+
+async def audited(page: Page, gateway: Gateway) -> None:
     await page.goto(gateway.url)
     await write(page)
     await page.wait_for_function("() => document.querySelectorAll('.word.said').length >= 3")
@@ -256,12 +262,14 @@ async def test_every_text_has_contrast_and_every_control_a_name(
     assert audit["faint"] == []
     assert audit["nameless"] == []
     assert audit["texts"] > 20, "the audit looked at something"
-    await context.close()
 
 
 async def test_those_who_want_stillness_get_it(quiet_browser: Browser, gateway: Gateway) -> None:
-    context = await quiet_browser.new_context(reduced_motion="reduce")
-    page = await context.new_page()
+    async with open_context(quiet_browser, reduced_motion="reduce") as context:
+        await still(await context.new_page(), gateway)
+
+
+async def still(page: Page, gateway: Gateway) -> None:
     await page.goto(gateway.url)
     await page.click("#talk")
     await state_is(page, "listening")
@@ -277,12 +285,10 @@ async def test_those_who_want_stillness_get_it(quiet_browser: Browser, gateway: 
     await page.emulate_media(reduced_motion="no-preference")
     before, after = await page.evaluate(two_looks)
     assert before != after, "the same look sees motion where it is wanted"
-    await context.close()
 
 
-async def test_each_state_has_a_shape_of_its_own(quiet_browser: Browser, gateway: Gateway) -> None:
-    context = await quiet_browser.new_context(reduced_motion="reduce")
-    page = await context.new_page()
+async def test_each_state_has_a_shape_of_its_own(page: Page, gateway: Gateway) -> None:
+    await page.emulate_media(reduced_motion="reduce")
     await page.goto(gateway.url)
     shapes = await page.evaluate(
         """async () => {
@@ -294,7 +300,6 @@ async def test_each_state_has_a_shape_of_its_own(quiet_browser: Browser, gateway
         }"""
     )
     assert all(one != other for one, other in itertools.combinations(shapes, 2))
-    await context.close()
 
 
 async def test_the_page_asks_nothing_of_anyone_else(page: Page, gateway: Gateway) -> None:
@@ -360,6 +365,7 @@ async def test_a_telephone_on_its_side_hides_nothing_behind_the_controls(
     await expect(button).to_be_in_viewport(ratio=1)
 
     await page.click("text=Write instead")
+    gateway.enough()
     await write(page)
     await wire.received_of("response.done")
     height = await page.locator("#script").evaluate("(script) => script.clientHeight")

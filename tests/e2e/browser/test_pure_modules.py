@@ -3,11 +3,10 @@
 import os
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 
-WEB_CLIENT = Path(__file__).parents[3] / "web_client"
+from tests.e2e.browser.patience import LIMITS, WEB_CLIENT, named_limits
 
 
 def test_the_pure_modules_of_the_page_keep_their_promises() -> None:
@@ -21,3 +20,7 @@ def test_the_pure_modules_of_the_page_keep_their_promises() -> None:
     assert tests
     ran = subprocess.run([node, "--test", *tests], capture_output=True, text=True, timeout=120, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_each_limit_that_tests_do_without_is_one_of_the_page() -> None:
+    assert named_limits() == tuple(sorted(LIMITS))

@@ -1,14 +1,14 @@
 """What can be in the way, and how the page helps."""
 
-import asyncio
 import json
 
 import pytest
 from playwright.async_api import Page, WebSocketRoute, expect
 
-from tests.e2e.browser.chromium import WAIT_S, Wire, state_is
+from tests.e2e.browser.chromium import Wire, state_is
 from tests.e2e.browser.fake_gateway import Behaviour
-from tests.e2e.browser.gateways import Gateway, running
+from tests.e2e.browser.gateways import Gateway, Reciter, running
+from tests.e2e.browser.patience import LIMIT_MS, past_its_limits
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
@@ -19,10 +19,16 @@ REFUSE_MICROPHONE = """
 
 async def screen_is(page: Page, name: str, title: str) -> None:
     screen = page.locator(f'#screen[data-screen="{name}"]')
-    await expect(screen).to_be_visible(
-        timeout=WAIT_S * 1000
-    )  # a connection that is only lost gets some seconds
+    await expect(screen).to_be_visible()
     await expect(screen.get_by_role("heading")).to_have_text(title)
+
+
+async def lose_the_server(page: Page, gateway: Gateway) -> None:
+    """For longer than a page keeps to itself that a connection is lost. Its clock must be installed."""
+    await gateway.stop()
+    await expect(page.locator("#state-word")).to_have_text("Reconnecting")
+    await past_its_limits(page)
+    await screen_is(page, "lost", "The connection was lost")
 
 
 @pytest.mark.parametrize(
@@ -95,8 +101,10 @@ async def test_blocked_sound_is_enabled_with_a_tap(page: Page, gateway: Gateway)
         };
         """
     )
+    await page.clock.install()
     await page.goto(gateway.url)
     await page.click("#talk")
+    await past_its_limits(page)  # a browser may take a while to let sound out
     await screen_is(page, "audio-blocked", "Tap to enable sound")
     await page.get_by_role("button", name="Enable sound").click()
     await expect(page.locator("#screen")).to_be_hidden()
@@ -105,6 +113,7 @@ async def test_blocked_sound_is_enabled_with_a_tap(page: Page, gateway: Gateway)
 
 async def test_a_server_that_forgot_the_conversation_is_told_what_was_heard(page: Page, wire: Wire) -> None:
     gateway = Gateway()
+    gateway.agent = Reciter()
     async with running(gateway):
         await page.goto(gateway.url)
         await page.fill("#text", "What is your name?")
@@ -127,12 +136,12 @@ async def test_a_server_that_forgot_the_conversation_is_told_what_was_heard(page
 
 async def test_a_lost_connection_is_tried_again_by_itself(page: Page, wire: Wire) -> None:
     gateway = Gateway()
+    await page.clock.install()
     async with running(gateway):
         await page.goto(gateway.url)
         await page.click("#talk")
         await state_is(page, "listening")
-        await gateway.stop()
-        await screen_is(page, "lost", "The connection was lost")
+        await lose_the_server(page, gateway)
         await gateway.start()
         await state_is(page, "listening")
         await expect(page.locator("#screen")).to_be_hidden()
@@ -183,7 +192,7 @@ async def test_a_server_that_warms_up_is_waited_for(page: Page) -> None:
 
 
 async def test_a_server_without_the_extensions_is_served_as_well(page: Page, wire: Wire) -> None:
-    async with running(Gateway(fake=Behaviour(knows_extensions=False))) as gateway:
+    async with running(Gateway(fake=Behaviour(knows_extensions=False, sentences=60))) as gateway:
         await page.goto(gateway.url)
         await page.fill("#text", "Hello")
         await page.press("#text", "Enter")
@@ -199,19 +208,19 @@ async def test_a_server_without_the_extensions_is_served_as_well(page: Page, wir
 
 async def test_ending_while_the_connection_is_lost_ends_the_tries(page: Page, wire: Wire) -> None:
     gateway = Gateway()
+    await page.clock.install()
     async with running(gateway):
         await page.goto(gateway.url)
         await page.click("#talk")
         await state_is(page, "listening")
-        await gateway.stop()
-        await screen_is(page, "lost", "The connection was lost")
+        await lose_the_server(page, gateway)
         await page.locator("#screen").get_by_role("button", name="End").click()
         await state_is(page, "ready")
         sockets = wire.sockets
         await gateway.start()
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(2.0):  # longer than the first delays of the back-off
-                await wire.until(lambda: wire.sockets > sockets)
+        await past_its_limits(page)  # and past any delay between two tries
+        await page.evaluate("null")  # what the page has opened by now is known here
+        assert wire.sockets == sockets
 
 
 NO_WORKLETS = """
@@ -226,6 +235,7 @@ async def test_without_sound_from_an_insecure_address_answers_are_read(
     page: Page, wire: Wire, gateway: Gateway
 ) -> None:
     await page.add_init_script(NO_WORKLETS)  # what browsers take from pages on plain http
+    await page.clock.install()
     await page.goto(gateway.url)
     await page.click("#talk")
     await screen_is(page, "microphone-insecure", "The microphone needs a secure address")
@@ -239,6 +249,7 @@ async def test_without_sound_from_an_insecure_address_answers_are_read(
     await expect(page.locator("#announcer")).to_contain_text("Parlour: ")
     await state_is(page, "ready")
     await page.click("#drawer-button")
+    await page.clock.pause_at(await page.evaluate("Date.now() + 60_000") / 1000)  # what a button says stays
     await page.click("#log-copy")
     await expect(page.locator("#log-copy")).to_have_text("Not allowed")
 
@@ -283,12 +294,12 @@ async def test_while_the_browser_asks_for_the_microphone_the_page_says_so(
 async def test_a_screen_waits_behind_another_and_comes_back(page: Page) -> None:
     gateway = Gateway()
     await page.add_init_script(REFUSE_MICROPHONE % "NotAllowedError")
+    await page.clock.install()
     async with running(gateway):
         await page.goto(gateway.url)
         await page.click("#talk")
         await screen_is(page, "microphone-denied", "The microphone is blocked")
-        await gateway.stop()
-        await screen_is(page, "lost", "The connection was lost")
+        await lose_the_server(page, gateway)
         await page.locator("#screen-title").press("Space")
         await screen_is(page, "lost", "The connection was lost")
         await gateway.start()
@@ -310,14 +321,14 @@ async def test_a_server_that_was_never_there_is_not_called_lost(page: Page) -> N
 
 async def test_who_writes_is_not_interrupted_by_a_screen(page: Page) -> None:
     gateway = Gateway()
+    await page.clock.install()
     async with running(gateway):
         await page.goto(gateway.url)
         await page.click("#talk")
         await state_is(page, "listening")
         await page.focus("#text")
         await page.keyboard.type("This sentence ")
-        await gateway.stop()
-        await screen_is(page, "lost", "The connection was lost")
+        await lose_the_server(page, gateway)
         await page.keyboard.type("is sad")
         await expect(page.locator("#text")).to_have_value("This sentence is sad")
         await expect(page.locator("#announcer")).to_contain_text("The connection was lost")
@@ -335,11 +346,11 @@ async def test_a_connection_through_which_nothing_leaves_is_given_up(
     await page.click("#talk")
     await state_is(page, "listening")
     await page.evaluate("window.stuck = 100_000")
-    await page.clock.fast_forward(5_000)
+    await page.clock.fast_forward(0.6 * LIMIT_MS)
     await wire.sent_of("input_audio_buffer.append", len(wire.sent) + 10)
     assert wire.sockets == 1, "a network may hesitate"
-    await page.clock.fast_forward(5_000)
-    await wire.until(lambda: wire.sockets == 2)
+    await page.clock.fast_forward(0.6 * LIMIT_MS)
+    await wire.until(lambda: wire.sockets == 2, "another connection")
     await page.evaluate("window.stuck = 0")
     await state_is(page, "listening")
     assert wire.sockets == 2
@@ -355,7 +366,7 @@ async def test_thinking_ends_where_no_answer_comes(page: Page, gateway: Gateway)
     await page.fill("#text", "Hello?")
     await page.press("#text", "Enter")
     await state_is(page, "thinking")
-    await page.clock.fast_forward(21_000)
+    await past_its_limits(page)
     await state_is(page, "ready")
 
 

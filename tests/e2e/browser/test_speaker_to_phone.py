@@ -1,5 +1,6 @@
 """A conversation that begins at a speaker goes on in a page and then on a phone, amid one answer."""
 
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +8,8 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from agent.scripted.agent import RECITAL
-from agent.scripted.agent import agent as scripted
-from tests.e2e.browser.chromium import WAIT_S, state_is
-from tests.e2e.browser.gateways import REAL, Gateway, running
+from tests.e2e.browser.chromium import open_context, state_is
+from tests.e2e.browser.gateways import REAL, Gateway, Reciter, running
 from tests.e2e.browser.tapped import LISTENER, N_NOTES, TAPPED_HZ, notes_of, tapped
 from tests.e2e.browser.test_hand_over import PHONE, link_of
 from tests.e2e.device import device
@@ -24,14 +24,11 @@ pytestmark = [
 
 DESKTOP = {"width": 1280, "height": 800}
 DEVICE_HZ = 24_000
-ANSWER = " ".join([RECITAL] * 6)
-"""A minute: two pages are opened meanwhile, which may take long on a busy machine."""
 WORDS_AT_EACH = 12
 
 
-async def opened(browser: Browser, size: dict[str, int], link: str) -> Page:
-    context = await browser.new_context(viewport=size, bypass_csp=True)
-    context.set_default_timeout(WAIT_S * 1000)
+async def opened(stack: AsyncExitStack, browser: Browser, size: dict[str, int], link: str) -> Page:
+    context = await stack.enter_async_context(open_context(browser, viewport=size, bypass_csp=True))
     page = await context.new_page()
     await page.add_init_script(LISTENER)
     await page.goto(link)
@@ -45,14 +42,14 @@ async def words_said(page: Page, count: int) -> None:
 
 
 async def test_one_answer_is_heard_at_three_devices_without_a_word_lost_or_repeated(
-    quiet_browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    quiet_browser: Browser, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(scripted, "_answer", lambda _: ANSWER)
-    async with (
-        running_broker(tmp_path) as broker,
-        running(Gateway(keys="open-sesame-1234", mqtt_url=broker.url, mqtt_follow_up_s=20.0)) as gateway,
-        device(broker.url) as speaker,
-    ):
+    async with AsyncExitStack() as stack:
+        broker = await stack.enter_async_context(running_broker(tmp_path))
+        gateway = Gateway(keys="open-sesame-1234", mqtt_url=broker.url)
+        gateway.agent = Reciter()
+        await stack.enter_async_context(running(gateway))
+        speaker = await stack.enter_async_context(device(broker.url))
         await speaker.say("parlour.start")
         await speaker.state("listening")
         await speaker.speak(utterance("cards_001").pcm16k)
@@ -60,14 +57,14 @@ async def test_one_answer_is_heard_at_three_devices_without_a_word_lost_or_repea
         await speaker.say("parlour.hand_over")
         token = (await speaker.event("parlour.hand_over_token"))["token"]
 
-        page = await opened(quiet_browser, DESKTOP, f"{gateway.origin}#resume={token}")
+        page = await opened(stack, quiet_browser, DESKTOP, f"{gateway.origin}#resume={token}")
         await speaker.event("parlour.closed")
         await state_is(page, "speaking")
         heard_at_speaker = round(speaker.played[1] / 1000 * DEVICE_HZ)
         at_speaker = notes_of(np.frombuffer(speaker.spoken(1), "<i2")[:heard_at_speaker], DEVICE_HZ)
         await words_said(page, len(at_speaker) + WORDS_AT_EACH)
 
-        phone = await opened(quiet_browser, PHONE, await link_of(page))
+        phone = await opened(stack, quiet_browser, PHONE, await link_of(page))
         await expect(page.locator("#screen")).to_contain_text("is on another device now")
         await state_is(phone, "speaking")
         at_page = notes_of((await tapped(page, "ear")).pcm, TAPPED_HZ)
@@ -76,7 +73,6 @@ async def test_one_answer_is_heard_at_three_devices_without_a_word_lost_or_repea
         await expect(phone.locator("#lines li.assistant p")).to_contain_text(RECITAL)
         for one in (page, phone):
             await expect(one.locator("#lines del")).to_have_count(0)
-            await one.context.close()
         assert_recited_once([at_speaker, at_page, at_phone])
 
 
