@@ -27,7 +27,7 @@ hypothesis.settings.load_profile("parlour")
 
 LONG = (
     "tests/e2e/test_webrtc_resume.py",
-    "tests/properties/test_schedules.py",
+    "tests/agent/engine/test_schedules.py",
     "tests/e2e/test_churn.py",
     "tests/e2e/test_speaker.py",
     "tests/e2e/browser/test_screens.py",

@@ -17,14 +17,14 @@ from tests.waiting import HANGS_S
 WEB_CLIENT = Path(__file__).parents[3] / "web_client"
 LIMITS = frozenset(
     {
-        "ASKING_MS",
+        "ANSWER_MS",
         "CONNECTING_MS",
         "DISCONNECTED_MS",
         "HANGING_UP_MS",
-        "KEPT_MS",
         "OPENING_MS",
         "PARTING_MS",
         "PATIENCE_MS",
+        "RESEND_MS",
         "SESSION_MS",
         "STALLED_MS",
         "THINKING_AT_MOST_MS",
