@@ -100,7 +100,7 @@ def test_all_of_the_text_has_been_said_at_its_end(sentences: list[tuple[str, str
     ],
 )
 def test_text_made_to_be_slow_is_read_to_its_end(repeated: str) -> None:
-    # An expression that goes back and forth over such a text would take hours.
+    # Nothing measures it: time that grows with the square of the length would be felt.
     text = repeated * (20_000 // len(repeated))
     ends = [piece.end for piece in pieces(text)]
     assert ends == sorted(ends)
