@@ -5,8 +5,9 @@ import os
 import sys
 from pathlib import Path
 
+from tests.waiting import unless_it_hangs
+
 ROOT = Path(__file__).parents[2]
-WITHIN_S = 30.0
 
 
 async def started(*flags: str, **environment: str) -> asyncio.subprocess.Process:
@@ -20,9 +21,9 @@ async def started(*flags: str, **environment: str) -> asyncio.subprocess.Process
     )
 
 
-async def address_of(server: asyncio.subprocess.Process, within_s: float = WITHIN_S) -> str:
+async def address_of(server: asyncio.subprocess.Process) -> str:
     assert server.stdout is not None
-    async with asyncio.timeout(within_s):
+    async with unless_it_hangs("where the server listens"):
         async for line in server.stdout:
             if b"Parlour is listening" in line:
                 return line.decode().split()[-1].rstrip("/")
