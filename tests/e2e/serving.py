@@ -5,6 +5,8 @@ import os
 import sys
 from pathlib import Path
 
+import httpx
+
 from tests.waiting import unless_it_hangs
 
 ROOT = Path(__file__).parents[2]
@@ -28,3 +30,10 @@ async def address_of(server: asyncio.subprocess.Process) -> str:
             if b"Parlour is listening" in line:
                 return line.decode().split()[-1].rstrip("/")
     raise AssertionError("it never said where it listens")
+
+
+async def ready(client: httpx.AsyncClient) -> None:
+    """Wait until it says that it is; its agent may be slow to answer while it has just been started."""
+    async with unless_it_hangs("a server that is ready"):
+        while (await client.get("/readyz")).status_code != 200:
+            pass

@@ -24,7 +24,7 @@ from agent.models.manifest import PIPER_JOE
 from agent.settings import AgentSettings
 from tests import speech
 from tests.conftest import Server, running_server
-from tests.e2e.serving import address_of, started
+from tests.e2e.serving import address_of, ready, started
 from tests.e2e.talk import Talk
 
 pytestmark = [
@@ -223,7 +223,7 @@ async def test_it_is_served_from_a_folder(small_qwen2_audio: Path) -> None:
     try:
         address = await address_of(server)
         async with httpx.AsyncClient(base_url=address, timeout=None) as client:
-            assert (await client.get("/readyz")).status_code == 200
+            await ready(client)
             [model] = (await client.get("/v1/models")).json()["data"]
             assert model["id"] == small_qwen2_audio.name
             about = (await client.get("/v1/parlour")).json()

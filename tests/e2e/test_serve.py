@@ -7,15 +7,15 @@ import httpx
 import pytest
 import websockets
 
-from tests.e2e.serving import address_of, started
+from tests.e2e.serving import address_of, ready, started
 
 
 async def test_it_tells_where_it_listens_and_stops_cleanly_when_told_to() -> None:
     server = await started("--model", "scripted", "--port", "0")
     try:
         address = await address_of(server)
-        async with httpx.AsyncClient(timeout=None) as client:
-            assert (await client.get(address + "/readyz")).status_code == 200
+        async with httpx.AsyncClient(base_url=address, timeout=None) as client:
+            await ready(client)
         async with websockets.connect(
             address.replace("http", "ws") + "/v1/realtime", open_timeout=None
         ) as socket:
