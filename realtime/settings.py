@@ -33,8 +33,8 @@ class Settings:
     its client. drain_s: how long a server that is told to stop lets answers be heard to their end.
     trusted_proxies: addresses and networks, comma-separated, whose X-Forwarded-For and X-Forwarded-Proto are
     believed; "" for none. webrtc_address: the address at which others reach this machine, where it does not
-    know it itself (behind a NAT, in a container). webrtc_ports: "first-last", the UDP ports that WebRTC may use; empty for any.
-    stun_url, turn_url: one server each, as in a browser's iceServers.
+    know it itself (behind a NAT, in a container). webrtc_ports: "first-last", the UDP ports that WebRTC may
+    use; empty for any. stun_url, turn_url: one server each, as in a browser's iceServers.
     mqtt_url: a broker's address, mqtt://USER:PASSWORD@HOST:PORT or mqtts://, "" for no MQTT. mqtt_ca: a
     file of certificates to trust instead of this machine's own. mqtt_follow_up_s: how long a device listens
     after an answer without a wake word; mqtt_remembered_s: how long it keeps the conversation while it then

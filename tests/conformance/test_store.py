@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -12,6 +11,8 @@ import pytest
 from realtime.store.base import Store, StoredSession, StoreError
 from realtime.store.choose import open_store
 from realtime.store.sqlite import SqliteStore
+from tests.ports import free_port
+from tests.waiting import port_opens
 
 NOW = 1_000_000_000.0
 REDIS = shutil.which("redis-server") or shutil.which("valkey-server")
@@ -22,21 +23,13 @@ async def running_redis() -> AsyncIterator[str]:
     if REDIS is None:
         pytest.skip("Redis is not installed (apt install redis-server)")
     pytest.importorskip("redis", reason="redis-py is not installed (pip install 'parlour[redis]')")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     server = await asyncio.create_subprocess_exec(
         *(REDIS, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"),
         stdout=asyncio.subprocess.DEVNULL,
     )
     try:
-        async with asyncio.timeout(10):
-            while True:
-                try:
-                    _, writer = await asyncio.open_connection("127.0.0.1", port)
-                    break
-                except OSError:
-                    await asyncio.sleep(0.02)
-        writer.close()
+        await port_opens(server, port)
         yield f"redis://127.0.0.1:{port}/0"
     finally:
         server.kill()

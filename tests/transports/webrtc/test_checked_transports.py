@@ -1,6 +1,5 @@
 """What no well-behaved peer sends is dropped, and nobody feels it (more of it: tests/fuzz)."""
 
-import asyncio
 import struct
 from typing import Any
 
@@ -96,8 +95,7 @@ async def test_a_broken_packet_costs_nothing_and_the_call_goes_on(chunk: bytes) 
     peer = KeyedPeer()
     peer.begin()
     await peer.sctp(packet(peer.tag, _data(100, 50, OPENING)))
-    async with asyncio.timeout(5):
-        await peer.sctp(packet(peer.tag, chunk))
+    await peer.sctp(packet(peer.tag, chunk))
     heard = await _said(
         peer, _data(102 if chunk[0] == 0 else 101, 51, b'{"type": "response.create"}', flags=7)
     )
