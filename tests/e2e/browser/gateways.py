@@ -4,10 +4,9 @@
 """
 
 import asyncio
-import itertools
 import os
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -15,20 +14,12 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
-from agent.api import (
-    AgentEvent,
-    AgentRequest,
-    AudioDelta,
-    GenerationDone,
-    Health,
-    TextDelta,
-    TranscribeRequest,
-    Transcript,
-)
-from agent.scripted.agent import LAST_WORD_MS, RECITAL, WORD_MS, ScriptedAgent, tone
+from agent.api import Health, TranscribeRequest, Transcript
+from agent.scripted.agent import ScriptedAgent
 from realtime.server.app import create_app
 from realtime.server.serve import uvicorn_config
 from realtime.settings import Settings
+from tests.agent.reciter import Reciter
 from tests.e2e.browser.fake_gateway import HEARD_AS, Behaviour, make_app
 from tests.e2e.browser.patience import Patient
 from tests.waiting import HANGS_S
@@ -53,32 +44,8 @@ class HearingAgent(ScriptedAgent):
         return replace(await super().health(), transcribes=True)
 
 
-class Reciter(HearingAgent):
-    """Recites again and again: however late one comes to interrupt it, the answer is still heard."""
-
-    def __init__(self) -> None:
-        self._is_enough = asyncio.Event()
-
-    def enough(self) -> None:
-        """End each answer with the sentence that it is at, seconds ahead of what is heard."""
-        self._is_enough.set()
-
-    async def respond(self, request: AgentRequest) -> AsyncGenerator[AgentEvent, None]:
-        if request.modality != "audio":
-            async for event in super().respond(request):
-                yield event
-            return
-        text_end = 0
-        for at, word in enumerate(itertools.cycle(RECITAL.split())):
-            piece = f" {word}" if at else word
-            text_end += len(piece)
-            await asyncio.sleep(0)
-            yield TextDelta(piece)
-            await asyncio.sleep(0)
-            yield AudioDelta(tone(at, LAST_WORD_MS if word.endswith(".") else WORD_MS), text_end)
-            if word.endswith(".") and self._is_enough.is_set():
-                break
-        yield GenerationDone()
+class HearingReciter(Reciter, HearingAgent):
+    """Recites without end in answer to that sentence."""
 
 
 class Gateway:

@@ -10,7 +10,7 @@ from playwright.async_api import Browser, Page, expect
 
 from tests.e2e.browser.chromium import Wire, open_context, state_is
 from tests.e2e.browser.fake_gateway import Behaviour
-from tests.e2e.browser.gateways import REAL, Gateway, Reciter, running
+from tests.e2e.browser.gateways import REAL, Gateway, HearingReciter, running
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 needs_real = pytest.mark.skipif(not REAL, reason="the fake gateway resumes nothing")
@@ -50,7 +50,7 @@ async def test_a_phone_goes_on_at_the_word_that_was_heard_last_and_the_first_pag
     page: Page, wire: Wire, quiet_browser: Browser
 ) -> None:
     gateway = Gateway(keys="open-sesame-1234")
-    gateway.agent = Reciter()
+    gateway.agent = HearingReciter()
     async with running(gateway), open_context(quiet_browser, viewport=PHONE) as context:
         await page.add_init_script("sessionStorage.setItem('parlour.key', 'open-sesame-1234')")
         await page.goto(gateway.url)

@@ -7,7 +7,7 @@ from playwright.async_api import Page, WebSocketRoute, expect
 
 from tests.e2e.browser.chromium import Wire, state_is
 from tests.e2e.browser.fake_gateway import Behaviour
-from tests.e2e.browser.gateways import Gateway, Reciter, running
+from tests.e2e.browser.gateways import Gateway, HearingReciter, running
 from tests.e2e.browser.patience import LIMIT_MS, past_its_limits
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
@@ -113,7 +113,7 @@ async def test_blocked_sound_is_enabled_with_a_tap(page: Page, gateway: Gateway)
 
 async def test_a_server_that_forgot_the_conversation_is_told_what_was_heard(page: Page, wire: Wire) -> None:
     gateway = Gateway()
-    gateway.agent = Reciter()
+    gateway.agent = HearingReciter()
     async with running(gateway):
         await page.goto(gateway.url)
         await page.fill("#text", "What is your name?")

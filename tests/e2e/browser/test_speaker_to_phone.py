@@ -9,7 +9,7 @@ from playwright.async_api import Browser, Page, expect
 
 from agent.scripted.agent import RECITAL
 from tests.e2e.browser.chromium import open_context, state_is
-from tests.e2e.browser.gateways import REAL, Gateway, Reciter, running
+from tests.e2e.browser.gateways import REAL, Gateway, HearingReciter, running
 from tests.e2e.browser.tapped import LISTENER, N_NOTES, TAPPED_HZ, notes_of, tapped
 from tests.e2e.browser.test_hand_over import PHONE, link_of
 from tests.e2e.device import device
@@ -47,7 +47,7 @@ async def test_one_answer_is_heard_at_three_devices_without_a_word_lost_or_repea
     async with AsyncExitStack() as stack:
         broker = await stack.enter_async_context(running_broker(tmp_path))
         gateway = Gateway(keys="open-sesame-1234", mqtt_url=broker.url)
-        gateway.agent = Reciter()
+        gateway.agent = HearingReciter()
         await stack.enter_async_context(running(gateway))
         speaker = await stack.enter_async_context(device(broker.url))
         await speaker.say("parlour.start")

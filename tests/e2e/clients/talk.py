@@ -12,10 +12,11 @@ from openai.resources.realtime.realtime import AsyncRealtimeConnection
 from agent.api import Agent, AgentEvent, AgentRequest
 from agent.scripted.agent import ScriptedAgent
 from tests import speech
+from tests.agent.reciter import Reciter
 from tests.conftest import running_server
 from tests.e2e.clients.tap import Tap, tapped
+from tests.waiting import unless_it_hangs
 
-EVENT_WITHIN_S = 15.0
 END_SILENCE = bytes(2 * 24_000)  # a second: longer than the default 500 ms that end a turn
 CHUNK_BYTES = 4_800  # 100 ms
 TEN_SECONDS_BYTES = 10 * 2 * 24_000
@@ -37,12 +38,17 @@ class Attentive(ScriptedAgent):
     """The scripted agent, remembering what it was asked."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.requests: list[AgentRequest] = []
 
     async def respond(self, request: AgentRequest) -> AsyncGenerator[AgentEvent, None]:
         self.requests.append(request)
         async for event in super().respond(request):
             yield event
+
+
+class AttentiveReciter(Attentive, Reciter):
+    """It recites until it is interrupted, and remembers what it was asked."""
 
 
 class Talk:
@@ -55,7 +61,7 @@ class Talk:
 
     async def next(self, event_type: str) -> Any:
         """Read on until an event of this type comes."""
-        async with asyncio.timeout(EVENT_WITHIN_S):
+        async with unless_it_hangs(event_type):
             while True:
                 event = await self.connection.recv()
                 self.seen.append(event)

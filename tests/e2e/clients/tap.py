@@ -15,8 +15,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
 from tests.e2e.clients.oracle import Oracle
+from tests.waiting import unless_it_hangs
 
-SETTLES_WITHIN_S = 20.0
 _PASSED_ON = frozenset({"authorization", "user-agent", "x-openai-agents-sdk"})
 
 
@@ -46,11 +46,11 @@ class Tap:
     async def settled(self) -> Oracle:
         """Wait until every request has its answer and every response its end."""
         oracle = self.oracle
-        try:
-            async with asyncio.timeout(SETTLES_WITHIN_S), self._changed:
-                await self._changed.wait_for(lambda: oracle.is_settled)
-        except TimeoutError:
-            raise AssertionError(f"the gateway owes answers: {oracle.unanswered()}") from None
+        async with (
+            unless_it_hangs(lambda: f"answers that the gateway owes: {oracle.unanswered()}"),
+            self._changed,
+        ):
+            await self._changed.wait_for(lambda: oracle.is_settled)
         return oracle
 
     async def handle(self, client: ServerConnection) -> None:

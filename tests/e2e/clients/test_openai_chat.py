@@ -34,8 +34,8 @@ from tests import speech
 from tests.agent.agents import EndlessAgent, SteeredAgent
 from tests.conftest import Server, running_server
 from tests.e2e.clients.talk import WEATHER, Attentive
+from tests.waiting import HANGS_S, unless_it_hangs
 
-WITHIN_S = 20.0
 HELLO: list[Any] = [{"role": "user", "content": "Please recite."}]
 TOOLS: list[Any] = [
     {"type": "function", "function": {name: WEATHER[name] for name in ("name", "description", "parameters")}}
@@ -70,7 +70,7 @@ class Asking:
 async def asking(agent: Agent | None = None, key: str = "none", **settings: Any) -> AsyncIterator[Asking]:
     async with (
         running_server(agent, **settings) as server,
-        AsyncOpenAI(base_url=f"{server.http}/v1", api_key=key, max_retries=0, timeout=WITHIN_S) as client,
+        AsyncOpenAI(base_url=f"{server.http}/v1", api_key=key, max_retries=0, timeout=HANGS_S) as client,
     ):
         yield Asking(client, server)
 
@@ -138,7 +138,7 @@ async def test_a_stream_ends_with_what_it_took_where_that_was_asked_for() -> Non
 
 async def test_words_are_streamed_as_they_come() -> None:
     agent = SteeredAgent()
-    async with asking(agent) as ask, asyncio.timeout(WITHIN_S):
+    async with asking(agent) as ask, unless_it_hangs("what is asked"):
         asked = asyncio.create_task(
             ask.client.chat.completions.create(model="any", messages=HELLO, stream=True)
         )
@@ -380,7 +380,7 @@ async def test_too_many_at_once_are_asked_to_come_again() -> None:
 async def test_hanging_up_in_the_middle_of_a_stream_aborts_the_answer() -> None:
     agent = SteeredAgent()
     await agent.events.put(TextDelta("Once upon"))
-    async with asking(agent, completions_max=1) as ask, asyncio.timeout(WITHIN_S):
+    async with asking(agent, completions_max=1) as ask, unless_it_hangs("what is asked"):
         stream = await ask.client.chat.completions.create(model="any", messages=HELLO, stream=True)
         await anext(aiter(stream))
         assert not agent.freed.is_set()
@@ -393,7 +393,7 @@ async def test_hanging_up_in_the_middle_of_a_stream_aborts_the_answer() -> None:
 
 async def test_hanging_up_while_the_whole_answer_is_made_aborts_it() -> None:
     agent = SteeredAgent()
-    async with asking(agent) as ask, asyncio.timeout(WITHIN_S):
+    async with asking(agent) as ask, unless_it_hangs("what is asked"):
         asked = asyncio.create_task(ask.whole())
         await agent.begun.wait()
         asked.cancel()
@@ -403,7 +403,7 @@ async def test_hanging_up_while_the_whole_answer_is_made_aborts_it() -> None:
 @pytest.mark.parametrize("reads", [True, False])
 async def test_a_place_is_free_when_the_agent_has_let_go(reads: bool) -> None:
     agent = _Clinging(TextDelta("x" * 50_000) if reads else ToolCall("c", "f", "x" * 1_000_000))
-    async with asking(agent, completions_max=1, slow_peer_s=0.2) as ask, asyncio.timeout(WITHIN_S):
+    async with asking(agent, completions_max=1, slow_peer_s=0.2) as ask, unless_it_hangs("what is asked"):
         asked = asyncio.create_task(
             ask.client.chat.completions.create(model="any", messages=HELLO, stream=not reads)
         )

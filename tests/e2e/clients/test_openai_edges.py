@@ -7,6 +7,7 @@ import pytest
 
 from agent.scripted.agent import RECITAL
 from tests import speech
+from tests.agent.reciter import Reciter
 from tests.e2e.clients.talk import END_SILENCE, Talk, talking
 from tests.e2e.clients.test_openai_turns import NEVER_AHEAD, start_reciting, words_of
 
@@ -26,7 +27,7 @@ async def truncate(talk: Talk, item_id: str, audio_end_ms: int) -> None:
 
 async def test_a_cancellation_does_not_lengthen_what_was_truncated() -> None:
     """openai-agents truncates first, and cancels then, where the server does not interrupt."""
-    async with talking(playback_lead_s=NEVER_AHEAD) as talk:
+    async with talking(Reciter(), playback_lead_s=NEVER_AHEAD) as talk:
         await start_reciting(talk)
         for _ in range(3):
             await talk.next("response.output_audio.delta")
@@ -39,7 +40,7 @@ async def test_a_cancellation_does_not_lengthen_what_was_truncated() -> None:
 
 async def test_a_later_barge_in_does_not_lengthen_what_was_truncated() -> None:
     """The client stopped playing at the truncation, though the answer went on being generated."""
-    async with talking(playback_lead_s=NEVER_AHEAD) as talk:
+    async with talking(Reciter(), playback_lead_s=NEVER_AHEAD) as talk:
         await start_reciting(talk)
         item_id = begun_item(talk)
         await truncate(talk, item_id, 0)
@@ -85,7 +86,7 @@ async def test_a_turn_can_be_committed_before_its_end_is_heard() -> None:
 async def test_push_to_talk_interrupts_as_pipecat_does() -> None:
     """Clear, the onset again, cancel whether or not there is something to cancel, truncate."""
     errors = ("response_cancel_not_active",)
-    async with talking(errors=errors, playback_lead_s=NEVER_AHEAD) as talk:
+    async with talking(Reciter(), errors=errors, playback_lead_s=NEVER_AHEAD) as talk:
         await talk.update(audio={"input": {"turn_detection": None}})
         await start_reciting(talk)
         item_id = begun_item(talk)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.agent.reciter import Reciter
 from tests.e2e.clients.talk import Talk, talking
 
 HALF_A_SAMPLE = base64.b64encode(bytes(4_801)).decode()
@@ -144,7 +145,7 @@ async def test_a_commit_of_less_than_a_tenth_of_a_second_is_refused() -> None:
 
 async def test_a_second_response_is_refused_while_one_is_active() -> None:
     errors = ("conversation_already_has_active_response",)
-    async with talking(errors=errors, playback_lead_s=0.3) as talk:
+    async with talking(Reciter(), errors=errors, playback_lead_s=0.3) as talk:
         await talk.write("Recite.")
         await talk.connection.response.create()
         first = await talk.next("response.created")

@@ -7,7 +7,8 @@ import pytest
 
 from agent.api import AssistantMessage, TextPart, UserMessage
 from agent.scripted.agent import RECITAL
-from tests.e2e.clients.talk import WEATHER, Attentive, Talk, audio_of, talking
+from tests.agent.reciter import Reciter
+from tests.e2e.clients.talk import WEATHER, Attentive, AttentiveReciter, Talk, audio_of, talking
 
 NEVER_AHEAD = 0.3
 """playback_lead_s for an answer that is still being generated while it is interrupted."""
@@ -39,7 +40,7 @@ async def words_of(talk: Talk, item_id: str) -> str:
 
 
 async def test_speech_cuts_the_answer_short() -> None:
-    async with talking(playback_lead_s=NEVER_AHEAD) as talk:
+    async with talking(Reciter(), playback_lead_s=NEVER_AHEAD) as talk:
         created = await start_reciting(talk)
         await talk.speak()
         started = await talk.next("input_audio_buffer.speech_started")
@@ -63,7 +64,7 @@ async def test_speech_cuts_the_answer_short() -> None:
 
 
 async def test_barge_in_remembers_only_what_the_client_played() -> None:
-    agent = Attentive()
+    agent = AttentiveReciter()
     async with talking(agent, playback_lead_s=NEVER_AHEAD) as talk:
         await start_reciting(talk)
         await talk.speak()
@@ -117,7 +118,7 @@ async def test_truncation_keeps_the_words_that_were_played(audio_end_ms: int, wo
 
 
 async def test_without_interrupt_response_the_answer_goes_on() -> None:
-    async with talking(playback_lead_s=NEVER_AHEAD) as talk:
+    async with talking(Reciter(), playback_lead_s=NEVER_AHEAD) as talk:
         detection = {"type": "server_vad", "interrupt_response": False}
         await talk.update(audio={"input": {"turn_detection": detection}})
         created = await start_reciting(talk)
@@ -133,7 +134,9 @@ async def test_without_interrupt_response_the_answer_goes_on() -> None:
 
 
 async def test_cancelling_twice_says_so_once() -> None:
-    async with talking(errors=("response_cancel_not_active",), playback_lead_s=NEVER_AHEAD) as talk:
+    async with talking(
+        Reciter(), errors=("response_cancel_not_active",), playback_lead_s=NEVER_AHEAD
+    ) as talk:
         await start_reciting(talk)
         await talk.connection.response.cancel()
         await talk.connection.response.cancel(event_id="again")
@@ -255,7 +258,7 @@ async def test_an_answer_ends_at_max_output_tokens() -> None:
 
 
 async def test_an_out_of_band_response_runs_beside_the_conversation() -> None:
-    agent = Attentive()
+    agent = AttentiveReciter()
     async with talking(agent, playback_lead_s=NEVER_AHEAD) as talk:
         asked = await talk.write("Please recite.")
         await talk.connection.response.create()
@@ -303,7 +306,7 @@ async def test_an_out_of_band_response_runs_beside_the_conversation() -> None:
 
 
 async def test_an_out_of_band_response_can_be_cancelled_by_its_id() -> None:
-    async with talking(playback_lead_s=NEVER_AHEAD) as talk:
+    async with talking(Reciter(), playback_lead_s=NEVER_AHEAD) as talk:
         main = await start_reciting(talk)
         await talk.connection.response.create(response={"conversation": "none", "input": []})
         aside = await talk.next("response.created")

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from agent.scripted.agent import RECITAL
+from tests.agent.reciter import Reciter
 from tests.e2e.clients.oracle import Oracle, Side
 from tests.e2e.clients.shape import FRAME_BYTES_MAX, Event
 from tests.e2e.clients.talk import WEATHER, talking
@@ -31,7 +32,7 @@ def recording() -> list[Line]:
 
 async def _record() -> list[Line]:
     """A conversation with everything in it: speech, tool, barge-in, out of band, edits, an error."""
-    async with talking(errors=("response_cancel_not_active",), playback_lead_s=0.3) as talk:
+    async with talking(Reciter(), errors=("response_cancel_not_active",), playback_lead_s=0.3) as talk:
         await talk.update(tools=[WEATHER], audio={"input": {"transcription": {"model": "whisper-1"}}})
         await talk.write("First.", previous_item_id="root")
         await talk.connection.response.create(response={"metadata": {"client_event_id": "abc"}})

@@ -1,14 +1,14 @@
 // The stock @openai/agents-realtime over a WebSocket: a spoken turn, a barge-in, a tool call.
-// node converse.mjs ws://HOST:PORT QUESTION.pcm, the PCM s16le mono at 24 kHz.
+// node converse.mjs ws://HOST:PORT QUESTION.pcm SECONDS, the PCM s16le mono at 24 kHz; who waits longer than that hangs.
 // Prints one JSON object of what the client saw; who runs it judges.
 
 import { readFileSync } from 'node:fs';
 import { OpenAIRealtimeWebSocket, RealtimeAgent, RealtimeSession, tool } from '@openai/agents-realtime';
 import { z } from 'zod';
 
-const [gateway, questionPath] = process.argv.slice(2);
+const [gateway, questionPath, hangsS] = process.argv.slice(2);
 const question = readFileSync(questionPath);
-const WITHIN_MS = 20_000;
+const HANGS_MS = 1000 * hangsS;
 const CHUNK_BYTES = 4_800; // 100 ms
 const SILENCE = Buffer.alloc(8 * 48_000); // the client may ask for semantic_vad, which can wait
 
@@ -38,7 +38,7 @@ class Conversation {
   /** Resolves once fits() is true, which is asked after every event. */
   until(what, fits) {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`${what}: did not happen: ${JSON.stringify(this.shown())}`)), WITHIN_MS);
+      const timer = setTimeout(() => reject(new Error(`${what}: did not happen: ${JSON.stringify(this.shown())}`)), HANGS_MS);
       this.waiting.push(() => {
         if (!fits()) return false;
         clearTimeout(timer);

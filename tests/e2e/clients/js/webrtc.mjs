@@ -1,11 +1,11 @@
 // The stock @openai/agents-realtime over WebRTC, in a browser: a spoken turn with a barge-in, a tool call.
-// The microphone is a file that begins to play when the call begins: a question, and a second one into the answer.
+// The microphone hears a question, and a second one into the answer (window.say).
 // Sets window.seen to what the client saw; who opened the page judges.
 
 import { OpenAIRealtimeWebRTC, RealtimeAgent, RealtimeSession, tool } from '/bundle/openai-realtime-agents.mjs';
 
-const WITHIN_MS = 30_000;
-const { gateway, key } = window.settings;
+const { gateway, key, speech, hangs_ms: HANGS_MS } = window.settings;
+const HEARD_MS = 1_000; // of the answer before it is interrupted
 
 class Call {
   constructor(agent) {
@@ -23,7 +23,7 @@ class Call {
   }
 
   async until(what, fits) {
-    const ends = performance.now() + WITHIN_MS;
+    const ends = performance.now() + HANGS_MS;
     while (!fits()) {
       if (performance.now() > ends) throw new Error(`${what}: did not happen: ${JSON.stringify({ ...this.seen, events: [] })}`);
       await new Promise((resolve) => { setTimeout(resolve, 20); });
@@ -49,10 +49,13 @@ async function calling(agent, act) {
 }
 
 const spoken = () => calling(new RealtimeAgent({ name: 'plain', instructions: 'Recite.' }), async (call) => {
+  await window.say(speech.cards_001);
   await call.until('an answer aloud', () => call.seen.types.includes('output_audio_buffer.started'));
+  await new Promise((resolve) => { setTimeout(resolve, HEARD_MS); });
+  await window.say(speech.something);
   await call.until('a barge-in', () => call.seen.types.includes('output_audio_buffer.cleared'));
   await call.until('what was heard of it', () => call.seen.types.includes('conversation.item.retrieved') && call.seen.truncated !== undefined);
-  await call.until('the second answer', () => call.seen.responses.length === 2);
+  await call.until('the second answer', () => call.seen.types.filter((type) => type === 'response.created').length === 2);
 });
 
 const toolCall = () => {

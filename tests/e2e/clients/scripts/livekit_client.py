@@ -1,6 +1,7 @@
 """The stock LiveKit `RealtimeModel` in an `AgentSession`: a spoken turn, a barge-in, a tool call.
 
-Runs in LiveKit's own environment: python livekit_client.py http://HOST:PORT QUESTION.pcm (s16le, 24 kHz).
+Runs in LiveKit's own environment: python livekit_client.py http://HOST:PORT QUESTION.pcm SECONDS. The PCM
+is s16le mono at 24 kHz; who waits longer than so many seconds hangs.
 Prints one JSON object of what the client saw; who runs it judges.
 """
 
@@ -16,8 +17,7 @@ from livekit.agents import Agent, AgentSession, function_tool
 from livekit.agents.voice import io
 from livekit.plugins import openai
 
-GATEWAY, QUESTION = sys.argv[1], Path(sys.argv[2]).read_bytes()
-WITHIN_S = 20.0
+GATEWAY, QUESTION, HANGS_S = sys.argv[1], Path(sys.argv[2]).read_bytes(), float(sys.argv[3])
 FRAME_SAMPLES = 480  # 20 ms
 SILENCE = bytes(48_000)
 
@@ -89,7 +89,7 @@ class Talk:
         return [[item.role, item.text_content, item.interrupted] for item in items if item.type == "message"]
 
     async def until(self, fits: Callable[[], bool]) -> None:
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(HANGS_S):
             while not fits():
                 self.changed.clear()
                 await self.changed.wait()

@@ -1,6 +1,7 @@
 """The stock pipecat `OpenAIRealtimeLLMService`: a spoken turn, a barge-in, a tool call.
 
-Runs in pipecat's own environment: python pipecat_client.py ws://HOST:PORT QUESTION.pcm (s16le, 24 kHz).
+Runs in pipecat's own environment: python pipecat_client.py ws://HOST:PORT QUESTION.pcm SECONDS. The PCM
+is s16le mono at 24 kHz; who waits longer than so many seconds hangs.
 Prints one JSON object of what the client saw; who runs it judges.
 """
 
@@ -38,8 +39,7 @@ from pipecat.services.openai.realtime.events import (
 from pipecat.services.openai.realtime.llm import OpenAIRealtimeLLMService
 from pipecat.workers.runner import WorkerRunner
 
-GATEWAY, QUESTION = sys.argv[1], Path(sys.argv[2]).read_bytes()
-WITHIN_S = 20.0
+GATEWAY, QUESTION, HANGS_S = sys.argv[1], Path(sys.argv[2]).read_bytes(), float(sys.argv[3])
 CHUNK_BYTES = 960  # 20 ms
 SILENCE = bytes(48_000)
 
@@ -78,7 +78,7 @@ class Watch(FrameProcessor):
             self._changed.notify_all()
 
     async def until(self, fits: Callable[[dict[str, Any]], bool]) -> None:
-        async with asyncio.timeout(WITHIN_S), self._changed:
+        async with asyncio.timeout(HANGS_S), self._changed:
             await self._changed.wait_for(lambda: fits(self.seen))
 
 
