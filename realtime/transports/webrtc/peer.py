@@ -11,7 +11,6 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from aiortc import (
-    RTCCertificate,
     RTCDataChannel,
     RTCIceTransport,
 )
@@ -19,7 +18,7 @@ from aiortc.rtp import RtcpPacket, RtcpRrPacket, RtcpSdesPacket, RtcpSourceInfo,
 from pylibsrtp import Error as SrtpError
 
 from realtime.session.transport import PeerGone
-from realtime.transports.webrtc.checked_transports import MALFORMED, CheckedDtls, CheckedSctp
+from realtime.transports.webrtc.checked_transports import MALFORMED, CheckedDtls, CheckedSctp, LocalCertificate
 from realtime.transports.webrtc.downlink import Downlink
 from realtime.transports.webrtc.ice import IceSettings, gatherer
 from realtime.transports.webrtc.offer import LocalTransport, Offer, answer_to
@@ -61,7 +60,7 @@ class Peer:
         self._gatherer, self._path = gatherer(settings)
         self._path.ice_controlling = bool(offer.ice.iceLite)
         self._ice = RTCIceTransport(self._gatherer)
-        self._dtls = CheckedDtls(self._ice, [RTCCertificate.generateCertificate()])
+        self._dtls = CheckedDtls(self._ice, [LocalCertificate.generateCertificate()])
         self._dtls._set_role("server" if offer.dtls.role == "client" else "client")
         self._sctp = CheckedSctp(self._dtls) if offer.channel else None
         self._downlink = Downlink(track, offer.payload_type, self._send_rtp)
@@ -110,7 +109,7 @@ class Peer:
                     raise PeerGone(1006, "no network path to the peer was found")
                 await self._dtls.start(self._offer.dtls)
                 if self._dtls.state != "connected":
-                    raise PeerGone(1006, "the peer's DTLS handshake failed")
+                    raise PeerGone(1006, f"the peer's DTLS handshake failed: {self._dtls.failure}")
                 self._path.on_media = self._media_came
                 await self._start_events()
                 for task in beside:
@@ -227,7 +226,7 @@ class Peer:
         if self._ice.state == "failed":
             self.leave(PeerGone(1006, "the network path was lost"))
         elif self._dtls.state == "failed":
-            self.leave(PeerGone(1006, "the peer's DTLS handshake failed"))
+            self.leave(PeerGone(1006, f"the peer's DTLS handshake failed: {self._dtls.failure}"))
         elif self._dtls.state == "closed":
             self.leave(PeerGone(1001, "the peer closed the connection"))
 
