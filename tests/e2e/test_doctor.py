@@ -22,8 +22,9 @@ from realtime.errors import SettingsError
 from realtime.server.app import create_app
 from realtime.server.serve import uvicorn_config
 from realtime.settings import Settings
-from realtime.transports.webrtc import ice, peer
-from realtime.transports.webrtc.offer import LocalTransport, Offer, answer_to
+from realtime.transports.webrtc import ice, peer, secure_path
+from realtime.transports.webrtc.answer import LocalSide, answer_to
+from realtime.transports.webrtc.offer import Offer
 from tests.e2e.test_webrtc_networks import PASSWORD, USER, coturn
 from tests.waiting import HANGS_S
 
@@ -174,7 +175,7 @@ async def test_a_full_server_says_so() -> None:
 def answering(monkeypatch: pytest.MonkeyPatch, change: Callable[[str], str]) -> None:
     """Let calls be answered with something else."""
 
-    def changed(offer: Offer, ours: LocalTransport) -> str:
+    def changed(offer: Offer, ours: LocalSide) -> str:
         return change(answer_to(offer, ours))
 
     monkeypatch.setattr(peer, "answer_to", changed)
@@ -196,13 +197,13 @@ async def failed_step(port: int, patience: Patience, silent: str = "") -> tuple[
 async def test_a_call_whose_media_does_not_get_through_is_told_from_all_else(
     monkeypatch: pytest.MonkeyPatch, patience: Patience
 ) -> None:
-    async def blocked(_: peer.Peer) -> None:
+    async def blocked(_: secure_path.SecurePath) -> None:
         """The server's own checks would find a way."""
 
     # An address of the test network, where nobody is (RFC 5737).
     nowhere = re.compile(r"(udp \d+) \S+ \d+ typ", re.IGNORECASE)
     answering(monkeypatch, lambda sdp: nowhere.sub(r"\1 192.0.2.1 9 typ", sdp))
-    monkeypatch.setattr(peer.Peer, "_tell_candidates", blocked)
+    monkeypatch.setattr(secure_path.SecurePath, "_tell_candidates", blocked)
     async with serving(Settings()) as port:
         step, line = await failed_step(port, patience, silent="ICE")
     assert step == "ICE"

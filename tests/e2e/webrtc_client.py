@@ -85,10 +85,16 @@ class Caller:
     """One call. events: all that came; recorded: what the loudspeaker played, mono at 48 kHz; missed: packets
     that came after it had vanished.
 
-    on_event, on_sound: called with each event, and with each piece that is recorded.
+    on_event, on_sound: called with each event, and with each piece that is recorded. channel: as the options
+    of `createDataChannel`.
     """
 
-    def __init__(self, ice_servers: list[RTCIceServer] | None = None, relay_only: bool = False) -> None:
+    def __init__(
+        self,
+        ice_servers: list[RTCIceServer] | None = None,
+        relay_only: bool = False,
+        channel: dict[str, Any] | None = None,
+    ) -> None:
         policy = RTCIceTransportPolicy.RELAY if relay_only else RTCIceTransportPolicy.ALL
         self.connection = RTCPeerConnection(RTCConfiguration(ice_servers or [], iceTransportPolicy=policy))
         self.microphone = Microphone()
@@ -103,7 +109,7 @@ class Caller:
         self._read = 0
         self._listening: asyncio.Task[None] | None = None
         self.connection.addTrack(self.microphone)
-        self.channel = self.connection.createDataChannel("oai-events")
+        self.channel = self.connection.createDataChannel(**{"label": "oai-events", **(channel or {})})
         self.channel.on("message", self._came)
         self.channel.on("close", self.closed.set)
         self.connection.on("track", self._listen)
@@ -233,7 +239,8 @@ class Caller:
             while True:
                 frame = await track.recv()
                 assert isinstance(frame, av.AudioFrame)
-                self.recorded.append(frame.to_ndarray().reshape(-1, 2)[:, 0].copy())
+                pcm = frame.to_ndarray().reshape(-1, len(frame.layout.channels))[:, 0]
+                self.recorded.append(np.repeat(pcm, LISTENED_HZ // frame.sample_rate))
                 self._news()
 
 
@@ -261,7 +268,9 @@ async def post(
 @asynccontextmanager
 async def calling(server: Server, **options: Any) -> AsyncIterator[Caller]:
     """A call that is connected and has its session."""
-    caller = Caller(options.pop("ice_servers", None), options.pop("relay_only", False))
+    caller = Caller(
+        options.pop("ice_servers", None), options.pop("relay_only", False), options.pop("channel", None)
+    )
     try:
         await caller.call(server, **options)
         await caller.until("session.created")

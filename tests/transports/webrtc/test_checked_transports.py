@@ -111,11 +111,39 @@ async def test_text_that_is_no_text_is_told_so() -> None:
     await peer.close()
 
 
+async def test_a_message_on_a_stream_that_nobody_has_opened_makes_a_negotiated_channel_known() -> None:
+    peer = KeyedPeer()
+    peer.begin()
+    await peer.sctp(packet(peer.tag, _data(100, 51, EVENT, stream=7)))
+    inside: Any = peer.transport._peer
+    assert [(channel.id, channel.negotiated) for channel in inside.events._channels] == [(7, True)]
+    await peer.sctp(packet(peer.tag, _data(101, 51, EVENT, stream=9)))
+    assert list(inside._sctp._data_channels) == [7], (
+        "there is one, and no second is made for a stranger's word"
+    )
+    await peer.close()
+
+
+async def test_a_channel_may_be_opened_on_a_stream_that_was_only_guessed() -> None:
+    peer = KeyedPeer()
+    peer.begin()
+    inside: Any = peer.transport._peer
+    inside.events.guess()
+    guessed = inside.events._channels
+    assert [channel.id for channel in guessed] == [0, 1]
+    await peer.sctp(packet(peer.tag, _data(100, 50, OPENING, stream=1)))
+    [channel] = inside.events._channels
+    assert (channel.id, channel.label, channel.negotiated) == (1, "oai-events", False)
+    assert channel not in guessed
+    await peer.close()
+
+
 async def _said(peer: KeyedPeer, chunk: bytes) -> list[Any]:
     """What comes of it to the transport."""
     came: list[Any] = []
     inside: Any = peer.transport._peer
-    inside.channel.remove_all_listeners("message")
-    inside.channel.on("message", came.append)
+    [channel] = inside.events._channels
+    channel.remove_all_listeners("message")
+    channel.on("message", came.append)
     await peer.sctp(packet(peer.tag, chunk))
     return came
