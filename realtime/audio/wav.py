@@ -28,16 +28,11 @@ def read_wav(path: Path, hz: int) -> bytes:
 
     Raises ValueError, which says what the file is instead, and OSError.
     """
-    return decode_wav(path.read_bytes(), hz)
+    file_hz, blocks = samples_of(path.read_bytes())
+    return pcm_of(blocks, file_hz, hz)
 
 
-def decode_wav(riff: bytes, hz: int, s_max: float = math.inf) -> bytes:
-    """As `read_wav`, of a file that is in memory. Raises ValueError, also for more than `s_max` of sound."""
-    file_hz, blocks = samples_of(riff)
-    return pcm_of(blocks, file_hz, hz, s_max)
-
-
-def pcm_of(blocks: Iterable[Samples], from_hz: int, to_hz: int, s_max: float) -> bytes:
+def pcm_of(blocks: Iterable[Samples], from_hz: int, to_hz: int, s_max: float = math.inf) -> bytes:
     """Return s16le at `to_hz`. Raises ValueError as soon as there is more than `s_max` of sound."""
     resampler = soxr.ResampleStream(from_hz, to_hz, 1, dtype="float64") if from_hz != to_hz else None
     pcm, n_samples = bytearray(), 0

@@ -5,7 +5,6 @@ typed it answers sensibly.
 """
 
 import base64
-import io
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -15,14 +14,13 @@ import numpy as np
 import openai
 import pytest
 import pytest_asyncio
-import soundfile
 import soxr
 from openai import AsyncOpenAI
 
 from agent.models.files import present
 from agent.models.manifest import PIPER_JOE
 from agent.settings import AgentSettings
-from tests import speech
+from tests import recordings, speech
 from tests.conftest import Server, running_server
 from tests.e2e.serving import address_of, ready, started
 from tests.e2e.talk import Talk
@@ -190,9 +188,8 @@ async def test_the_stock_client_is_told_the_capital_of_france(server: Server, st
 @pytest.mark.parametrize(("hz", "n_channels", "kind"), [(16_000, 1, "wav"), (44_100, 2, "flac")])
 async def test_recordings_of_any_kind_are_heard(server: Server, hz: int, n_channels: int, kind: str) -> None:
     samples = np.frombuffer(speech.utterance("goforward").pcm16k, "<i2").astype(np.float32) / 32768
-    file = io.BytesIO()
-    soundfile.write(file, soxr.resample(samples, 16_000, hz)[:, None].repeat(n_channels, 1), hz, format=kind)
-    data = base64.b64encode(file.getvalue()).decode()
+    file = recordings.recording(soxr.resample(samples, 16_000, hz)[:, None].repeat(n_channels, 1), hz, kind)
+    data = base64.b64encode(file).decode()
     content = [
         {"type": "input_audio", "input_audio": {"data": data, "format": kind}},
         {"type": "text", "text": "What did the speaker say?"},

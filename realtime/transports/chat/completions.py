@@ -321,6 +321,6 @@ class _Request:
 def _too_large(bytes_max: int) -> _BodyRefused:
     sentence = (
         f"The body is larger than {bytes_max >> 20} MiB (setting body_mib_max): "
-        "send audio as 16 kHz mono, or as mp3, flac or ogg."
+        "send audio as 16 kHz mono, or compressed (mp3, ogg, webm, m4a, flac)."
     )
     return _BodyRefused(413, "request_too_large", sentence)
