@@ -118,9 +118,7 @@ async def test_a_message_on_a_stream_that_nobody_has_opened_makes_a_negotiated_c
     inside: Any = peer.transport._peer
     assert [(channel.id, channel.negotiated) for channel in inside.events._channels] == [(7, True)]
     await peer.sctp(packet(peer.tag, _data(101, 51, EVENT, stream=9)))
-    assert list(inside._sctp._data_channels) == [7], (
-        "there is one, and no second is made for a stranger's word"
-    )
+    assert list(inside._sctp._data_channels) == [7], "one is enough"
     await peer.close()
 
 
