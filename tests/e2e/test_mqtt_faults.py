@@ -550,7 +550,7 @@ acl_file {folder}/rights
 message_size_limit 131072"""
 
 RIGHTS = f"""user parlour
-topic write {PREFIX}/server
+topic readwrite {PREFIX}/server/#
 topic read {PREFIX}/+/up/+
 topic write {PREFIX}/+/down/+
 

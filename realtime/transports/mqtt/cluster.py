@@ -137,11 +137,12 @@ class Cluster:
         topic = self._topics.presence(self.membership.own)
         return OutgoingMessage(topic, msgspec.json.encode(self._presence), retain=True)
 
-    async def join(self) -> None:
-        """Once what others say is subscribed. Raises PeerGone."""
+    async def join(self, can_hear: bool) -> None:
+        """can_hear: what servers say could be subscribed; some brokers deliver nothing of it all the same.
+        Raises PeerGone."""
         await self._publish(self._presence_message())
         with suppress(TimeoutError):
-            async with asyncio.timeout(HEARD_WITHIN_S):
+            async with asyncio.timeout(HEARD_WITHIN_S if can_hear else 0):
                 await self._joined.wait()
         if not self._joined.is_set():
             self.membership.is_unheard = True

@@ -34,7 +34,7 @@ EVENT_BYTES_MAX = 64 * 1024
 
 Channel = Literal["audio", "event", "format", "status", "volume", "mute"]
 _CHANNELS = get_args(Channel)
-_DEVICE = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_DEVICE = re.compile(r"[^/+#\x00-\x1f\x7f]{1,64}")
 _SERVER = re.compile(r"[0-9a-f]{16}")
 _FRAME_HEAD = struct.Struct("<II")
 _PACKET_HEAD = struct.Struct("<I")
@@ -109,16 +109,26 @@ class Topics:
         """Whose message that is; None for what is no device's."""
         return _address(self.prefix, topic)
 
+    def unusable_name(self, topic: str) -> str | None:
+        """Of a device whose message that would be, was its name one; None for what is no device's."""
+        levels = _levels_up(self.prefix, topic)
+        return levels[0] if levels is not None and not is_device(levels[0]) else None
+
 
 @lru_cache(maxsize=4096)  # the same few topics, fifty times a second
 def _address(prefix: str, topic: str) -> Address | None:
-    if not topic.startswith(prefix + "/"):
-        return None
-    levels = topic[len(prefix) + 1 :].split("/")
-    if len(levels) != 3 or levels[1] != "up" or not is_device(levels[0]):
+    levels = _levels_up(prefix, topic)
+    if levels is None or not is_device(levels[0]):
         return None
     channel = next((known for known in _CHANNELS if known == levels[2]), None)
     return Address(levels[0], channel)
+
+
+def _levels_up(prefix: str, topic: str) -> list[str] | None:
+    if not topic.startswith(prefix + "/"):
+        return None
+    levels = topic[len(prefix) + 1 :].split("/")
+    return levels if len(levels) == 3 and levels[1] == "up" else None
 
 
 def is_device(name: str) -> bool:

@@ -140,7 +140,8 @@ class Devices:
 
     async def _join(self, client: Client, link: Link) -> None:
         """Raises MqttError and PeerGone."""
-        filters = [*self._topics.of_servers, *(one for dialect in self._dialects for one in dialect.filters)]
+        can_hear = await subscribe(client, *self._topics.of_servers)
+        filters = [one for dialect in self._dialects for one in dialect.filters]
         if not await subscribe(client, *filters):
             raise MqttError(f"the broker does not let this server read {' and '.join(filters)}")
         cluster = link.cluster
@@ -148,7 +149,7 @@ class Devices:
             await link.post(cluster.gone(self._former_ids[-1]))
             self._former_ids.pop()
         self._former_ids.append(cluster.membership.own)
-        await cluster.join()
+        await cluster.join(can_hear)
         if cluster.membership.is_alone and cluster.shown == "online":
             # The last one went without a word: devices that were its own wait for one.
             await self._show(link, "offline")

@@ -48,7 +48,9 @@ EVENTS_PER_S, EVENTS_BURST = 100.0, 500.0
 DEAF_S = 10.0
 """How long nothing is heard of a device that sent more events than that."""
 ERRORS_PER_S, ERRORS_BURST = 2.0, 20.0
-"""Of errors that a device is told; more would only add to its flood."""
+"""Of errors that a device is told; more would add to its flood. And all without a usable name together."""
+NAME_SHOWN_MAX = 256
+"""Characters of a name that cannot be used: one with more is not even told so."""
 HELD_ON_S = 5.0
 """So long after its session has ended by itself."""
 SERVER_STOPS = 1012
@@ -102,6 +104,7 @@ class Speakers:
         self._now = time.monotonic
         self._devices: dict[str, _Device] = {}
         self._interrupted: dict[str, _Interrupted] = {}  # by device
+        self._nameless_errors = Bucket(self._now(), ERRORS_PER_S, ERRORS_BURST)
         self._link: Link | None = None
 
     @property
@@ -136,7 +139,10 @@ class Speakers:
 
     def take(self, topic: str, payload: bytes, is_retained: bool) -> None:
         address, link = self._topics.address(topic), self._link
-        if address is None or link is None or not link.is_open:
+        if link is None or not link.is_open:
+            return
+        if address is None:
+            self._refuse_name(link, topic)
             return
         now = self._now()
         device = self._devices.get(address.device) or self._new_device(address.device, now)
@@ -308,6 +314,16 @@ class Speakers:
         else:
             shown = error_event(error.code, error.message, error)
             link.notice(self._event_message(device.name, shown))
+
+    def _refuse_name(self, link: Link, topic: str) -> None:
+        name = self._topics.unusable_name(topic)
+        if name is None or len(name) > NAME_SHOWN_MAX or not link.cluster.serves("device", name):
+            return
+        if not self._nameless_errors.spend(self._now(), 1.0):
+            self._metrics.mqtt_dropped.labels("error").inc()
+            return
+        why = "A device's name has 1 to 64 characters, none of them '/', '+', '#' or a control character."
+        link.notice(self._event_message(name, error_event("invalid_device_name", why)))
 
     def _new_device(self, name: str, now: float) -> _Device | None:
         if len(self._devices) >= DEVICES_MAX:

@@ -154,6 +154,7 @@ def seeds() -> list[bytes]:
         {"type": "conversation.item.delete", "item_id": "u1"},
         {"type": "response.create", "response": response},
         {"type": "response.cancel", "response_id": "resp_1"},
+        {"type": "parlour.say", "text": "The light is off."},
         {"type": "parlour.playback", "item_id": "item_1", "played_ms": 10, "underruns": 1},
         {"type": "parlour.resume", "token": "rt_a.b", "last_event_id": "event_1"},
         {"type": "parlour.hand_over"},
