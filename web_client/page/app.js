@@ -222,7 +222,7 @@ export class App {
   }
 
   disconnected() {
-    if (this.parting !== 0) return this.moved(); // what goes on elsewhere is not lost
+    if (this.moveTimer !== 0) return this.moved(); // what goes on elsewhere is not lost
     this.soundLost();
     if (this.client.resumable) this.lostAtMs = performance.now();
     else this.perform(this.conversation.disconnected());
