@@ -1,6 +1,7 @@
 """Offers of other stacks: recorded_offers/ as they made them, addresses apart, and others written by hand."""
 
 from pathlib import Path
+from typing import Any
 
 RECORDED = {
     path.stem: path.read_bytes().decode()
@@ -55,7 +56,7 @@ def offer(*sections: str, groups: tuple[str, ...] = ("0 1",), common: str = "") 
     return text.replace("\n", "\r\n")
 
 
-BUNDLE_ONLY = {"port": 0, "more": "a=bundle-only\n"}
+BUNDLE_ONLY: dict[str, Any] = {"port": 0, "more": "a=bundle-only\n"}
 
 TAKEN: dict[str, str] = {
     "esp32 names opus/16000/1": (

@@ -131,6 +131,16 @@ async def test_a_channel_that_is_opened_late_misses_nothing() -> None:
     assert call.association.sent[1] == ["created"]
 
 
+async def test_a_stream_that_the_peer_has_spoken_on_may_be_opened_after_that() -> None:
+    call = Call()
+    call.events.guess()
+    call.events._channels[1].emit("message", "update")
+    channel = call.association.open("response", 1)
+    assert channel.readyState == "open"
+    channel.emit("message", "again")
+    assert call.heard == ["update", "again"]
+
+
 async def test_one_who_answers_on_our_channel_has_it_for_the_events() -> None:
     call = Call()
     call.events.guess()

@@ -8,15 +8,18 @@ from realtime.transports.webrtc.answer import LocalPath, LocalSide, answer_to
 from realtime.transports.webrtc.description import Section, parse_description
 from realtime.transports.webrtc.offer import parse_offer
 from tests.transports.webrtc.offers import (
+    BUNDLE_ONLY,
     CODECS,
     FINGERPRINT,
     OFFERS,
+    OTHER_PATH,
     RECORDED,
     REFUSED,
     TAKEN,
     audio,
     channel,
     offer,
+    video,
 )
 
 
@@ -101,6 +104,14 @@ def test_two_groups_have_a_path_each() -> None:
     answer, sections = answered(TAKEN["two groups"])
     assert "a=group:BUNDLE 0\r\na=group:BUNDLE 1\r\n" in answer
     assert ports(sections) == [5000, 0, 5001]
+
+
+def test_each_group_keeps_the_section_that_it_names_first() -> None:
+    text = offer(video(), audio(path="", **BUNDLE_ONLY), channel(path=OTHER_PATH), groups=("v 0", "1"))
+    answer, sections = answered(text)
+    assert "a=group:BUNDLE v 0\r\na=group:BUNDLE 1\r\n" in answer
+    assert ports(sections) == [5000, 5000, 5001]
+    assert [one.word("ice-ufrag") for one in sections] == ["media", "media", "events"]
 
 
 def test_a_disabled_data_channel_is_none() -> None:
