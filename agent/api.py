@@ -103,6 +103,7 @@ class AgentRequest:
     tool_choice: "auto", "none", "required", or the name of the one tool to call.
     voice: one of `Health.voices`, or "" for the agent's own choice; an unknown one is
     treated as "".
+    verbatim: the answer's words where they are known already, or "": no model is asked then.
     """
 
     session_id: str
@@ -115,6 +116,7 @@ class AgentRequest:
     tool_choice: str = "auto"
     max_output_tokens: int | None = None
     sampling: Sampling = OWN_SAMPLING
+    verbatim: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,18 @@ class AudioDelta:
     """
 
     pcm: bytes
+    text_end: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechSkipped:
+    """The answer's text[text_start:text_end] gets no sound, for the voice cannot say it.
+
+    It is in the letters of a language that the voice does not speak. Comes before the sound of what
+    follows it in the text.
+    """
+
+    text_start: int
     text_end: int
 
 
@@ -194,20 +208,32 @@ class GenerationFailed:
     """The last event of an answer that could not be finished.
 
     code: "agent_unavailable", "agent_timeout", "agent_overloaded", "agent_out_of_memory",
-    "agent_error"; or one of REQUEST_FAULTS: "context_length_exceeded" where the instructions and the
-    last turn alone are longer than the model reads, "invalid_value" for audio or an option that it
-    cannot take. message: for the developer of a client; holds no words of the conversation.
+    "agent_error"; "unspeakable_text" where the whole answer is in letters that the voice cannot say: all
+    of its text has been told, none of it sounds; or one of REQUEST_FAULTS: "context_length_exceeded" where
+    the instructions and the last turn alone are longer than the model reads, "invalid_value" for audio or
+    an option that it cannot take. message: for the developer of a client; holds no words of the conversation.
     """
 
     code: str
     message: str
 
 
+UNSPEAKABLE_TEXT = "unspeakable_text"
+"""Code of a failure that leaves an answer whole as text, and silent."""
 REQUEST_FAULTS = frozenset({"context_length_exceeded", "invalid_value"})
 """Codes of failures that are the request's own fault: asked again, it would fail again."""
 
 
-AgentEvent = TextDelta | AudioDelta | ToolCall | StageDone | KeepAlive | GenerationDone | GenerationFailed
+AgentEvent = (
+    TextDelta
+    | AudioDelta
+    | SpeechSkipped
+    | ToolCall
+    | StageDone
+    | KeepAlive
+    | GenerationDone
+    | GenerationFailed
+)
 
 
 @dataclass(frozen=True, slots=True)

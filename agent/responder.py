@@ -10,8 +10,11 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
+from typing import Literal
 
 from agent.api import (
+    UNSPEAKABLE_TEXT,
     AgentError,
     AgentEvent,
     AgentRequest,
@@ -22,15 +25,17 @@ from agent.api import (
     Health,
     KeepAlive,
     Message,
+    SpeechSkipped,
     StageDone,
     TextDelta,
     ToolCall,
     TranscribeRequest,
     Transcript,
+    Usage,
     UserMessage,
 )
 from agent.asr.base import Recogniser
-from agent.engine.base import Engine, EngineDone, EngineRequest
+from agent.engine.base import Engine, EngineDelta, EngineDone, EngineRequest
 from agent.error_location import place
 from agent.prompt import said_by_user
 from agent.tts.base import Synthesiser
@@ -94,21 +99,30 @@ class Responder:
         await events.put(last)
 
     async def _last_event(self, request: AgentRequest, events: asyncio.Queue[AgentEvent]) -> GenerationDone:
-        messages = await self._heard(request, events)
+        engine: Callable[[EngineRequest], AsyncGenerator[EngineDelta, None]] = self._engine.generate
+        messages: tuple[Message, ...] | None = request.messages
+        if request.verbatim:
+            engine = partial(_verbatim, request.verbatim)
+        else:
+            messages = await self._heard(request, events)
         if messages is None:
             return GenerationDone("no_words")
-        decoding = _Decoding(self._engine, _engine_request(request, messages), events, self._clock)
+        decoding = _Decoding(engine, _engine_request(request, messages), events, self._clock)
         if request.modality == "text":
             return await decoding.run(None)
         clauses: asyncio.Queue[str | None] = asyncio.Queue(CLAUSES_AHEAD)
         try:
             async with asyncio.TaskGroup() as group:
-                speaking = self._speak(request.voice, clauses, events)
-                group.create_task(speaking, name=f"speech {request.response_id}")
-                return await decoding.run(clauses)
+                speaking = group.create_task(
+                    self._speak(request.voice, clauses, events), name=f"speech {request.response_id}"
+                )
+                done = await decoding.run(clauses)
         except ExceptionGroup as failures:
             # Decoding and speaking fail one at a time: the first one has ended the other.
             raise failures.exceptions[0] from None
+        if speaking.result() == "unspeakable" and not decoding.has_called_a_tool:
+            raise AgentError(UNSPEAKABLE_TEXT, "the voice cannot say the answer: it is in another language")
+        return done
 
     async def _heard(
         self, request: AgentRequest, events: asyncio.Queue[AgentEvent] | None
@@ -140,7 +154,8 @@ class Responder:
 
     async def _speak(
         self, voice: str, clauses: asyncio.Queue[str | None], events: asyncio.Queue[AgentEvent]
-    ) -> None:
+    ) -> Literal["spoken", "silent", "unspeakable"]:
+        """Return "unspeakable" where all that there was to say is in letters that the voice cannot say."""
         first_clause_at: float | None = None
 
         async def taken() -> AsyncIterator[str]:
@@ -150,13 +165,19 @@ class Responder:
                     first_clause_at = self._clock()
                 yield clause
 
-        is_first = True
+        outcome: Literal["spoken", "silent", "unspeakable"] = "silent"
         async with aclosing(self._synthesiser.synthesise(taken(), voice)) as speech:
             async for piece in speech:
-                if is_first and first_clause_at is not None:
+                if isinstance(piece, SpeechSkipped):
+                    await events.put(piece)
+                    if outcome == "silent":
+                        outcome = "unspeakable"
+                    continue
+                if outcome != "spoken" and first_clause_at is not None:
                     await events.put(StageDone("synthesis", (self._clock() - first_clause_at) * 1000.0))
-                    is_first = False
+                outcome = "spoken"
                 await events.put(AudioDelta(piece.pcm, piece.text_end))
+        return outcome
 
     async def transcribe(self, request: TranscribeRequest) -> Transcript:
         heard = await self._recogniser.recognise(request.pcm, request.language or "")
@@ -184,23 +205,24 @@ class _Decoding:
 
     def __init__(
         self,
-        engine: Engine,
+        generate: Callable[[EngineRequest], AsyncGenerator[EngineDelta, None]],
         request: EngineRequest,
         events: asyncio.Queue[AgentEvent],
         clock: Callable[[], float],
     ) -> None:
-        self._engine = engine
+        self._generate = generate
         self._request = request
         self._events = events
         self._clock = clock
         self._cutter = ClauseCutter()
         self._first_token_at: float | None = None
         self._first_clause_is_out = False
+        self.has_called_a_tool = False
 
     async def run(self, clauses: asyncio.Queue[str | None] | None) -> GenerationDone:
         """clauses: takes what is to be spoken, then None; or None when nothing is."""
         started = self._clock()
-        async with aclosing(self._engine.generate(self._request)) as deltas:
+        async with aclosing(self._generate(self._request)) as deltas:
             async for delta in deltas:
                 if self._first_token_at is None and not isinstance(delta, KeepAlive):
                     self._first_token_at = self._clock()
@@ -209,7 +231,10 @@ class _Decoding:
                     case TextDelta(text):
                         await self._events.put(delta)
                         await self._speak(self._cutter.push(text), clauses)
-                    case ToolCall() | KeepAlive():
+                    case KeepAlive():
+                        await self._events.put(delta)
+                    case ToolCall():
+                        self.has_called_a_tool = True
                         await self._events.put(delta)
                     case EngineDone(reason, usage):
                         await self._speak(self._cutter.finish(), clauses)
@@ -228,6 +253,12 @@ class _Decoding:
 
     async def _stage(self, stage: str, start: float, end: float) -> None:
         await self._events.put(StageDone(stage, (end - start) * 1000.0))
+
+
+async def _verbatim(text: str, _: EngineRequest) -> AsyncGenerator[EngineDelta, None]:
+    """An engine that knows its answer."""
+    yield TextDelta(text)
+    yield EngineDone("stop", Usage())
 
 
 def _engine_request(request: AgentRequest, messages: tuple[Message, ...]) -> EngineRequest:

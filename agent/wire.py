@@ -25,6 +25,7 @@ Request = api.AgentRequest | api.TranscribeRequest
 Reply = (
     api.TextDelta
     | api.AudioDelta
+    | api.SpeechSkipped
     | api.ToolCall
     | api.StageDone
     | api.KeepAlive

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from realtime.errors import ParlourError, SettingsError
 from realtime.logs import set_up_logging
-from realtime.settings import Settings, load_settings
+from realtime.settings import KINDS, explained, load_settings
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,61 +54,18 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-_HELP = {
-    "host": "address to listen on (default 127.0.0.1; others need keys)",
-    "port": "port to listen on (default 8080; 0 takes a free one)",
-    "model": "embedded, scripted, auto, Qwen/Qwen2-Audio-7B-Instruct or a folder of it, or with --llm-url "
-    "the name of a model there (default auto)",
-    "llm_url": "base URL of an OpenAI-compatible chat server, e.g. http://localhost:8000/v1",
-    "llm_key": "key for that server",
-    "llm_thinking_s": "seconds that a model there may be loaded or think without a word (default 120)",
-    "voice": "piper, or kokoro where there are cores for it",
-    "recogniser": "Whisper model that hears: tiny.en or base",
-    "language": "ISO 639-1 code of what is spoken, for the base recogniser",
-    "hub": "where a model's OWNER/NAME is looked up: huggingface (default) or modelscope",
-    "dtype": "of Qwen2-Audio's weights: bfloat16 or float32 (default: bfloat16 on a GPU, float32 without)",
-    "threads": "CPU threads for the models (default: all cores)",
-    "keys": "secrets of which clients must present one, comma-separated",
-    "allowed_origins": "origins of other sites' pages that may connect, comma-separated",
-    "trusted_proxies": "addresses and networks of proxies whose X-Forwarded-For counts, comma-separated",
-    "store": "where conversations are that can be resumed: auto, memory, sqlite:PATH or redis://HOST:PORT "
-    "(default auto: a file in ~/.local/state/parlour)",
-    "resume_grace_s": "seconds for which a conversation waits for its client (default 60)",
-    "drain_s": "seconds in which answers may be heard to their end when the server is stopped (default 15)",
-    "webrtc_address": "IP address at which others reach this machine, behind a NAT or in a container",
-    "webrtc_ports": "UDP ports that WebRTC may use, FIRST-LAST (default: any)",
-    "stun_url": "STUN server, stun:HOST:PORT, to learn the address behind a NAT",
-    "turn_url": "TURN server that relays where nothing else gets through, turn:HOST:PORT",
-    "turn_user": "user name there",
-    "turn_password": "password there",
-    "mqtt_url": "MQTT broker that smart speakers come through: mqtt://USER:PASSWORD@HOST:PORT or mqtts:// "
-    "(better set as PARLOUR_MQTT_URL, where other users of this machine do not see it)",
-    "mqtt_prefix": "what all its topics begin with (default parlour/v1)",
-    "mqtt_ca": "file of certificates to trust for mqtts",
-    "mqtt_follow_up_s": "seconds after an answer in which a device needs no wake word (default 8)",
-    "mqtt_remembered_s": "seconds for which a sleeping device keeps its conversation (default 300)",
-    "mqtt_lead_ms": "milliseconds of sound sent ahead of its being heard (default 500)",
-    "mqtt_hermes": "Rhasspy sites to serve in Hermes as well: their ids, comma-separated, or any",
-    "in_process": "run the agent inside the server instead of in a process of its own",
-}
-
-
 def _add_settings(parser: argparse.ArgumentParser) -> None:
     """Every setting is a flag."""
-    kinds = {"int": int, "float": float, "str": str}
-    defaults = Settings()
-    for name, kind in Settings.__annotations__.items():
+    for name, kind in KINDS.items():
         flag = "--" + name.replace("_", "-")
-        kind_name = getattr(kind, "__name__", str(kind))
-        text = _HELP.get(name, f"(default {getattr(defaults, name)!r})")
-        if kind_name == "bool":
-            parser.add_argument(flag, action="store_true", default=None, help=text)
+        if kind is bool:
+            parser.add_argument(flag, action="store_true", default=None, help=explained(name))
         else:
-            parser.add_argument(flag, type=kinds[kind_name], default=None, help=text)
+            parser.add_argument(flag, type=kind, default=None, help=explained(name))
 
 
 def _serve(options: argparse.Namespace) -> int:
-    flags = {name: getattr(options, name) for name in Settings.__annotations__}
+    flags = {name: getattr(options, name) for name in KINDS}
     settings = load_settings(flags, os.environ)
     set_up_logging(settings.log_level)
     from realtime.server.serve import serve  # late: `parlour --help` needs no server

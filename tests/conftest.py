@@ -3,6 +3,8 @@
 import asyncio
 import os
 import shutil
+import socket
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -25,9 +27,26 @@ from tests.schedule import pytest_collection_modifyitems as pytest_collection_mo
 from tests.schedule import pytest_runtest_logreport as pytest_runtest_logreport
 from tests.schedule import pytest_xdist_make_scheduler as pytest_xdist_make_scheduler
 from tests.schedule import remember_measured
+from tests.waiting import HANGS_S, Lateness, polled
 
 hypothesis.settings.register_profile("parlour", deadline=None)  # a test never asserts a time
 hypothesis.settings.load_profile("parlour")
+
+
+UNHURRIED = {"slow_peer_s": HANGS_S, "agent_first_event_s": HANGS_S, "agent_next_event_s": HANGS_S}
+"""Settings that give nobody up because the machine is slow; a test of giving up sets its own."""
+
+
+class _Started(uvicorn.Server):
+    """Tells when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listens: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listens.set_result(None)
 
 
 @dataclass(frozen=True)
@@ -45,6 +64,15 @@ class Server:
     def ws(self) -> str:
         return f"ws://127.0.0.1:{self.port}"
 
+    async def left(self) -> None:
+        """Wait until no connection has a session; sessions may wait for their clients."""
+        await polled(lambda: not self.sessions.open_count, "the end of the connections")
+
+    async def emptied(self) -> None:
+        """Wait until there is no session, neither."""
+        await polled(lambda: not self.sessions.running_count, "the end of the sessions")
+        await self.left()
+
 
 @asynccontextmanager
 async def running_server(
@@ -53,15 +81,14 @@ async def running_server(
     """The real server in this test's event loop; by default the scripted agent answers, and sessions that
     can be resumed are in memory."""
     agent = agent or ScriptedAgent()
-    chosen = Settings(port=0, **settings)  # type: ignore[arg-type]
+    chosen = Settings(port=0, **{**UNHURRIED, **settings})  # type: ignore[arg-type]
     app = create_app(chosen, agent, await agent.health(), store_opened)
-    server = uvicorn.Server(uvicorn_config(app, chosen))
+    server = _Started(uvicorn_config(app, chosen))
     listener = listen(chosen)
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="server under test")
-    while not server.started:
-        if serving.done():
-            await serving
-        await asyncio.sleep(0.005)
+    await asyncio.wait({serving, server.listens}, return_when=asyncio.FIRST_COMPLETED)
+    if serving.done():
+        await serving
     try:
         yield Server(listener.getsockname()[1], app.state.sessions)
     finally:
@@ -80,6 +107,29 @@ def start_server() -> Callable[..., AbstractAsyncContextManager[Server]]:
 async def server() -> AsyncIterator[Server]:
     async with running_server() as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def unhurried_models(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where models compute, on a machine that may have other things to do."""
+    if request.node.get_closest_marker("models") is None:
+        return
+    for module, name in (
+        ("realtime.session.agent_calls", "TRANSCRIBE_WITHIN_S"),
+        ("agent.asr.queue", "RECOGNITION_TIMEOUT_S"),
+        ("agent.engine.llama_cpp", "FIRST_TOKEN_TIMEOUT_S"),
+        ("agent.engine.speech_lm", "FIRST_TOKEN_TIMEOUT_S"),
+        ("agent.tts.threaded", "CLAUSE_TIMEOUT_S"),
+    ):
+        if module in sys.modules:
+            monkeypatch.setattr(sys.modules[module], name, HANGS_S)
+
+
+@pytest.fixture
+async def lateness() -> AsyncIterator[Lateness]:
+    """Measured beside the test: what it may allow besides a promise in real time."""
+    async with Lateness() as measured:
+        yield measured
 
 
 @pytest.fixture(scope="session")

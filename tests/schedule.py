@@ -1,8 +1,8 @@
 """In which order tests run, and which of them not at the same time.
 
 First what needs nothing but its own process, so that most mistakes are known within a minute. Then what waits
-for real time: servers, brokers, calls, browsers. A group runs in one process, one test after another: a file is
-one, so that its fixtures are made once, and so are all that would take their neighbours' processor (browsers,
+for real time: servers, brokers, calls, browsers. A group runs in one process, one test after another: a file
+is one, so that its fixtures are made once; so are all that would take their neighbours' processor (browsers,
 models). The longest groups begin first, as the last run measured them.
 """
 

@@ -32,7 +32,7 @@ from agent.models.manifest import (
 )
 from agent.responder import Responder
 from agent.settings import AgentSettings
-from agent.tts.base import ClauseVoice, Synthesiser
+from agent.tts.base import ClauseVoice, Speech, Synthesiser
 from agent.tts.threaded import ThreadedSynthesiser
 
 Report = Callable[[str], None]
@@ -190,7 +190,8 @@ async def _first_sentence(synthesiser: Synthesiser, recogniser: Recogniser) -> N
     async def clauses() -> AsyncIterator[str]:
         yield "Hello, can you hear me?"
 
-    speech = b"".join([piece.pcm async for piece in synthesiser.synthesise(clauses())])
+    pieces = [piece async for piece in synthesiser.synthesise(clauses())]
+    speech = b"".join(piece.pcm for piece in pieces if isinstance(piece, Speech))
     await recogniser.recognise(_to_listening(speech))
 
 

@@ -58,7 +58,7 @@ class ScriptedAgent:
             await asyncio.sleep(0)
             yield GenerationDone(usage=_usage(request, 1))
             return
-        words = _answer(request).split()
+        words = (request.verbatim or _answer(request)).split()
         spoken = words[: request.max_output_tokens]  # a word is a token here
         text_end = 0
         for at, word in enumerate(spoken):
@@ -89,7 +89,7 @@ class ScriptedAgent:
 
 def _tool_to_call(request: AgentRequest) -> Tool | None:
     """The named tool, or else the first; none once a tool has given something back."""
-    if request.tool_choice == "none" or not request.tools:
+    if request.tool_choice == "none" or not request.tools or request.verbatim:
         return None
     if request.messages and isinstance(request.messages[-1], ToolResultMessage):
         return None

@@ -1,14 +1,16 @@
 """Words -> American pronunciations, from a lexicon; no sentence analysis, no code under the GPL.
 
 The lexicon is misaki's (Apache-2.0): about 180,000 words in the notation that Kokoro speaks. What
-it lacks is derived from its stem, spelled out, or sounded by rule (`letter_sounds`).
+it lacks is derived from its stem, spelled out, or sounded by rule (`letter_to_sound`).
 """
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from agent.speech_text.letter_sounds import sounded
+from agent.speech_text.letter_to_sound import sounded
+from agent.speech_text.speakable import Piece
 
 _Entry = str | Mapping[str, str | None]
 _VOWELS = frozenset("AIOWYaeiouæɑɔəɛɜɪʊʌᵊᵻ")
@@ -40,6 +42,33 @@ _BEFORE_PARTICIPLE = frozenset(
 )
 
 
+Span = tuple[int, int]
+"""From the first character to behind the last one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pronounced:
+    """A piece of speech, and its sound: of a pause its own sign, of a word that has none ""."""
+
+    piece: Piece
+    sound: str
+
+
+def unpronounced(said: Sequence[Pronounced]) -> tuple[Span, ...]:
+    """The stretches of the text whose words have no sound: they are in another language's letters."""
+    spans: list[Span] = []
+    reached = 0
+    goes_on = False
+    for one in said:
+        if one.sound and not one.piece.is_pause:
+            goes_on = False
+        elif not one.sound:
+            spans.append((spans.pop()[0] if goes_on else reached, one.piece.end))
+            goes_on = True
+        reached = one.piece.end
+    return tuple(span for span in spans if span[0] < span[1])
+
+
 class Lexicon:
     """Looks words up. Reads 6 MB of JSON once (0.1 s, about 45 MB of memory)."""
 
@@ -47,6 +76,10 @@ class Lexicon:
         self._known: dict[str, _Entry] = {}
         for file in reversed(files):  # the first one decides
             self._known.update(json.loads(file.read_text("utf-8")))
+
+    def pronounced(self, said: Sequence[Piece]) -> list[Pronounced]:
+        sounds = iter(self.phrase([piece.spoken for piece in said if not piece.is_pause]))
+        return [Pronounced(piece, piece.spoken if piece.is_pause else next(sounds)) for piece in said]
 
     def phrase(self, words: Sequence[str]) -> list[str]:
         """One pronunciation for each word. Stress marks stand before the vowel they belong to."""

@@ -7,6 +7,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.api import SpeechSkipped
+from agent.speech_text.pronunciation import Span
+
 Samples = NDArray[np.float32]
 """(n_samples,), -1.0 to 1.0, at SPEAKING_HZ unless a name says otherwise."""
 
@@ -26,12 +29,14 @@ class Synthesiser(Protocol):
     voices: tuple[str, ...]
     """Names that `synthesise` knows; the first is its own choice."""
 
-    def synthesise(self, clauses: AsyncIterator[str], voice: str = "") -> AsyncGenerator[Speech, None]:
+    def synthesise(
+        self, clauses: AsyncIterator[str], voice: str = ""
+    ) -> AsyncGenerator[Speech | SpeechSkipped, None]:
         """Speak each clause as soon as it comes. Raises AgentError.
 
         A clause without anything to say yields no sound; what it holds counts as said with the next
-        one. voice: one of `voices`; another name means the first. Closing stops after the clause
-        that is being computed.
+        one. What the voice cannot say is told before the sound of its clause. voice: one of `voices`;
+        another name means the first. Closing stops after the clause that is being computed.
         """
         ...
 
@@ -48,8 +53,11 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class SpokenClause:
+    """unpronounced: the stretches of the clause that the voice cannot say, and that have no sound."""
+
     samples: Samples
     marks: tuple[Mark, ...]
+    unpronounced: tuple[Span, ...] = ()
 
 
 class ClauseVoice(Protocol):

@@ -1,12 +1,13 @@
 """Deltas of text -> clauses to speak: the first one short, for an early sound; later ones whole. Pure.
 
-A clause ends only where a character that follows proves it: "3.5", "Dr. Smith" and
-"example.com" stay in one piece. The clauses joined are the text.
+A clause ends only where a character that follows proves it: "3.5", "No. 5", "10 - 3", "Dr. Smith"
+and "example.com" stay in one piece. The clauses joined are the text.
 """
 
 import re
+from collections.abc import Iterator
 
-from agent.speech_text.speakable import ABBREVIATIONS
+from agent.speech_text.abbreviations import ends_sentence
 
 FIRST_LEAST = 12
 """Characters: shorter first clauses ("Well,") sound chopped, and leave no time to compute the next one."""
@@ -15,11 +16,15 @@ LATER_LEAST = 30
 LATER_MOST = 220
 """A clause of this length takes a Piper voice 0.5 s on one core: what a conversation beside it may wait."""
 
+LONGEST_UNBROKEN = 4 * LATER_MOST
+"""Characters without a place to cut at: then the cut comes anywhere, so that no clause grows without end."""
+
 _SENTENCE = re.compile(r"[.?!…]+[\"'”’)\]]*(?=\s)|\n+(?=[^\n])")
-_PHRASE = re.compile(r"[,;:][\"'”’)\]]*(?=\s)|\s[-–—](?=\s)|—(?=\w)")
+# A dash between numbers is a minus or a range.
+_PHRASE = re.compile(r"[,;:][\"'”’)\]]*(?=\s)|(?<![\d=)])\s[-–—](?=\s)|—(?=\w)")
 _JOINING = re.compile(r"\s(?=(?:and|but|or|because|so|which|that|while|when|if|although|where)\s)")
-_UNFINISHED = "|".join(re.escape(word) for word in ABBREVIATIONS if word != "etc.")
-_ABBREVIATED = re.compile(rf"(?:(?<!\w)(?:{_UNFINISHED})|(?<!\w)(?:\w\.)+|^\s*\d+\.)$")
+# Not beside a number, its sign or its unit, nor after an abbreviation, nor inside "the code is 90210".
+_BETWEEN_WORDS = re.compile(r"(?<![\d.:/+=×÷$€£−–-])\s(?![\d+=×÷/*−–-]|(?:is|was|to|number|code)\s)")
 
 
 class ClauseCutter:
@@ -46,9 +51,9 @@ class ClauseCutter:
 
     def _clause_end(self) -> int | None:
         least, most = (FIRST_LEAST, FIRST_MOST) if self._is_first else (LATER_LEAST, LATER_MOST)
-        end = _first_after(_SENTENCE, self._rest, least)
+        end = _sentence_end(self._rest, least)
         if self._is_first:
-            phrase = _first_after(_PHRASE, self._rest, least)
+            phrase = next((at for at in _ends(_PHRASE, self._rest, least)), None)
             end = min((place for place in (end, phrase) if place is not None), default=None)
         if end is not None and end <= most:
             return end
@@ -57,16 +62,25 @@ class ClauseCutter:
     def _forced_end(self, least: int, most: int) -> int | None:
         """Where a clause that has grown too long is cut: at a phrase, at a joining word, at a space."""
         within = self._rest[: most + 1]
-        for boundary in (_PHRASE, _JOINING):
-            ends = [match.end() for match in boundary.finditer(within) if match.end() >= least]
+        for boundary in (_PHRASE, _JOINING, _BETWEEN_WORDS):
+            ends = list(_ends(boundary, within, least))
             if ends:
                 return ends[-1]
         space = within.rfind(" ", least)
-        return space + 1 if space >= 0 else None
+        if space >= 0:
+            return space + 1
+        return LONGEST_UNBROKEN if len(self._rest) > LONGEST_UNBROKEN else None
 
 
-def _first_after(boundary: re.Pattern[str], text: str, least: int) -> int | None:
-    for match in boundary.finditer(text):
-        if match.end() >= least and not _ABBREVIATED.search(text[: match.end()]):
-            return match.end()
+def _ends(boundary: re.Pattern[str], text: str, least: int) -> Iterator[int]:
+    return (match.end() for match in boundary.finditer(text) if match.end() >= least)
+
+
+def _sentence_end(text: str, least: int) -> int | None:
+    for end in _ends(_SENTENCE, text, least):
+        is_end = ends_sentence(text, end)
+        if is_end is None:
+            return None  # the next character will tell
+        if is_end:
+            return end
     return None

@@ -5,7 +5,7 @@ sound is the better one, at about seven times the work of Piper: a voice for fou
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from agent.api import SPEAKING_HZ
 from agent.onnx import onnxruntime, session_options
-from agent.speech_text.pronunciation import Lexicon
+from agent.speech_text.pronunciation import Lexicon, Pronounced, unpronounced
 from agent.speech_text.speakable import Piece, pieces
 from agent.tts.base import Mark, Samples, SpokenClause
 from agent.tts.pauses import QUIET, shaped
@@ -77,15 +77,9 @@ class KokoroVoice:
         self._lexicon = lexicon
 
     def speak(self, clause: str) -> SpokenClause:
-        spoken = [self._spoken(stretch) for stretch in _stretches(self._sounds(pieces(clause)))]
-        return _joined(spoken)
-
-    def _sounds(self, said: Sequence[Piece]) -> Iterator[_Sound]:
-        words = iter(self._lexicon.phrase([piece.spoken for piece in said if not piece.is_pause]))
-        for number, piece in enumerate(said):
-            between = " " if number and not piece.is_pause else ""
-            phonemes = piece.spoken if piece.is_pause else next(words)
-            yield _Sound(piece, tokens_of(between + phonemes)[:MOST_TOKENS])
+        said = self._lexicon.pronounced(pieces(clause))
+        spoken = [self._spoken(stretch) for stretch in _stretches(_sounds(said))]
+        return replace(_joined(spoken), unpronounced=unpronounced(said))
 
     def _spoken(self, stretch: Sequence[_Sound]) -> SpokenClause:
         tokens = [token for sound in stretch for token in sound.tokens]
@@ -93,6 +87,12 @@ class KokoroVoice:
             return SpokenClause(np.zeros(0, np.float32), ())
         samples = self._compute(tokens, self._styles[len(tokens) - 1])
         return shaped(samples, stretch[-1].piece.spoken, _marks(stretch, samples))
+
+
+def _sounds(said: Sequence[Pronounced]) -> Iterator[_Sound]:
+    for number, one in enumerate(said):
+        between = " " if number and not one.piece.is_pause else ""
+        yield _Sound(one.piece, tokens_of(between + one.sound)[:MOST_TOKENS])
 
 
 def tokens_of(phonemes: str) -> tuple[int, ...]:

@@ -6,6 +6,8 @@ so that neither espeak-ng nor Piper's own code, both under the GPL, is needed.
 
 import json
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,8 @@ import soxr
 
 from agent.api import SPEAKING_HZ
 from agent.onnx import onnxruntime, session_options
-from agent.speech_text.pronunciation import Lexicon
-from agent.speech_text.speakable import Piece, pieces
+from agent.speech_text.pronunciation import Lexicon, Pronounced, unpronounced
+from agent.speech_text.speakable import pieces
 from agent.tts.base import Mark, Samples, SpokenClause
 from agent.tts.pauses import shaped
 
@@ -58,27 +60,14 @@ class PiperVoice:
         )
 
     def speak(self, clause: str) -> SpokenClause:
-        said = pieces(clause)
-        phonemes, ends = self._phonemes(said)
+        said = self._lexicon.pronounced(pieces(clause))
+        phonemes, ends = _phonemes(said)
         if not any(character.isalpha() for character in phonemes):
-            return SpokenClause(np.zeros(0, np.float32), ())
+            return SpokenClause(np.zeros(0, np.float32), (), unpronounced(said))
         samples = self._run(phonemes)
         samples = soxr.resample(samples, self._hz, SPEAKING_HZ).astype(np.float32)
-        return shaped(samples, said[-1].spoken, _marks(len(phonemes), ends, len(samples)))
-
-    def _phonemes(self, said: list[Piece]) -> tuple[str, list[tuple[int, int]]]:
-        """Phonemes of the clause, and (phonemes so far, characters so far) after each piece."""
-        words = [piece.spoken for piece in said if not piece.is_pause]
-        sounds = iter(self._lexicon.phrase(words))
-        phonemes = ""
-        ends: list[tuple[int, int]] = []
-        for piece in said:
-            if piece.is_pause:
-                phonemes += piece.spoken
-            else:
-                phonemes += (" " if phonemes else "") + as_espeak(next(sounds))
-            ends.append((len(phonemes), piece.end))
-        return phonemes, ends
+        marks = _marks(len(phonemes), ends, len(samples))
+        return replace(shaped(samples, said[-1].piece.spoken, marks), unpronounced=unpronounced(said))
 
     def _run(self, phonemes: str) -> Samples:
         """Return samples at the voice's own rate."""
@@ -95,6 +84,19 @@ class PiperVoice:
             },
         )
         return np.asarray(output[0], np.float32).reshape(-1)
+
+
+def _phonemes(said: Sequence[Pronounced]) -> tuple[str, list[tuple[int, int]]]:
+    """Phonemes of the clause, and (phonemes so far, characters so far) after each piece."""
+    phonemes = ""
+    ends: list[tuple[int, int]] = []
+    for one in said:
+        if one.piece.is_pause:
+            phonemes += one.sound
+        elif one.sound:
+            phonemes += (" " if phonemes else "") + as_espeak(one.sound)
+        ends.append((len(phonemes), one.piece.end))
+    return phonemes, ends
 
 
 def as_espeak(sound: str) -> str:

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from agent.api import SPEAKING_HZ, AgentError
+from agent.api import SPEAKING_HZ, AgentError, SpeechSkipped
 from agent.tts.base import ClauseVoice, Samples, Speech, SpokenClause
 
 PIECE_SAMPLES = SPEAKING_HZ // 10
@@ -31,11 +31,15 @@ class ThreadedSynthesiser:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="synthesis")
         self._waiting = 0
 
-    async def synthesise(self, clauses: AsyncIterator[str], voice: str = "") -> AsyncGenerator[Speech, None]:
+    async def synthesise(
+        self, clauses: AsyncIterator[str], voice: str = ""
+    ) -> AsyncGenerator[Speech | SpeechSkipped, None]:
         speaker = self._speakers.get(voice) or self._speakers[self.voices[0]]
         clause_start = 0
         async for clause in clauses:
             spoken = await self._spoken(speaker, clause)
+            for start, end in spoken.unpronounced:
+                yield SpeechSkipped(clause_start + start, clause_start + end)
             for piece in pieces_of(spoken, clause_start, clause_start + len(clause)):
                 yield piece
             clause_start += len(clause)

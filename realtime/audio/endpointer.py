@@ -45,7 +45,7 @@ class Endpointing:
 
 
 @dataclass(slots=True)
-class _Quiet:
+class _Silent:
     """voiced_from: where the speech begins that may become an utterance; None without any.
 
     doubtful_samples: heard since then that are neither voiced nor silent.
@@ -60,7 +60,7 @@ class _Quiet:
 class _Speaking:
     started: int
     voiced_to: int
-    paused: bool = False  # this pause has been told
+    paused: bool = False  # SpeechPaused was returned for this pause
 
 
 class Endpointer:
@@ -77,7 +77,7 @@ class Endpointer:
         # name the same end and neither names a place that is yet to come.
         self._pad = min(times.pad_ms, times.pause_ms, times.silence_ms) * _SAMPLES_PER_MS
         self._position = start_ms * _SAMPLES_PER_MS
-        self._state: _Quiet | _Speaking = _Quiet()
+        self._state: _Silent | _Speaking = _Silent()
 
     @property
     def in_utterance(self) -> bool:
@@ -90,33 +90,33 @@ class Endpointer:
         So many can be looked at together without being late.
         """
         state = self._state
-        if isinstance(state, _Quiet):
+        if isinstance(state, _Silent):
             return max(self._onset - state.voiced_samples, 1)
         first = min(self._pause, self._silence)
         silent = self._position - state.voiced_to
-        # A pause that has been told ends the turn in a while, or speech goes on and then pauses anew.
+        # A pause that was signalled ends the turn in a while, or speech goes on and pauses again.
         until_silent = min(self._silence - silent, first) if state.paused else first - silent
         return max(min(until_silent, state.started + self._longest - self._position), 1)
 
     def push(self, probability: float, samples: int) -> list[TurnSignal]:
-        """Hear the next frame. probability: of speech in it; samples: its length at 16 kHz."""
+        """Take the next frame. probability: of speech in it; samples: its length at 16 kHz."""
         begins = self._position
         self._position += samples
         state = self._state
-        if isinstance(state, _Quiet):
-            return self._hear_in_quiet(state, probability, begins, samples)
-        return self._hear_in_utterance(state, probability)
+        if isinstance(state, _Silent):
+            return self._push_in_silence(state, probability, begins, samples)
+        return self._push_in_utterance(state, probability)
 
-    def hush(self) -> list[TurnSignal]:
-        """No more audio comes: end the utterance that is open, and forget a beginning one."""
+    def flush(self) -> list[TurnSignal]:
+        """No more audio comes: end the utterance that is open, and drop one that is beginning."""
         state = self._state
         if isinstance(state, _Speaking):
             return [self._stop(state)]
-        self._state = _Quiet()
+        self._state = _Silent()
         return []
 
-    def _hear_in_quiet(
-        self, state: _Quiet, probability: float, begins: int, samples: int
+    def _push_in_silence(
+        self, state: _Silent, probability: float, begins: int, samples: int
     ) -> list[TurnSignal]:
         if probability >= self._voiced_at:
             if state.voiced_from is None:
@@ -128,10 +128,10 @@ class Endpointer:
         elif state.voiced_from is not None:
             state.doubtful_samples += samples
             if probability < self._silent_below or state.doubtful_samples >= self._pause:
-                self._state = _Quiet()
+                self._state = _Silent()
         return []
 
-    def _hear_in_utterance(self, state: _Speaking, probability: float) -> list[TurnSignal]:
+    def _push_in_utterance(self, state: _Speaking, probability: float) -> list[TurnSignal]:
         if probability >= self._silent_below:
             state.voiced_to = self._position
             state.paused = False
@@ -144,7 +144,7 @@ class Endpointer:
         return []
 
     def _stop(self, state: _Speaking) -> TurnSignal:
-        self._state = _Quiet()
+        self._state = _Silent()
         return SpeechStopped(self._end_ms(state))
 
     def _end_ms(self, state: _Speaking) -> int:

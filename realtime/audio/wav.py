@@ -28,16 +28,11 @@ def read_wav(path: Path, hz: int) -> bytes:
 
     Raises ValueError, which says what the file is instead, and OSError.
     """
-    return decode_wav(path.read_bytes(), hz)
+    file_hz, blocks = samples_of(path.read_bytes())
+    return pcm_of(blocks, file_hz, hz)
 
 
-def decode_wav(riff: bytes, hz: int, s_max: float = math.inf) -> bytes:
-    """As `read_wav`, of a file that is in memory. Raises ValueError, also for more than `s_max` of sound."""
-    file_hz, blocks = _decoded(riff)
-    return pcm_of(blocks, file_hz, hz, s_max)
-
-
-def pcm_of(blocks: Iterable[Samples], from_hz: int, to_hz: int, s_max: float) -> bytes:
+def pcm_of(blocks: Iterable[Samples], from_hz: int, to_hz: int, s_max: float = math.inf) -> bytes:
     """Return s16le at `to_hz`. Raises ValueError as soon as there is more than `s_max` of sound."""
     resampler = soxr.ResampleStream(from_hz, to_hz, 1, dtype="float64") if from_hz != to_hz else None
     pcm, n_samples = bytearray(), 0
@@ -64,21 +59,31 @@ def _s16le(samples: Samples) -> bytes:
     return np.clip(np.rint(samples * 32768), -32768, 32767).astype("<i2").tobytes()
 
 
-def _decoded(riff: bytes) -> tuple[int, Iterator[Samples]]:
-    """Return the file's rate and its sound."""
+def samples_of(riff: bytes) -> tuple[int, Iterator[Samples]]:
+    """Return the file's rate and its sound, mixed to one channel. Raises ValueError."""
     if riff[:4] != b"RIFF" or riff[8:12] != b"WAVE":
         raise ValueError("it is not a WAV file")
     form = b""
     at = 12
     while at + 8 <= len(riff):
         name, size = struct.unpack_from("<4sI", riff, at)
-        body = memoryview(riff)[at + 8 : at + 8 + size]  # a stream's size may be too large: then the rest
+        rest = memoryview(riff)[at + 8 :]
+        body = rest[:size]  # a stream's size may be too large: then the rest
         if name == b"fmt ":
             form = bytes(body)
         elif name == b"data":
-            return _blocks(form, body)
+            # A recorder that cannot go back and fill it in leaves a size of 0.
+            return _blocks(form, body if size or _is_chunk(rest) else rest)
         at += 8 + size + size % 2
     raise ValueError("it holds no sound")
+
+
+def _is_chunk(rest: memoryview) -> bool:
+    """Whether a chunk with a readable name begins here, and ends within the file."""
+    if len(rest) < 8:
+        return False
+    name, size = struct.unpack_from("<4sI", rest)
+    return bool(name.isalnum() and 8 + size <= len(rest))
 
 
 def _blocks(form: bytes, body: memoryview) -> tuple[int, Iterator[Samples]]:

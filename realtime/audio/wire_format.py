@@ -10,10 +10,14 @@ LISTENING_HZ = 16_000
 
 
 class InputDecoder:
-    """A session's input audio, in any of the wire's formats -> s16le mono at 16 kHz."""
+    """A session's input audio, in any of the wire's formats -> s16le mono at 16 kHz.
+
+    A sample that is split between two pieces is one sample: clients cut at any byte.
+    """
 
     def __init__(self, wire_format: AudioFormat) -> None:
         self._format = wire_format
+        self._first_half = b""
         self._resampler = Resampler(_rate_hz(wire_format), LISTENING_HZ)
 
     def bytes_for(self, duration_ms: int) -> int:
@@ -22,8 +26,17 @@ class InputDecoder:
     def duration_ms(self, n_bytes: int) -> float:
         return n_bytes * 1000 / _bytes_per_s(self._format)
 
+    @property
+    def is_mid_sample(self) -> bool:
+        """The next piece begins with the second half of a sample."""
+        return bool(self._first_half)
+
     def push(self, audio: bytes) -> bytes:
-        """Raises ClientError for half a sample; what came before it stays good."""
+        """audio: any number of bytes."""
+        if isinstance(self._format, PcmFormat):
+            audio = self._first_half + audio
+            n_whole = len(audio) // 2 * 2
+            audio, self._first_half = audio[:n_whole], audio[n_whole:]
         return self._resampler.push(_to_pcm(audio, self._format))
 
 

@@ -312,6 +312,8 @@ class Speaker:
                 self._token, self._is_resuming, self._was_resumed = token, False, True
                 self._owed = {one["item_id"] for one in playing}
                 self._loudspeaker.resumed()
+            case {"type": "parlour.closed", "code": 1012} if not self._is_resuming:
+                self._server = "left"  # another one may serve from now on
             case {"type": "parlour.closed", "code": int(code)} if code not in INTERRUPTED:
                 self._token, self._is_resuming = "", False
                 self._owed.clear()

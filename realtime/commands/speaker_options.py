@@ -32,7 +32,7 @@ class SpeakerOptions:
         tls_context(broker)
         check_prefix(given.prefix)
         if not is_device(given.name):
-            raise SettingsError("--name: expected 1 to 64 letters, digits, '_' and '-'.")
+            raise SettingsError("--name: expected 1 to 64 characters without '/', '+' and '#'.")
         if given.out and not given.wav:
             raise SettingsError("--out writes the answers to --wav: give both.")
         return cls(

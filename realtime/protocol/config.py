@@ -94,7 +94,7 @@ class AudioInput(Struct, frozen=True, kw_only=True):
 
     @property
     def detector_settings(self) -> tuple[object, ...]:
-        """As long as this stays the same, the decoder and the turn detector go on."""
+        """As long as this stays the same, the decoder and the turn detector go on as they are."""
         detection = self.turn_detection
         return self.format, type(detection), detection.detector_settings if detection else None
 
@@ -113,8 +113,9 @@ class Audio(Struct, frozen=True, kw_only=True):
 class ParlourExtensions(Struct, frozen=True, kw_only=True):
     """Parlour's own events, each sent only to a client that asked for it.
 
-    playback_ack: the client tells what was heard (`parlour.playback`).
-    alignment: which words a stretch of audio holds (`parlour.alignment`).
+    playback_ack: the client reports what was heard (`parlour.playback`).
+    alignment: which words a stretch of audio holds (`parlour.alignment`), and which have none
+        (`parlour.speech_skipped`).
     trace: the times of each turn (`parlour.turn`).
     resume: the session outlives its connection (`parlour.resume_token`, `parlour.going_away`).
     """
@@ -159,101 +160,6 @@ class SessionConfig(Struct, frozen=True, kw_only=True):
         return ParlourExtensions() if self.parlour is UNSET else self.parlour
 
 
-class ResponseConfig(Struct, frozen=True, kw_only=True):
-    """What one response is made with: the session's settings and the request's own."""
-
-    instructions: str
-    modality: Literal["audio", "text"]
-    voice: str
-    output_format: AudioFormat
-    tools: tuple[Tool, ...]
-    tool_choice: str
-    max_output_tokens: int | None
-    metadata: dict[str, str] | None = None
-
-
-# What a patch may not change: the server's own facts.
-_FIXED = frozenset({"id", "object", "expires_at", "model"})
-_NULL_MEANS_OFF = frozenset(
-    {"turn_detection", "transcription", "noise_reduction", "idle_timeout_ms", "tracing", "prompt", "include"}
-)
-# Values that are set as they come. Other objects merge, those of another `type` with its defaults.
-_REPLACED_WHOLE = frozenset({"tools", "tool_choice", "voice", "tracing", "truncation", "prompt", "include"})
-
-
-def merge(config: SessionConfig, patch: dict[str, Any]) -> SessionConfig:
-    """The session with a `session.update` applied: key by key, explicit null means off.
-
-    Keys that Parlour does not know are ignored. Raises InvalidEvent, its param the path of the
-    field that cannot be used.
-    """
-    known = {key: value for key, value in patch.items() if key not in _FIXED}
-    session_type = known.get("type")
-    if session_type not in (None, "realtime"):
-        raise InvalidEvent(
-            "invalid_value",
-            f"Invalid value: {session_type!r}. Supported values are: 'realtime'.",
-            "session.type",
-        )
-    merged = _merged(msgspec.to_builtins(config), known)
-    try:
-        return msgspec.convert(merged, SessionConfig)
-    except msgspec.ValidationError as error:
-        raise invalid_event(error, "session") from None
-
-
-def with_fixed(patch: dict[str, Any], fixed: dict[str, Any]) -> dict[str, Any]:
-    """The patch, with what it says of fixed fields put back to what they are fixed to."""
-    result: dict[str, Any] = {}
-    for name, value in patch.items():
-        if name not in fixed:
-            result[name] = value
-        elif isinstance(value, dict) and isinstance(fixed[name], dict) and name not in _REPLACED_WHOLE:
-            result[name] = with_fixed(value, fixed[name])
-        else:
-            result[name] = fixed[name]
-    return result
-
-
-def response_config(config: SessionConfig, patch: dict[str, Any] | None) -> ResponseConfig:
-    """What a response is made with; patch: the `response` of `response.create`.
-
-    Raises InvalidEvent, its param below "response".
-    """
-    metadata = None
-    if patch:
-        overrides = {key: patch[key] for key in _RESPONSE_OVERRIDES if patch.get(key) is not None}
-        output = (
-            (patch.get("audio") or {}).get("output") if isinstance(patch.get("audio"), dict | None) else None
-        )
-        if isinstance(output, dict):
-            overrides["audio"] = {"output": output}
-        try:
-            config = msgspec.convert(_merged(msgspec.to_builtins(config), overrides), SessionConfig)
-        except msgspec.ValidationError as error:
-            raise invalid_event(error, "response") from None
-        try:
-            metadata = msgspec.convert(patch.get("metadata"), dict[str, str] | None)
-        except msgspec.ValidationError:
-            raise InvalidEvent(
-                "invalid_type", "Invalid metadata: expected an object of strings.", "response.metadata"
-            ) from None
-    voice = config.audio.output.voice
-    return ResponseConfig(
-        instructions=config.instructions,
-        modality=config.output_modalities[0],
-        voice=voice if isinstance(voice, str) else str(voice.get("id", "")),
-        output_format=config.audio.output.format,
-        tools=tuple(parse_tool(tool) for tool in config.tools),
-        tool_choice=parse_tool_choice(config.tool_choice),
-        max_output_tokens=None if config.max_output_tokens == "inf" else config.max_output_tokens,
-        metadata=metadata,
-    )
-
-
-_RESPONSE_OVERRIDES = ("instructions", "output_modalities", "tools", "tool_choice", "max_output_tokens")
-
-
 def parse_tool(tool: dict[str, Any]) -> Tool:
     """Raises ValueError: function tools alone can be called."""
     if tool.get("type", "function") != "function":
@@ -295,18 +201,3 @@ def invalid_event(error: msgspec.ValidationError, prefix: str = "") -> InvalidEv
     code = "invalid_type" if wrong_type else "invalid_value"
     where = f" for '{param}'" if param else ""
     return InvalidEvent(code, f"Invalid value{where}: {message}.", param or None)
-
-
-def _merged(base: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
-    result = dict(base)
-    for key, value in patch.items():
-        if value is None and key not in _NULL_MEANS_OFF:
-            continue  # clients send explicit nulls for what they leave at its default
-        old = result.get(key)
-        if key not in _REPLACED_WHOLE and isinstance(value, dict):
-            current = old if isinstance(old, dict) else {}
-            same_kind = value.get("type", current.get("type")) == current.get("type")
-            result[key] = _merged(current if same_kind else {}, value)
-        else:
-            result[key] = value
-    return result

@@ -95,12 +95,12 @@ class Conversation:
         self._chars_at_most += text_length(item)
 
     def trim(self, limits: Limits) -> None:
-        """Let the oldest items and the oldest audio go, as far as there is more than the limits allow."""
-        self._forget_oldest(limits.items, limits.history_chars)
-        self._forget_audio(limits.history_audio_bytes)
+        """Drop the oldest items and the oldest audio, as far as there is more than the limits allow."""
+        self._drop_oldest_items(limits.items, limits.history_chars)
+        self._drop_oldest_audio(limits.history_audio_bytes)
 
-    def _forget_oldest(self, limit: int, chars_limit: int) -> None:
-        """Let the oldest items go, until at most `limit` are left with so many characters of text.
+    def _drop_oldest_items(self, limit: int, chars_limit: int) -> None:
+        """Drop the oldest items, until at most `limit` are left with so many characters of text.
 
         Where the text is too long, a tenth more of it goes, so that the next items need no count.
         """
@@ -120,7 +120,7 @@ class Conversation:
             self._chars_at_most -= size
             excess -= size
 
-    def _forget_audio(self, limit_bytes: int) -> None:
+    def _drop_oldest_audio(self, limit_bytes: int) -> None:
         """Drop the oldest audio, until at most limit_bytes are held. Its words stay where they are known."""
         held = 0
         for item_id in reversed(self._order):

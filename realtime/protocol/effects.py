@@ -1,4 +1,4 @@
-"""What a session wants done. The runner performs effects in their order."""
+"""What a session wants done (session/runner.py). Effects are performed in their order."""
 
 from dataclasses import dataclass
 
@@ -9,12 +9,14 @@ from realtime.protocol.server_events import ServerEvent
 
 @dataclass(frozen=True, slots=True)
 class Send:
+    """To the client."""
+
     event: ServerEvent
 
 
 @dataclass(slots=True)
 class Play:
-    """Let the user hear this: s16le mono at 24 kHz, to be brought into `format`.
+    """Let the user hear this. pcm: s16le mono at 24 kHz, to be converted to `format`.
 
     start_ms: where in the item's audio this piece begins. event_id: given when it is sent.
     """
@@ -38,11 +40,15 @@ class StopPlayback:
 
 @dataclass(frozen=True, slots=True)
 class Generate:
+    """Ask the agent for an answer; its events come back as FromAgent."""
+
     request: AgentRequest
 
 
 @dataclass(frozen=True, slots=True)
 class StopGenerating:
+    """The agent's answer is not wanted any more."""
+
     response_id: str
 
 
@@ -55,6 +61,8 @@ class Warm:
 
 @dataclass(frozen=True, slots=True)
 class Transcribe:
+    """Ask the agent for the words: a Transcribed or a TranscriptionError. pcm: s16le mono at 16 kHz."""
+
     item_id: str
     content_index: int
     pcm: bytes
@@ -63,7 +71,7 @@ class Transcribe:
 
 @dataclass(frozen=True, slots=True)
 class ResetTurnDetector:
-    """Hear the input audio afresh: the turn detection was changed, or its buffer was taken."""
+    """Detect turns from here on: the turn detection was changed, or the input buffer was taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +81,7 @@ class FlushTurnDetector:
 
 @dataclass(frozen=True, slots=True)
 class IssueResumeToken:
-    """The client wants to come back to this session: give it a token for that."""
+    """The session may be resumed from now on: give its client a token for that."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ ControlEvent = (
     | client.ResponseCreate
     | client.ResponseCancel
     | parlour.PlaybackReport
+    | parlour.Say
 )
 """What the core decides on; audio is decoded first, and a session that is resumed is another one."""
 

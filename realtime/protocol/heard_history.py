@@ -1,7 +1,7 @@
 """Heard history: the conversation keeps of each spoken answer what its listener has heard.
 
-That is known, best first, from `conversation.item.truncate`, from `parlour.playback`, and else from the clock:
-audio cannot be heard faster than it lasts (playout.py).
+That is known, best first, from `conversation.item.truncate`, from `parlour.playback`, and else from the
+clock: audio cannot be heard faster than it lasts (playout.py).
 """
 
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ class HeardHistory:
         self.playback.client_disconnected(now, heard_ms, has_reported=self.playback_ack)
 
     def truncate(self, event: ItemTruncate) -> list[Effect]:
-        """The client says what was heard (GA: conversation.item.truncate). More than there is means all of it.
+        """The client says what was heard (conversation.item.truncate). More than there is means all of it.
 
         Raises ClientError.
         """

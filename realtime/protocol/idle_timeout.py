@@ -3,7 +3,7 @@
 from agent.api import AudioPart
 from realtime.protocol import events as wire
 from realtime.protocol import new_items
-from realtime.protocol.config import response_config
+from realtime.protocol.config_update import response_config
 from realtime.protocol.effects import Effect, Send
 from realtime.protocol.items import UserItem, messages
 from realtime.protocol.responses import Idle

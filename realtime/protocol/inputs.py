@@ -34,7 +34,7 @@ class SpeechStopped:
 TurnSignal = SpeechStarted | SpeechPaused | SpeechStopped
 
 
-# What the runner tells.
+# From the runner.
 
 
 @dataclass(frozen=True, slots=True)

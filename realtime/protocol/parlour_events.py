@@ -3,15 +3,21 @@
 A client asks with `session.parlour` (config.py: ParlourExtensions). Coming back: docs/resume.md.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 
 from realtime.protocol.client_events import ClientEvent, WireInt
 from realtime.protocol.config import SessionConfig
 from realtime.protocol.server_events import ServerEvent
 
 # From the client ------------------------------------------------------------------------
+
+
+class Say(ClientEvent, frozen=True, kw_only=True, tag="parlour.say"):
+    """Let the assistant say this, word by word, as its next answer."""
+
+    text: Annotated[str, Meta(min_length=1)]
 
 
 class PlaybackReport(ClientEvent, frozen=True, kw_only=True, tag="parlour.playback"):
@@ -32,10 +38,10 @@ class PlayedPosition(Struct, frozen=True):
 class Resume(ClientEvent, frozen=True, kw_only=True, tag="parlour.resume"):
     """Go on with an earlier session on this connection.
 
-    last_event_id: the last event that this client has of it, to be told what came after; without it
-    the conversation is told anew, as to a device that knows nothing of it. history: whether its
-    earlier items are told too. lost: the connection that serves it is dead, and nobody there is told.
-    played: what came out of its loudspeaker last, for sound that begins anew to begin there.
+    last_event_id: the last event that this client has of it, for a replay of what came after; without it
+    the conversation is sent as it stands, as to a device that knows nothing of it. history: whether its
+    earlier items are sent too. lost: the connection that serves it is dead, and gets no `parlour.moved`.
+    played: what came out of its loudspeaker last; audio that is sent again begins there.
     """
 
     token: str
@@ -59,6 +65,16 @@ class ParlourAlignment(ServerEvent, kw_only=True, tag="parlour.alignment"):
     item_id: str
     content_index: int
     audio_end_ms: int
+    text_end: int
+
+
+class ParlourSpeechSkipped(ServerEvent, kw_only=True, tag="parlour.speech_skipped"):
+    """text[text_start:text_end] of this item is not spoken: it is in letters that the voice cannot say."""
+
+    response_id: str
+    item_id: str
+    content_index: int
+    text_start: int
     text_end: int
 
 
@@ -92,7 +108,7 @@ class HandOverToken(ServerEvent, kw_only=True, tag="parlour.hand_over_token"):
 
 
 class Playing(Struct, frozen=True):
-    """An answer that is not heard to its end: its sound follows from heard_ms on."""
+    """An answer that is not heard to its end: its audio follows from heard_ms on."""
 
     item_id: str
     response_id: str
@@ -104,7 +120,7 @@ class Resumed(ServerEvent, kw_only=True, tag="parlour.resumed"):
 
     replayed: only what was missed follows; else the conversation as it stands. last_client_event_id:
     the last event of this client that arrived; what it sent after that, it sends again. input_silent_ms: how
-    long no input audio had come before this, for a client whose sound has no events; null: none ever came.
+    long no input audio had come before this, for a client whose audio has no events; null: none ever came.
     """
 
     session: SessionConfig

@@ -7,20 +7,22 @@ from typing import Any, Literal, assert_never
 from agent.api import (
     REQUEST_FAULTS,
     SPEAKING_HZ,
+    UNSPEAKABLE_TEXT,
     AudioDelta,
     GenerationDone,
     GenerationFailed,
     KeepAlive,
+    SpeechSkipped,
     StageDone,
     TextDelta,
     ToolCall,
     Usage,
 )
-from realtime.protocol.config import ResponseConfig
+from realtime.protocol.config_update import ResponseConfig
 from realtime.protocol.conversation import Conversation
 from realtime.protocol.effects import Effect, Play, Send
 from realtime.protocol.items import AssistantItem, ToolCallItem, audio_ms, wire_item
-from realtime.protocol.parlour_events import ParlourAlignment
+from realtime.protocol.parlour_events import ParlourAlignment, ParlourSpeechSkipped
 from realtime.protocol.server_events import (
     ContentPartAdded,
     ContentPartDone,
@@ -102,13 +104,17 @@ class Response:
             effects.append(Send(delta(delta=self.message.text, **self._content_ids())))
         return effects
 
-    def feed(self, event: TextDelta | AudioDelta | ToolCall | StageDone | KeepAlive) -> list[Effect]:
+    def feed(
+        self, event: TextDelta | AudioDelta | SpeechSkipped | ToolCall | StageDone | KeepAlive
+    ) -> list[Effect]:
         """The effects of one agent event that does not end the response."""
         match event:
             case TextDelta(text=text):
                 return self._text_delta(text)
             case AudioDelta(pcm=pcm, text_end=text_end):
                 return self._audio_delta(pcm, text_end)
+            case SpeechSkipped(text_start=text_start, text_end=text_end):
+                return self._speech_skipped(text_start, text_end)
             case ToolCall():
                 return self._tool_call(event)
             case StageDone() | KeepAlive():
@@ -126,7 +132,9 @@ class Response:
     def fail(self, failure: GenerationFailed) -> list[Effect]:
         kind = "invalid_request_error" if failure.code in REQUEST_FAULTS else "server_error"
         error = StatusError(type=kind, code=failure.code, message=failure.message)
-        return self._end("failed", StatusDetails(type="failed", error=error), None)
+        # What cannot be spoken is kept all the same: its text is whole.
+        is_whole = failure.code == UNSPEAKABLE_TEXT
+        return self._end("failed", StatusDetails(type="failed", error=error), None, is_whole)
 
     def cancel(self, reason: CancelReason) -> list[Effect]:
         return self._end("cancelled", StatusDetails(type="cancelled", reason=reason), None)
@@ -165,6 +173,19 @@ class Response:
         place = self.id, message.id, self._message_index, 0
         effects.append(Play(*place, pcm, self.config.output_format, start_ms))
         return effects
+
+    def _speech_skipped(self, text_start: int, text_end: int) -> list[Effect]:
+        if not self.sends_alignment:
+            return []
+        effects = self._open_message()
+        skipped = ParlourSpeechSkipped(
+            response_id=self.id,
+            item_id=self._open_item().id,
+            content_index=0,
+            text_start=text_start,
+            text_end=text_end,
+        )
+        return [*effects, Send(skipped)]
 
     def _tool_call(self, call: ToolCall) -> list[Effect]:
         item = ToolCallItem(self._new_id("item"), call.call_id, call.name, "", "in_progress")
@@ -206,11 +227,16 @@ class Response:
         return effects + self._done(message, self._message_index)
 
     def _end(
-        self, status: ResponseStatus, details: StatusDetails | None, usage: ResponseUsage | None
+        self,
+        status: ResponseStatus,
+        details: StatusDetails | None,
+        usage: ResponseUsage | None,
+        is_whole: bool = False,
     ) -> list[Effect]:
         assert not self.ended, "a response ends exactly once"
         self.ended = True
-        effects = self._close_message(self.message, status == "completed") if self.message else []
+        is_whole = is_whole or status == "completed"
+        effects = self._close_message(self.message, is_whole) if self.message else []
         effects.append(Send(ResponseDone(response=self._response_object(status, details, usage))))
         return effects
 

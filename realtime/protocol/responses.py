@@ -17,7 +17,8 @@ from agent.api import (
     StageDone,
 )
 from realtime.errors import ClientError
-from realtime.protocol.config import ResponseConfig, SessionConfig
+from realtime.protocol.config import SessionConfig
+from realtime.protocol.config_update import ResponseConfig
 from realtime.protocol.conversation import Conversation
 from realtime.protocol.effects import Effect, Generate, Play, StopGenerating
 from realtime.protocol.heard_history import HeardHistory
@@ -115,8 +116,12 @@ class Responses:
         view: tuple[Message, ...],
         now: float,
         out_of_band: bool = False,
+        verbatim: str = "",
     ) -> list[Effect]:
-        """view: of the conversation, for the agent. There must be room for one more."""
+        """view: of the conversation, for the agent. verbatim: the answer, where it is known already.
+
+        There must be room for one more.
+        """
         response = Response(
             self._new_id("resp"),
             config,
@@ -129,7 +134,7 @@ class Responses:
             self._out_of_band[response.id] = Generating(response, now)
         else:
             self.state = Generating(response, now)
-        return [*response.begin(), Generate(agent_request(session.id, response.id, config, view))]
+        return [*response.begin(), Generate(agent_request(session.id, response.id, config, view, verbatim))]
 
     def feed(self, answer: FromAgent, now: float) -> list[Effect]:
         """Take in an event of the agent; one of a response that has ended is dropped."""
@@ -183,7 +188,11 @@ class Responses:
 
 
 def agent_request(
-    session_id: str, response_id: str, config: ResponseConfig, view: tuple[Message, ...]
+    session_id: str,
+    response_id: str,
+    config: ResponseConfig,
+    view: tuple[Message, ...],
+    verbatim: str = "",
 ) -> AgentRequest:
     return AgentRequest(
         session_id=session_id,
@@ -194,5 +203,6 @@ def agent_request(
         voice=config.voice,
         tools=config.tools,
         tool_choice=config.tool_choice,
-        max_output_tokens=config.max_output_tokens,
+        max_output_tokens=None if verbatim else config.max_output_tokens,
+        verbatim=verbatim,
     )

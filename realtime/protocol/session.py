@@ -15,7 +15,8 @@ from realtime.protocol import effects as do
 from realtime.protocol import events as wire
 from realtime.protocol import idle_timeout, new_items, transcription, turn_taking
 from realtime.protocol.client_items import parse_item
-from realtime.protocol.config import SessionConfig, merge, response_config, with_fixed
+from realtime.protocol.config import SessionConfig
+from realtime.protocol.config_update import merge, response_config, with_fixed
 from realtime.protocol.conversation import Conversation
 from realtime.protocol.effects import Effect, Send
 from realtime.protocol.inputs import (
@@ -184,6 +185,8 @@ class Session:
                 return [Send(wire.ItemDeleted(item_id=item_id))]
             case wire.ResponseCreate(response=patch):
                 return turn_taking.create_response(state, patch, now)
+            case wire.Say(text=text):
+                return turn_taking.say(state, text, now)
             case wire.ResponseCancel(response_id=response_id):
                 return self._cancel(response_id, now)
             case _:

@@ -168,7 +168,7 @@ def _drop_unheard(state: SessionState) -> None:
 
 
 def unheard_audio_of(playout: StoredPlayout) -> list[Play]:
-    """Its sound again, for a player that starts where it was heard last."""
+    """Its audio again, for a player that starts where it was heard last."""
     place = playout.response_id, playout.item_id, playout.output_index, 0
     return [Play(*place, pcm, playout.format, start_ms) for start_ms, pcm in playout.pieces]
 
@@ -178,13 +178,13 @@ def _stored(item: Item) -> StoredItem:
         case SystemItem(id=item_id, parts=parts):
             return StoredItem("system", item_id, [StoredPart(part.text) for part in parts])
         case UserItem(id=item_id, parts=user_parts):
-            kept = [
+            stored_parts = [
                 StoredPart(part.text)
                 if isinstance(part, TextPart)
                 else StoredPart(None, part.pcm, part.transcript)
                 for part in user_parts
             ]
-            return StoredItem("user", item_id, kept)
+            return StoredItem("user", item_id, stored_parts)
         case AssistantItem():
             return StoredItem(
                 "assistant",

@@ -11,7 +11,7 @@ from realtime.errors import ClientError
 from realtime.protocol import barge_in, new_items
 from realtime.protocol import events as wire
 from realtime.protocol.client_items import parse_input
-from realtime.protocol.config import response_config, with_fixed
+from realtime.protocol.config_update import response_config, with_fixed
 from realtime.protocol.effects import Effect, ResetTurnDetector, Send, Warm
 from realtime.protocol.inputs import SpeechPaused, SpeechStarted, SpeechStopped
 from realtime.protocol.items import Item, messages
@@ -95,3 +95,10 @@ def create_response(state: SessionState, patch: dict[str, Any] | None, now: floa
     view = messages(items)
     config = response_config(state.config, patch)
     return state.responses.begin(state.config, config, view, now, out_of_band)
+
+
+def say(state: SessionState, text: str, now: float) -> list[Effect]:
+    """The next response, its words given. Raises ClientError where one is in progress."""
+    state.responses.check_room(out_of_band=False)
+    config, view = response_config(state.config, None), messages(state.conversation)
+    return state.responses.begin(state.config, config, view, now, verbatim=text)

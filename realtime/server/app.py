@@ -17,6 +17,7 @@ from realtime.errors import ParlourError
 from realtime.metrics import Metrics
 from realtime.server.endpoints import Endpoints, RealtimeSocket
 from realtime.server.page import Page, SecurityHeaders
+from realtime.server.qr_code import QrCodes
 from realtime.session.registry import Sessions
 from realtime.settings import Settings
 from realtime.store.base import Store
@@ -48,7 +49,9 @@ def create_app(settings: Settings, agent: Agent, health: Health, store: Store | 
     dialects: list[Dialect] = [Speakers(settings, sessions, metrics, access.bearer)]
     if settings.mqtt_hermes:
         dialects.append(HermesSites(settings, sessions, metrics))
-    devices = Devices(settings, metrics, dialects) if settings.mqtt_url else None
+    devices = None
+    if settings.mqtt_url:
+        devices = Devices(settings, metrics, dialects, lambda: sessions.is_going)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -77,6 +80,7 @@ def create_app(settings: Settings, agent: Agent, health: Health, store: Store | 
             Route("/v1/models", endpoints.models),
             Route("/v1/models/{name:path}", endpoints.model),
             Route("/v1/parlour", endpoints.about),
+            Route("/v1/parlour/qr-code", QrCodes(access).create, methods=["POST"]),
             Route("/healthz", endpoints.alive),
             Route("/health", endpoints.alive),  # vLLM's name: load generators ask for it before they start
             Route("/readyz", endpoints.ready),

@@ -19,9 +19,9 @@ from realtime.protocol.effects import Transcribe
 from realtime.protocol.inputs import FromAgent, Transcribed, TranscriptionError
 
 TRANSCRIBE_WITHIN_S = 30.0
-RECOGNISING_AT_ONCE = 2
+TRANSCRIPTIONS_AT_ONCE = 2
 """Clips of one session that ask the shared recogniser at a time; the others wait for their turn."""
-UNRECOGNISED_BYTES_MAX = 600 * 32_000
+UNTRANSCRIBED_BYTES_MAX = 600 * 32_000
 """Of the clips that wait: ten minutes, twice the longest one. With more, the peer is not read from."""
 
 
@@ -46,18 +46,18 @@ class AgentCalls:
         self._room = room
         self._answers: dict[str, asyncio.Task[None]] = {}
         self._warming: asyncio.Task[None] | None = None
-        self._recognising = asyncio.Semaphore(RECOGNISING_AT_ONCE)
-        self._unrecognised_bytes = 0
-        self._recognised = asyncio.Event()
+        self._transcribing = asyncio.Semaphore(TRANSCRIPTIONS_AT_ONCE)
+        self._untranscribed_bytes = 0
+        self._transcribed_one = asyncio.Event()
 
-    def begin(self, tasks: asyncio.TaskGroup) -> None:
+    def start(self, tasks: asyncio.TaskGroup) -> None:
         self._tasks = tasks
 
     @property
     def is_answering(self) -> bool:
         return bool(self._answers)
 
-    def makes(self, response_id: str) -> bool:
+    def is_generating(self, response_id: str) -> bool:
         return response_id in self._answers
 
     def answer(self, request: AgentRequest) -> None:
@@ -77,14 +77,14 @@ class AgentCalls:
         self._warming = self._tasks.create_task(self._agent.warm(request), name="warm")
 
     def transcribe(self, wanted: Transcribe) -> None:
-        self._unrecognised_bytes += len(wanted.pcm)
+        self._untranscribed_bytes += len(wanted.pcm)
         self._tasks.create_task(self._transcribe(wanted), name=f"transcribe {wanted.item_id}")
 
-    async def caught_up(self) -> None:
+    async def transcription_room(self) -> None:
         """Wait until there is room for another clip to be recognised."""
-        while self._unrecognised_bytes > UNRECOGNISED_BYTES_MAX:
-            self._recognised.clear()
-            await self._recognised.wait()
+        while self._untranscribed_bytes > UNTRANSCRIBED_BYTES_MAX:
+            self._transcribed_one.clear()
+            await self._transcribed_one.wait()
 
     async def _answer(self, request: AgentRequest) -> None:
         failure = GenerationFailed("agent_error", "The agent ended its answer without saying so.")
@@ -116,7 +116,7 @@ class AgentCalls:
         request = TranscribeRequest(self._session_id, wanted.pcm, wanted.language)
         result: Transcribed | TranscriptionError
         try:
-            async with self._recognising, asyncio.timeout(TRANSCRIBE_WITHIN_S):
+            async with self._transcribing, asyncio.timeout(TRANSCRIBE_WITHIN_S):
                 transcript = await self._agent.transcribe(request)
             result = Transcribed(wanted.item_id, wanted.content_index, transcript)
         except AgentError as error:
@@ -124,6 +124,6 @@ class AgentCalls:
         except TimeoutError:
             late = "The recogniser took too long."
             result = TranscriptionError(wanted.item_id, wanted.content_index, "agent_timeout", late)
-        self._unrecognised_bytes -= len(wanted.pcm)
-        self._recognised.set()
+        self._untranscribed_bytes -= len(wanted.pcm)
+        self._transcribed_one.set()
         self._feed(result)

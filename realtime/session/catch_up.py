@@ -1,6 +1,6 @@
 """What a client is sent first that comes back to its session, or takes it over.
 
-Replay: the events and the audio that it missed, where all of them are still there. Else resync: the
+ReplayBuffer: the events and the audio that it missed, where all of them are still there. Else resync: the
 conversation as it stands, and the audio that nobody has heard yet.
 """
 
@@ -8,12 +8,12 @@ from realtime.protocol.effects import Effect, Play, Send
 from realtime.protocol.events import OutputAudioDone, Playing, Resumed
 from realtime.protocol.resync import resync, resync_alignment, unheard_answers
 from realtime.protocol.state import SessionState
-from realtime.session.connection import Connection, Served
-from realtime.session.replay import Told
+from realtime.session.connection import Connection, ServedSession
+from realtime.session.replay import ReplayEntry
 
 
 def catch_up(
-    served: Served,
+    served: ServedSession,
     state: SessionState,
     connection: Connection,
     now: float,
@@ -44,27 +44,27 @@ def catch_up(
     if missed is None:
         effects = resync(state, connection.history) + resync_alignment(state, playing)
         effects += _unheard_audio(served, playing)
-        replay.forget()  # its numbers are of what another client was sent
+        replay.clear()  # its numbers are of what another client was sent
         served.perform(effects)
     elif server_paces:
-        _replay_from_where_it_was_heard(served, connection, missed, playing)
+        _replay_from_heard(served, connection, missed, playing)
     else:
-        for told in missed:
-            if isinstance(told.event, Play):
-                connection.transport.play(told.event)
+        for entry in missed:
+            if isinstance(entry.event, Play):
+                connection.transport.play(entry.event)
             else:
-                connection.transport.send(told.event)
+                connection.transport.send(entry.event)
 
 
-def _replay_from_where_it_was_heard(
-    served: Served, connection: Connection, missed: list[Told], playing: list[Playing]
+def _replay_from_heard(
+    served: ServedSession, connection: Connection, missed: list[ReplayEntry], playing: list[Playing]
 ) -> None:
     """Of audio, the client had what it heard, whichever event it had last."""
     unheard = _unheard_audio(served, playing)
     again = {play.item_id for play in unheard if isinstance(play, Play)}
-    served.replay.forget_sound()
-    for told in missed:
-        match told.event:
+    served.replay.clear_audio()
+    for entry in missed:
+        match entry.event:
             case Play():
                 pass
             case OutputAudioDone(item_id=item_id) if item_id in again:
@@ -74,13 +74,13 @@ def _replay_from_where_it_was_heard(
     served.perform(unheard)
 
 
-def _unheard_audio(served: Served, playing: list[Playing]) -> list[Effect]:
+def _unheard_audio(served: ServedSession, playing: list[Playing]) -> list[Effect]:
     """The audio of these answers that was not heard, and its end where no more of it comes."""
     effects: list[Effect] = []
     for one in playing:
-        plays = served.replay.sound_of(one.item_id, one.heard_ms)
+        plays = served.replay.unheard_audio(one.item_id, one.heard_ms)
         effects += plays
-        if plays and not served.makes(one.response_id):
+        if plays and not served.is_generating(one.response_id):
             done = OutputAudioDone(
                 response_id=one.response_id,
                 item_id=one.item_id,

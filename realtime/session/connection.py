@@ -9,18 +9,19 @@ from realtime.protocol.effects import Effect, Play
 from realtime.protocol.events import AnyClientEvent, PlaybackReport, ServerEvent
 from realtime.protocol.session import Input
 from realtime.protocol.snapshot import Snapshot
-from realtime.session.replay import Replay
+from realtime.session.replay import ReplayBuffer
 from realtime.session.transport import PeerGone, Transport
 
 
 @dataclass(eq=False, slots=True)
 class Connection:
-    """Serves a session from when it is attached until it has `left`.
+    """Serves a session from when it is attached until it is `detached`.
 
     resumed_by: the token that its client has shown; "" for one that begins a session. last_event_id: the
     last event that this client has of the session; None: it knows nothing of it. history: whether such a
-    client is told the earlier items too. lost: the connection before it is dead. played: what its client has
-    heard by now. input_silent_ms: as in Resumed. handed_on: set when it left to serve another session.
+    client gets the earlier items too. lost: the connection before it is dead. played: what its client has
+    heard by now. input_silent_ms: as in Resumed. token_confirmed: its client has the token that replaced
+    resumed_by. detach: set to let it go. switch: set when it was detached to serve another session.
     """
 
     transport: Transport
@@ -30,13 +31,13 @@ class Connection:
     lost: bool = False
     played: PlaybackReport | None = None
     input_silent_ms: int | None = None
-    has_spoken: bool = False
-    leave: asyncio.Event = field(default_factory=asyncio.Event)
-    left: asyncio.Event = field(default_factory=asyncio.Event)
-    handed_on: "HandedOn | None" = None
+    token_confirmed: bool = False
+    detach: asyncio.Event = field(default_factory=asyncio.Event)
+    detached: asyncio.Event = field(default_factory=asyncio.Event)
+    switch: "SwitchSession | None" = None
 
 
-class HandedOn(Exception):
+class SwitchSession(Exception):
     """The connection is to serve another session, which its client has named."""
 
     def __init__(self, session: "Resumable", connection: Connection) -> None:
@@ -60,17 +61,19 @@ class Resumable(Protocol):
     @property
     def is_served(self) -> bool: ...
 
-    async def attach(self, connection: Connection) -> HandedOn | None: ...
+    async def attach(self, connection: Connection) -> SwitchSession | None: ...
 
     def snapshot(self) -> Snapshot: ...
 
-    def give_up(self) -> None: ...
+    def taken_over(self) -> None:
+        """Another server serves it from now on."""
+        ...
 
 
-class Served(Resumable, Protocol):
+class ServedSession(Resumable, Protocol):
     """The live session, as far as serving it goes."""
 
-    replay: Replay
+    replay: ReplayBuffer
     last_client_event: str | None
 
     async def read(self, connection: Connection) -> None:
@@ -82,58 +85,58 @@ class Served(Resumable, Protocol):
         """How long no input audio has come; None: there never was any."""
         ...
 
-    def makes(self, response_id: str) -> bool:
+    def is_generating(self, response_id: str) -> bool:
         """More of this answer comes from the agent."""
         ...
 
-    def heard(self, report: PlaybackReport) -> None: ...
+    def playback_reported(self, report: PlaybackReport) -> None: ...
 
     def feed(self, event: Input) -> None: ...
 
     def perform(self, effects: list[Effect]) -> None: ...
 
-    def tell(self, event: ServerEvent) -> None: ...
+    def send(self, event: ServerEvent) -> None: ...
 
 
-class Keeper(Protocol):
-    """Who looks after the sessions that may be resumed."""
+class Resumption(Protocol):
+    """What a session needs to be resumable (implemented in resumption.py)."""
 
-    async def issue(self, session: "Resumable", used: str = "") -> str:
+    async def issue_token(self, session: "Resumable", used: str = "") -> str:
         """The token with which this session can be resumed from now on.
 
-        It replaces the ones before it, but for `used`: that stays good until `confirm`, since the
+        It replaces the ones before it, but for `used`: that stays good until `confirm_token`, since the
         answer to it may be lost on the way.
         """
         ...
 
-    async def issue_for_another(self, session: "Resumable") -> tuple[str, int]:
+    async def issue_hand_over_token(self, session: "Resumable") -> tuple[str, int]:
         """A token beside the others, for a hand-over, and when it ends (seconds since the epoch)."""
         ...
 
-    async def issue_way_back(self, session: "Resumable") -> tuple[str, int]:
+    async def issue_return_token(self, session: "Resumable") -> tuple[str, int]:
         """The same for the device that the session leaves, and good until it moves again or ends."""
         ...
 
-    async def confirm(self, session: "Resumable") -> None:
+    async def confirm_token(self, session: "Resumable") -> None:
         """The client has the latest token: the used one is used up."""
         ...
 
-    async def find(self, token: str, owner: str) -> "Resumable":
-        """The session of a token, if it is the owner's. Raises ClientError."""
+    async def claim(self, token: str, owner: str) -> "Resumable":
+        """The session of a token, if it is the owner's; the token is used up. Raises ClientError."""
         ...
 
-    def changed(self, session: "Resumable") -> None:
-        """There is something new to be stored, soon."""
+    def save_soon(self, session: "Resumable") -> None:
+        """Something of it has changed that is to be stored."""
         ...
 
 
-class Nobody:
-    """Stands in for a transport while nobody is connected: what is told, the replay keeps."""
+class NullTransport:
+    """The transport while nobody is connected: what is sent is only recorded."""
 
     received_bytes = 0
     paces_playback = False
 
-    def __init__(self, served: Served, attached: asyncio.Event) -> None:
+    def __init__(self, served: ServedSession, attached: asyncio.Event) -> None:
         self._served = served
         self._attached = attached
 

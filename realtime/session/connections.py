@@ -1,4 +1,4 @@
-"""Who serves a session: one connection after another, and nobody in between."""
+"""The connections of one session, one after another: attached, replaced, lost, waited for."""
 
 import asyncio
 
@@ -7,12 +7,12 @@ from realtime.protocol.events import Moved
 from realtime.protocol.inputs import ClientDisconnected, ClientReconnected
 from realtime.protocol.session import Session
 from realtime.session.catch_up import catch_up
-from realtime.session.connection import Connection, HandedOn, Keeper, Nobody, Served
+from realtime.session.connection import Connection, NullTransport, Resumption, ServedSession, SwitchSession
 from realtime.session.transport import PeerGone, Transport
 
-PARTING_S = 1.0
+CLOSE_AFTER_MOVE_S = 1.0
 MOVED = 4001  # RFC 6455 7.4.2: codes from 4000 on are an application's own
-LEFT_FOR_GOOD = frozenset({1000, 1009})
+FINAL_CODES = frozenset({1000, 1009})
 """Close codes of a client that will not come back: it said goodbye, or sent what nobody can read."""
 
 
@@ -25,23 +25,23 @@ class SessionOver(Exception):
         self.reason = reason
 
 
-class Attendance:
-    """The connections of one session. A new one takes the place of the one before it."""
+class Connections:
+    """At most one connection serves the session; a new one takes the place of the one before it."""
 
     def __init__(
-        self, served: Served, session: Session, keeper: Keeper, clock: Clock, grace_s: float
+        self, served: ServedSession, session: Session, resumption: Resumption, clock: Clock, grace_s: float
     ) -> None:
         """grace_s: how long a session that may be resumed waits for its client."""
         self._served = served
         self._session = session
-        self._keeper = keeper
+        self._resumption = resumption
         self._clock = clock
         self._grace_s = grace_s
         self._connection: Connection | None = None  # that serves it now
         self._next: Connection | None = None
         self._attached = asyncio.Event()
-        self._transport: Transport = Nobody(served, self._attached)
-        self._server_plays = False  # by the transport that served it last
+        self._transport: Transport = NullTransport(served, self._attached)
+        self._server_paced = False  # by the transport that served it last
         self.is_over = False
 
     @property
@@ -53,13 +53,13 @@ class Attendance:
     def is_served(self) -> bool:
         return self._connection is not None
 
-    async def attach(self, connection: Connection) -> HandedOn | None:
+    async def attach(self, connection: Connection) -> SwitchSession | None:
         """Let a connection serve this session until it leaves, in place of the one that does now.
 
         Returns where it is to go from here, if its client named another session.
         """
         if self._next is not None:
-            self._next.left.set()  # a later one has come before it was served
+            self._next.detached.set()  # a later one has come before it was served
             self._next = None
         if self.is_over:
             await connection.transport.close(1000, "the session has ended")
@@ -68,12 +68,12 @@ class Attendance:
         self._next = connection
         self._attached.set()
         if self._connection is not None:
-            self._make_way(self._connection, connection)
+            self._replace(self._connection, connection)
         try:
-            await connection.left.wait()
+            await connection.detached.wait()
         finally:
-            connection.leave.set()
-        return connection.handed_on
+            connection.detach.set()
+        return connection.switch
 
     async def run(self, tasks: asyncio.TaskGroup) -> None:
         """Serve one connection after another. Raises why the last one left."""
@@ -86,16 +86,16 @@ class Attendance:
                 continue
             self._connection = connection
             gone = await self._serve(connection) or PeerGone(MOVED, "the session goes on elsewhere")
-            self._connection, self._transport = None, Nobody(self._served, self._attached)
-            self._server_plays = connection.transport.paces_playback
+            self._connection, self._transport = None, NullTransport(self._served, self._attached)
+            self._server_paced = connection.transport.paces_playback
             reports = connection.transport.part(is_lost=True)
             for report in reports:
-                self._served.heard(report)
+                self._served.playback_reported(report)
             self._served.feed(ClientDisconnected({report.item_id: report.played_ms for report in reports}))
-            dismissed = tasks.create_task(self._dismiss(connection, gone), name="farewell")
+            closing = tasks.create_task(self._close(connection, gone), name="close")
             if self._next is None:
-                await dismissed
-                await self._wait(gone)
+                await closing
+                await self._wait_for_next(gone)
 
     async def room(self) -> None:
         """Wait until the connection, or the replay in its place, can take more."""
@@ -105,100 +105,101 @@ class Attendance:
             if transport is self._transport:
                 return
 
-    async def part(self, ended: PeerGone | SessionOver | HandedOn | Exception) -> None:
-        """The session is over: let go of the connections that are left, each with the reason."""
+    async def close_all(self, ended: PeerGone | SessionOver | SwitchSession | Exception) -> None:
+        """The session is over: close the connections that are left, each with the reason."""
         self.is_over = True
         for connection in (self._connection, self._next):
-            if connection is None or connection.left.is_set():
+            if connection is None or connection.detached.is_set():
                 continue
             match ended:
-                case HandedOn() if connection is self._connection:
+                case SwitchSession() if connection is self._connection:
                     connection.transport.part(is_lost=False)
-                    connection.handed_on = ended
-                    connection.left.set()
+                    connection.switch = ended
+                    connection.detached.set()
                     continue
                 case SessionOver(code=code, reason=reason):
                     await connection.transport.close(code, reason)
-                case PeerGone() | HandedOn():
+                case PeerGone() | SwitchSession():
                     pass
                 case _:
                     await connection.transport.close(1011, "internal error")
             connection.transport.abandon()
-            connection.left.set()
+            connection.detached.set()
 
     # One connection -----------------------------------------------------------------------
 
     async def _serve(self, connection: Connection) -> PeerGone | None:
-        """Returns why it is gone; None when it had to leave."""
+        """Returns why it is gone; None when it was replaced."""
         ended: PeerGone | None = None
         try:
             async with asyncio.TaskGroup() as tasks:
-                await self._greet(connection)
+                await self._begin(connection)
                 tasks.create_task(self._served.read(connection), name="reader")
                 tasks.create_task(connection.transport.run(), name="sender")
-                await connection.leave.wait()
-                raise _MustLeave
-        except* _MustLeave:
+                await connection.detach.wait()
+                raise _Replaced
+        except* _Replaced:
             pass
         except* PeerGone as gone:
-            found = first_of(gone)
+            found = first_exception(gone)
             assert isinstance(found, PeerGone)
             ended = found
         return ended
 
-    async def _greet(self, connection: Connection) -> None:
+    async def _begin(self, connection: Connection) -> None:
+        """Open the session, or resume it."""
         if not connection.resumed_by:
             self._transport = connection.transport
             self._served.perform(self._session.open())
             return
-        token = await self._keeper.issue(self._served, connection.resumed_by)
+        token = await self._resumption.issue_token(self._served, connection.resumed_by)
         if connection.played is not None:
-            self._served.heard(connection.played)
+            self._served.playback_reported(connection.played)
         self._transport = connection.transport
         # From here on without a pause: nothing may come between what was missed and what is new.
-        now, server_paces = self._clock.now(), self._server_plays or connection.transport.paces_playback
+        now, server_paces = self._clock.now(), self._server_paced or connection.transport.paces_playback
         catch_up(self._served, self._session.state, connection, now, token, self._grace_s, server_paces)
         self._served.feed(ClientReconnected())
 
     # Its end ------------------------------------------------------------------------------
 
-    def _make_way(self, connection: Connection, other: Connection) -> None:
+    def _replace(self, connection: Connection, other: Connection) -> None:
         """Another connection comes in place of this one."""
         if other.lost:
-            connection.leave.set()  # nobody has noticed yet
+            connection.detach.set()  # nobody has noticed yet
             return
-        seeing_off = self._see_off(connection)
+        announcing = self._announce_move(connection)
         try:
-            self._tasks.create_task(seeing_off, name="moved")
+            self._tasks.create_task(announcing, name="moved")
         except RuntimeError:  # of the TaskGroup: the session is ending, and lets all connections go by itself
-            seeing_off.close()
+            announcing.close()
 
-    async def _see_off(self, connection: Connection) -> None:
-        """Tell it that the session goes on elsewhere. It may report what was heard, and close by itself."""
-        token, expires_at = await self._keeper.issue_way_back(self._served)
+    async def _announce_move(self, connection: Connection) -> None:
+        """Send `parlour.moved`. Its client may report what was heard, and close by itself."""
+        token, expires_at = await self._resumption.issue_return_token(self._served)
         if self._connection is not connection:
             return  # it has left meanwhile
-        self._served.tell(Moved(token=token, expires_at=expires_at))
+        self._served.send(Moved(token=token, expires_at=expires_at))
         # What this server has sent is heard to its end there; and no more of it is sent.
         for report in connection.transport.part(is_lost=False):
-            self._served.heard(report)
-        await self._clock.sleep(PARTING_S)
-        connection.leave.set()
+            self._served.playback_reported(report)
+        await self._clock.sleep(CLOSE_AFTER_MOVE_S)
+        connection.detach.set()
 
-    async def _dismiss(self, connection: Connection, gone: PeerGone) -> None:
+    async def _close(self, connection: Connection, gone: PeerGone) -> None:
         """Takes seconds where the network is dead; the next connection does not wait for that."""
         try:
             if gone.code in (MOVED, 1008):
                 await connection.transport.close(gone.code, gone.reason)
         finally:
             connection.transport.abandon()
-            connection.left.set()
+            connection.detached.set()
 
-    async def _wait(self, gone: PeerGone) -> None:
+    async def _wait_for_next(self, gone: PeerGone) -> None:
         """For the next connection. Raises `gone` when there is none in time, or none to come."""
-        if not self._served.replay.keeps or gone.code in LEFT_FOR_GOOD:
+        if not self._served.replay.is_recording or gone.code in FINAL_CODES:
             raise gone
-        self._keeper.changed(self._served)
+        self._resumption.save_soon(self._served)
         attached = asyncio.ensure_future(self._attached.wait())
         too_late = asyncio.ensure_future(self._clock.sleep(self._grace_s))
         try:
@@ -210,11 +211,11 @@ class Attendance:
             raise gone
 
 
-class _MustLeave(Exception):
+class _Replaced(Exception):
     """The connection makes way for another one."""
 
 
-def first_of(group: BaseExceptionGroup[Exception]) -> Exception:
+def first_exception(group: BaseExceptionGroup[Exception]) -> Exception:
     """One of the group's exceptions, out of its nested groups."""
     found: BaseException = group
     while isinstance(found, BaseExceptionGroup):

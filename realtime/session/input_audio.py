@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from realtime.audio.wire_format import InputDecoder
 from realtime.clock import Clock
-from realtime.errors import ClientError
 from realtime.protocol.client_events import InputAudioBufferAppend
 from realtime.protocol.config import TurnDetection
 from realtime.protocol.effects import Effect
@@ -40,7 +39,7 @@ class Checkpoint:
 
 
 class InputAudio:
-    """Decodes what the client appends, lets the core keep it, and asks the turn detector.
+    """Decodes what the client appends, feeds it to the core, and asks the turn detector.
 
     last_audio_at: when audio came last, of the clock; None: none ever came.
     """
@@ -75,17 +74,12 @@ class InputAudio:
     async def push(self, event: InputAudioBufferAppend) -> bool:
         """Take one append, piece by piece.
 
-        False when it was refused; the error is sent once, and what came before it is kept.
+        False when it was refused; the error is sent once, and what came before it stays.
         """
         audio, step = event.audio, self._decoder.bytes_for(PIECE_MS)
         for count, start in enumerate(range(0, len(audio), step), 1):
             piece = audio[start : start + step]
-            try:
-                pcm = self._decoder.push(piece)
-            except ClientError as error:
-                error.event_id = event.event_id
-                self._feed(error)
-                return False
+            pcm = self._decoder.push(piece)
             # Nothing is answered to audio but an error, and no turn depends on it by itself.
             received = AudioReceived(pcm, self._decoder.duration_ms(len(piece)), event.event_id)
             refusal = self._session.feed(received, self._clock.now())
@@ -110,13 +104,15 @@ class InputAudio:
     def flush_detector(self) -> None:
         """No more audio comes: let the detector end the utterance."""
         if self._detector is not None:
-            for signal in self._detector.hush():
+            for signal in self._detector.flush():
                 self._feed(signal)
 
     # Another server goes on -------------------------------------------------------------
 
     def add_checkpoint(self, client_event: str | None) -> None:
         """Note, now and then, where in the audio the client's next event begins."""
+        if self._decoder.is_mid_sample:
+            return  # the rest of this sample could not be read by itself
         checkpoints = self._checkpoints
         if not checkpoints or self._session.audio_ms >= checkpoints[-1].audio_ms + CHECKPOINT_EVERY_MS:
             checkpoints.append(Checkpoint(self._session.audio_ms, client_event, self.last_audio_at))

@@ -67,8 +67,8 @@ class Outbox:
 
     def drop_audio(self, response_id: str) -> None:
         """Forget the audio of a response that has not left yet."""
-        kept = [message for message in self._queue if message.response_id != response_id]
-        self._queue = deque(kept)
-        self._bytes = sum(len(message.text) for message in kept)
+        remaining = [message for message in self._queue if message.response_id != response_id]
+        self._queue = deque(remaining)
+        self._bytes = sum(len(message.text) for message in remaining)
         if not self.is_full:
             self._room.set()

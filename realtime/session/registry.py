@@ -17,15 +17,16 @@ from realtime.audio.wire_format import decode_clip
 from realtime.clock import RealClock
 from realtime.errors import AdmissionRefused
 from realtime.metrics import Metrics
-from realtime.protocol.config import SessionConfig, merge
+from realtime.protocol.config import SessionConfig
+from realtime.protocol.config_update import merge
 from realtime.protocol.events import GoingAway
 from realtime.protocol.limits import Limits
 from realtime.protocol.session import Session
 from realtime.protocol.snapshot import Snapshot
-from realtime.session.connection import Connection, HandedOn, Resumable
+from realtime.session.connection import Connection, Resumable, SwitchSession
 from realtime.session.connections import MOVED, SessionOver
 from realtime.session.input_audio import MakeDetector
-from realtime.session.resumption import SessionKeeper
+from realtime.session.resumption import ResumableSessions
 from realtime.session.runner import Runner
 from realtime.session.transport import PeerGone, Transport
 from realtime.session.turn_metrics import observe_turn
@@ -70,7 +71,7 @@ class Sessions:
         self._make_detector = make_detector
         self._metrics = metrics
         self._store = store
-        self._keeper = SessionKeeper(store, signer, settings.resume_grace_s, self._revive)
+        self._resumption = ResumableSessions(store, signer, settings.resume_grace_s, self._restore)
         self._running: dict[Runner, asyncio.Task[None]] = {}
         self._open = 0
         self._by_peer: Counter[str] = Counter()
@@ -148,22 +149,22 @@ class Sessions:
 
     async def check_token(self, token: str, owner: str) -> None:
         """Whether a session would be resumed with it now. It is not used up by that. Raises ClientError."""
-        await self._keeper.check(token, owner)
+        await self._resumption.check(token, owner)
 
     async def stop(self) -> None:
         """Let answers be heard to their end, as long as `drain_s` allows; then store what can be resumed.
 
-        Nobody is let in from now on.
+        NullTransport is let in from now on.
         """
         self._is_going = True
         deadline_s = self._settings.drain_s
-        told = list(self._running)
-        for runner in told:
-            if runner.replay.keeps:
-                runner.tell(GoingAway(deadline_s=deadline_s))
+        stopping = list(self._running)
+        for runner in stopping:
+            if runner.replay.is_recording:
+                runner.send(GoingAway(deadline_s=deadline_s))
         with suppress(TimeoutError):
             async with asyncio.timeout(deadline_s):
-                await asyncio.gather(*(runner.finish_answers() for runner in told))
+                await asyncio.gather(*(runner.finish_answers() for runner in stopping))
         await self._end_all()
 
     async def aclose(self) -> None:
@@ -174,10 +175,10 @@ class Sessions:
 
     async def keep(self) -> None:
         """What the store needs now and then. Until cancelled."""
-        await self._keeper.sweep()
+        await self._resumption.delete_expired()
 
     async def _end_all(self) -> None:
-        await self._keeper.save_all()
+        await self._resumption.save_all()
         for runner in list(self._running):
             runner.stop()
         if self._running:
@@ -194,7 +195,7 @@ class Sessions:
             expires_at=int(time.time() + self._settings.session_minutes * 60.0),
         )
 
-    def _revive(self, snapshot: Snapshot, owner: str) -> Runner:
+    def _restore(self, snapshot: Snapshot, owner: str) -> Runner:
         return self._begin(snapshot.config, new_ids(), owner, snapshot.fixed, snapshot)
 
     def _begin(
@@ -205,65 +206,73 @@ class Sessions:
         fixed: dict[str, Any],
         snapshot: Snapshot | None = None,
     ) -> Runner:
-        settings, clock = self._settings, RealClock()
-        limits = Limits(
-            session_s=config.expires_at - time.time(),
-            first_event_s=settings.agent_first_event_s,
-            next_event_s=settings.agent_next_event_s,
-        )
-        session = Session(
-            config,
-            self._health,
-            limits,
-            ids.new,
-            lambda audio, current: decode_clip(audio, current.audio.input.format),
-            clock.now(),
-            fixed,
-        )
-        n_turns = 0
-
-        def on_turn(record: TurnRecord) -> None:
-            nonlocal n_turns
-            about = {"session_id": config.id}
-            if record.is_told:
-                logger.info("turn heard", extra=about | {"turn": record.shown_heard()})
-                return
-            n_turns += 1
-            observe_turn(self._metrics, record)
-            logger.info("turn", extra=about | {"turn": record.shown()})
-
+        settings, clock, turns = self._settings, RealClock(), _TurnLog(config.id, self._metrics)
         runner = Runner(
-            session,
+            self._new_core(config, ids, fixed, clock.now()),
             self._agent,
             self._make_detector,
             clock,
             settings.playback_lead_s,
-            on_turn,
-            self._keeper,
+            turns.record,
+            self._resumption,
             owner,
             settings.resume_grace_s,
         )
         if snapshot is not None:
             runner.restore(snapshot)
-        self._keeper.adopt(runner, owner)
-        task = asyncio.create_task(self._live(runner, clock.now(), lambda: n_turns), name=config.id)
+        self._resumption.add(runner, owner)
+        task = asyncio.create_task(self._live(runner, clock.now(), turns), name=config.id)
         self._running[runner] = task
         task.add_done_callback(lambda _: self._running.pop(runner, None))
         return runner
 
-    async def _live(self, runner: Runner, opened_at: float, n_turns: Callable[[], int]) -> None:
+    def _new_core(self, config: SessionConfig, ids: Ids, fixed: dict[str, Any], now: float) -> Session:
+        limits = Limits(
+            session_s=config.expires_at - time.time(),
+            first_event_s=self._settings.agent_first_event_s,
+            next_event_s=self._settings.agent_next_event_s,
+        )
+        return Session(
+            config,
+            self._health,
+            limits,
+            ids.new,
+            lambda audio, current: decode_clip(audio, current.audio.input.format),
+            now,
+            fixed,
+        )
+
+    async def _live(self, runner: Runner, opened_at: float, turns: "_TurnLog") -> None:
         ended = await runner.run()
         why = _why(ended)
         stays_stored = self._is_going or (isinstance(ended, SessionOver) and ended.code == MOVED)
-        await self._keeper.end(runner, forget=not stays_stored)
+        await self._resumption.remove(runner, delete=not stays_stored)
         self._metrics.sessions_ended.labels(why).inc()
-        facts = {"why": why, "turns": n_turns(), "seconds": round(RealClock().now() - opened_at, 1)}
+        facts = {"why": why, "turns": turns.count, "seconds": round(RealClock().now() - opened_at, 1)}
         logger.info("session ended", extra={"session_id": runner.session_id, **facts})
 
 
-def _why(ended: PeerGone | SessionOver | HandedOn | Exception) -> str:
+class _TurnLog:
+    """A line in the log for each turn of one session, and its metrics. count: of turns so far."""
+
+    def __init__(self, session_id: str, metrics: Metrics) -> None:
+        self.count = 0
+        self._session_id = session_id
+        self._metrics = metrics
+
+    def record(self, record: TurnRecord) -> None:
+        about = {"session_id": self._session_id}
+        if record.is_update:
+            logger.info("turn heard", extra=about | {"turn": record.shown_heard()})
+            return
+        self.count += 1
+        observe_turn(self._metrics, record)
+        logger.info("turn", extra=about | {"turn": record.shown()})
+
+
+def _why(ended: PeerGone | SessionOver | SwitchSession | Exception) -> str:
     match ended:
-        case HandedOn():
+        case SwitchSession():
             return "resumed_another"
         case SessionOver(code=code) if code == MOVED:
             return "moved"

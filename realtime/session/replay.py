@@ -1,7 +1,7 @@
-"""What a session has told its client lately: for a client that comes back, and for one that takes over.
+"""The replay buffer: what a session has sent lately, for a client that comes back or takes over.
 
-Everything that is told gets its event id here, which carries its number in the order of telling.
-What was told is kept only of a session that may be resumed.
+Everything that is sent gets its event id here, which carries its number in the order of sending. Only a
+session that may be resumed is recorded.
 """
 
 from collections import deque
@@ -14,63 +14,63 @@ from realtime.protocol.effects import Play
 from realtime.protocol.events import ServerEvent
 
 TEXT_BYTES_MAX = 512 * 1024
-"""Of events. The oldest go; a client that misses one of those is told the conversation anew."""
+"""Of events as JSON. The oldest are dropped; a client that has missed one of those gets a resync."""
 AUDIO_BYTES_MAX = 120 * 2 * SPEAKING_HZ
-"""Two minutes of sound of which nobody has said that it was heard. The oldest goes; see `is_full`."""
+"""Two minutes of audio (s16le mono at 24 kHz) that was not reported as heard. The oldest is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """One event, or one piece of sound. n_bytes: of the event as JSON, or of the sound."""
+class ReplayEntry:
+    """One event, or one piece of audio. n_bytes: of the event as JSON, or of the audio."""
 
     number: int
     event: ServerEvent | Play
     n_bytes: int
 
 
-class Replay:
-    """keeps: whether what is told is kept, too."""
+class ReplayBuffer:
+    """is_recording: the session may be resumed. heard_ms: a position in an item's audio, in milliseconds."""
 
-    def __init__(self, session_id: str, told_before: int = 0) -> None:
-        """told_before: how many events the session has told that cannot be told again."""
-        self.keeps = False
+    def __init__(self, session_id: str, n_sent_before: int = 0) -> None:
+        """n_sent_before: how many events the session has sent that are not here."""
+        self.is_recording = False
         self._stem = f"event_{session_id.removeprefix('sess_')}"
-        self._last = self._lost_through = told_before
+        self._last_number = self._dropped_through = n_sent_before
         self._n_outside = 0
-        self._told: deque[Told] = deque()
+        self._entries: deque[ReplayEntry] = deque()
         self._text_bytes = 0
         self._audio_bytes = 0
 
     @property
-    def last(self) -> int:
-        """The number of the event that was told last."""
-        return self._last
+    def last_number(self) -> int:
+        """Of the event that was sent last."""
+        return self._last_number
 
     @property
     def is_full(self) -> bool:
-        """Before sound that nobody could hear yet is dropped, whoever makes more of it should wait."""
+        """Whoever makes more audio should wait, before audio that nobody could hear yet is dropped."""
         return self._audio_bytes >= AUDIO_BYTES_MAX * 3 // 4
 
-    def note(self, event: ServerEvent | Play) -> None:
-        """Give an event its id; it is told now."""
-        self._last += 1
-        event.event_id = f"{self._stem}_{self._last:06x}"
-        if not self.keeps:
-            self._lost_through = self._last
+    def record(self, event: ServerEvent | Play) -> None:
+        """Give an event its id; it is sent now."""
+        self._last_number += 1
+        event.event_id = f"{self._stem}_{self._last_number:06x}"
+        if not self.is_recording:
+            self._dropped_through = self._last_number
         elif isinstance(event, Play):
-            self._told.append(Told(self._last, event, len(event.pcm)))
+            self._entries.append(ReplayEntry(self._last_number, event, len(event.pcm)))
             self._audio_bytes += len(event.pcm)
             if self._audio_bytes > AUDIO_BYTES_MAX:
-                self._drop_oldest(of_sound=True)
+                self._drop_oldest(of_audio=True)
         else:
             n_bytes = len(encode(event))
-            self._told.append(Told(self._last, event, n_bytes))
+            self._entries.append(ReplayEntry(self._last_number, event, n_bytes))
             self._text_bytes += n_bytes
             while self._text_bytes > TEXT_BYTES_MAX:
-                self._drop_oldest(of_sound=False)
+                self._drop_oldest(of_audio=False)
 
     def give_id(self, event: ServerEvent) -> None:
-        """For an event outside the order, which is never told again."""
+        """For an event outside the order, which is never replayed."""
         self._n_outside += 1
         event.event_id = f"{self._stem}_x{self._n_outside:x}"
 
@@ -82,65 +82,65 @@ class Replay:
         except ValueError:
             return None
 
-    def since(self, number: int) -> list[Told] | None:
-        """What came after that event; None where not all of it is known any more."""
-        if not self._lost_through <= number <= self._last:
+    def since(self, number: int) -> list[ReplayEntry] | None:
+        """What was sent after that event; None where not all of it is here any more."""
+        if not self._dropped_through <= number <= self._last_number:
             return None
-        return [told for told in self._told if told.number > number]
+        return [entry for entry in self._entries if entry.number > number]
 
-    def sound_of(self, item_id: str, heard_ms: float) -> list[Play]:
-        """The unheard sound of an answer, cut at the sample that was heard last."""
+    def unheard_audio(self, item_id: str, heard_ms: float) -> list[Play]:
+        """The audio of an answer after heard_ms, cut at that sample."""
         return [
-            _from(told.event, heard_ms)
-            for told in self._told
-            if isinstance(told.event, Play)
-            and told.event.item_id == item_id
-            and _end_ms(told.event) > heard_ms
+            _after(entry.event, heard_ms)
+            for entry in self._entries
+            if isinstance(entry.event, Play)
+            and entry.event.item_id == item_id
+            and _end_ms(entry.event) > heard_ms
         ]
 
-    def forget(self) -> None:
-        """Nothing of what was told so far can be told again."""
-        self._told.clear()
+    def clear(self) -> None:
+        """Nothing of what was sent so far can be replayed."""
+        self._entries.clear()
         self._text_bytes = self._audio_bytes = 0
-        self._lost_through = self._last
+        self._dropped_through = self._last_number
 
-    def forget_sound(self) -> None:
-        """It is about to be told anew."""
-        self._drop_sound(lambda *_: True)
+    def clear_audio(self) -> None:
+        """The audio is about to be sent again."""
+        self._drop_audio_where(lambda *_: True)
 
-    def heard(self, item_id: str, heard_ms: float) -> None:
-        """What was heard has arrived: let its sound go, and all sound before it."""
+    def drop_heard(self, item_id: str, heard_ms: float) -> None:
+        """Drop the audio of an answer up to heard_ms, and all audio before it."""
         through = 0
-        for told in self._told:
-            if isinstance(told.event, Play) and told.event.item_id == item_id:
-                if _end_ms(told.event) > heard_ms:
+        for entry in self._entries:
+            if isinstance(entry.event, Play) and entry.event.item_id == item_id:
+                if _end_ms(entry.event) > heard_ms:
                     break
-                through = told.number
+                through = entry.number
         if through:
-            self._drop_sound(lambda told, _: told.number <= through)
+            self._drop_audio_where(lambda entry, _: entry.number <= through)
 
-    def silence(self, response_id: str) -> None:
-        """That answer was cut off: nobody is to hear the rest of it."""
-        self._drop_sound(lambda _, play: play.response_id == response_id)
+    def drop_audio(self, response_id: str) -> None:
+        """Of a response that was cut off."""
+        self._drop_audio_where(lambda _, play: play.response_id == response_id)
 
-    def _drop_sound(self, is_over: Callable[[Told, Play], bool]) -> None:
-        kept: deque[Told] = deque()
-        for told in self._told:
-            if isinstance(told.event, Play) and is_over(told, told.event):
-                self._audio_bytes -= told.n_bytes
+    def _drop_audio_where(self, is_dropped: Callable[[ReplayEntry, Play], bool]) -> None:
+        remaining: deque[ReplayEntry] = deque()
+        for entry in self._entries:
+            if isinstance(entry.event, Play) and is_dropped(entry, entry.event):
+                self._audio_bytes -= entry.n_bytes
             else:
-                kept.append(told)
-        self._told = kept
+                remaining.append(entry)
+        self._entries = remaining
 
-    def _drop_oldest(self, of_sound: bool) -> None:
-        for index, told in enumerate(self._told):
-            if isinstance(told.event, Play) == of_sound:
-                if of_sound:
-                    self._audio_bytes -= told.n_bytes
+    def _drop_oldest(self, of_audio: bool) -> None:
+        for index, entry in enumerate(self._entries):
+            if isinstance(entry.event, Play) == of_audio:
+                if of_audio:
+                    self._audio_bytes -= entry.n_bytes
                 else:
-                    self._text_bytes -= told.n_bytes
-                self._lost_through = told.number
-                del self._told[index]
+                    self._text_bytes -= entry.n_bytes
+                self._dropped_through = entry.number
+                del self._entries[index]
                 return
 
 
@@ -148,7 +148,7 @@ def _end_ms(play: Play) -> float:
     return play.start_ms + len(play.pcm) * 500 / SPEAKING_HZ
 
 
-def _from(play: Play, heard_ms: float) -> Play:
+def _after(play: Play, heard_ms: float) -> Play:
     if heard_ms <= play.start_ms:
         return replace(play)
     n_samples = round((heard_ms - play.start_ms) * SPEAKING_HZ / 1000)

@@ -6,7 +6,7 @@ stands between: the event loop is the one owner. What a step may leave full, the
 for by whoever made it, so that a slow peer slows its own sources and nobody else.
 
 A session serves one connection after another. One that may be resumed waits for the next, and what
-it would have told its client is kept (connections.py, replay.py).
+it sends meanwhile is recorded (connections.py, replay.py).
 """
 
 import asyncio
@@ -19,54 +19,35 @@ from agent.api import Agent
 from realtime.clock import Clock
 from realtime.errors import ClientError
 from realtime.protocol import effects as do
+from realtime.protocol import events as wire
 from realtime.protocol.effects import Effect
-from realtime.protocol.events import (
-    Committed,
-    HandOver,
-    HandOverToken,
-    InputAudioBufferAppend,
-    ItemAdded,
-    ItemDeleted,
-    ItemDone,
-    ItemTruncated,
-    ParlourHeard,
-    ParlourTurn,
-    PlaybackReport,
-    PlayedPosition,
-    ResponseDone,
-    Resume,
-    ResumeToken,
-    ServerEvent,
-    SessionUpdated,
-    TranscriptionCompleted,
-)
 from realtime.protocol.resync import unheard_answers
 from realtime.protocol.session import Input, Session
 from realtime.protocol.snapshot import Snapshot, restore, take_snapshot, unheard_audio_of
 from realtime.session.agent_calls import AgentCalls
-from realtime.session.connection import Connection, HandedOn, Keeper
-from realtime.session.connections import MOVED, Attendance, SessionOver, first_of
+from realtime.session.connection import Connection, Resumption, SwitchSession
+from realtime.session.connections import MOVED, Connections, SessionOver, first_exception
 from realtime.session.flood import TINY_APPEND_BYTES, EventBudget
 from realtime.session.input_audio import InputAudio, MakeDetector
-from realtime.session.replay import Replay
+from realtime.session.replay import ReplayBuffer
 from realtime.session.transport import UNTOLD_MS_MAX, PeerGone
 from realtime.session.turn_trace import TurnRecord, TurnTrace
 
 EVENTS_BEFORE_YIELD = 16
-LOOKS_EVERY_S = 0.1
-LEFT_WITH_SOUND_S = 0.2  # what else comes within so long of the last sound may have left with it
-NUMBERS_SKIPPED = 1_000_000
+POLL_S = 0.1
+SENT_TOGETHER_S = 0.2  # what else comes within so long of the last audio may have been sent with it
+EVENT_NUMBERS_SKIPPED = 1_000_000
 
-_WORTH_STORING = (
-    Committed
-    | ItemAdded
-    | ItemDone
-    | ItemDeleted
-    | ItemTruncated
-    | ParlourHeard
-    | ResponseDone
-    | SessionUpdated
-    | TranscriptionCompleted
+_STORED_AFTER = (
+    wire.Committed
+    | wire.ItemAdded
+    | wire.ItemDone
+    | wire.ItemDeleted
+    | wire.ItemTruncated
+    | wire.ParlourHeard
+    | wire.ResponseDone
+    | wire.SessionUpdated
+    | wire.TranscriptionCompleted
 )
 
 logger = logging.getLogger("parlour.session")
@@ -83,22 +64,22 @@ class Runner:
         clock: Clock,
         playback_lead_s: float,
         on_turn: Callable[[TurnRecord], None],
-        keeper: Keeper,
+        resumption: Resumption,
         owner: str,
         grace_s: float,
     ) -> None:
         """playback_lead_s: how far ahead of its being heard an answer's audio is made. owner: whose session
         it is; no one else can resume it. grace_s: how long one that may be resumed waits for its client."""
-        self.replay = Replay(session.config.id)
+        self.replay = ReplayBuffer(session.config.id)
         self._session = session
         self._clock = clock
         self._on_turn = on_turn
-        self._keeper = keeper
+        self._resumption = resumption
         self._owner = owner
         self._grace_s = grace_s
-        self._attendance = Attendance(self, session, keeper, clock, grace_s)
+        self._connections = Connections(self, session, resumption, clock, grace_s)
         self._calls = AgentCalls(
-            agent, clock, playback_lead_s, session.config.id, self.feed, self._attendance.room
+            agent, clock, playback_lead_s, session.config.id, self.feed, self._connections.room
         )
         self._stopped = asyncio.Event()
         self._stopped_by: SessionOver | None = None
@@ -118,11 +99,11 @@ class Runner:
 
     @property
     def is_over(self) -> bool:
-        return self._attendance.is_over
+        return self._connections.is_over
 
     @property
     def is_served(self) -> bool:
-        return self._attendance.is_served
+        return self._connections.is_served
 
     @property
     def is_answering(self) -> bool:
@@ -132,41 +113,41 @@ class Runner:
     async def finish_answers(self) -> None:
         """Wait until all answers are heard to their end, or the session is over."""
         while self.is_answering and not self.is_over:
-            await self._clock.sleep(LOOKS_EVERY_S)
+            await self._clock.sleep(POLL_S)
 
-    async def attach(self, connection: Connection) -> HandedOn | None:
+    async def attach(self, connection: Connection) -> SwitchSession | None:
         """Let a connection serve this session until it leaves, in place of the one that does now.
 
         Returns where it is to go from here, if its client named another session.
         """
-        return await self._attendance.attach(connection)
+        return await self._connections.attach(connection)
 
-    async def run(self) -> PeerGone | SessionOver | HandedOn | Exception:
+    async def run(self) -> PeerGone | SessionOver | SwitchSession | Exception:
         """Returns why the session ended; a bug is returned too, its traceback logged."""
-        ended: PeerGone | SessionOver | HandedOn | Exception = PeerGone(1006)
+        ended: PeerGone | SessionOver | SwitchSession | Exception = PeerGone(1006)
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
-                self._calls.begin(tasks)
-                tasks.create_task(self._attendance.run(tasks), name="connections")
-                tasks.create_task(self._keep_time(), name="timer")
+                self._calls.start(tasks)
+                tasks.create_task(self._connections.run(tasks), name="connections")
+                tasks.create_task(self._run_timer(), name="timer")
                 tasks.create_task(self._until_stopped(), name="stop")
         except* PeerGone as gone:
-            ended = first_of(gone)
-        except* HandedOn as elsewhere:
-            ended = first_of(elsewhere)
+            ended = first_exception(gone)
+        except* SwitchSession as elsewhere:
+            ended = first_exception(elsewhere)
         except* SessionOver as over:
-            ended = first_of(over)
+            ended = first_exception(over)
         except* Exception as bugs:
-            ended = first_of(bugs)
+            ended = first_exception(bugs)
             logger.exception("internal error", extra={"session_id": self.session_id})
         finally:
-            await self._attendance.part(ended)
+            await self._connections.close_all(ended)
         return ended
 
-    def makes(self, response_id: str) -> bool:
+    def is_generating(self, response_id: str) -> bool:
         """More of this answer comes from the agent."""
-        return self._calls.makes(response_id)
+        return self._calls.is_generating(response_id)
 
     @property
     def input_silent_ms(self) -> int | None:
@@ -175,23 +156,23 @@ class Runner:
     def snapshot(self) -> Snapshot:
         """The session as it stands, for another process to go on from."""
         now = self._clock.now()
-        taken = take_snapshot(self._session.state, now, self.replay.sound_of, self.replay.last)
+        taken = take_snapshot(self._session.state, now, self.replay.unheard_audio, self.replay.last_number)
         self._input.store(taken, self.last_client_event)
         return taken
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go on from what another process has stored; to be called before `run`."""
         restore(self._session.state, snapshot, self._clock.now())
-        # What that process told after it had stored this cannot be known: its numbers are not used again.
-        self.replay = Replay(self.session_id, told_before=snapshot.n_events + NUMBERS_SKIPPED)
-        self.replay.keeps = True
+        # What that process sent after it had stored this cannot be known: its numbers are not used again.
+        self.replay = ReplayBuffer(self.session_id, n_sent_before=snapshot.n_events + EVENT_NUMBERS_SKIPPED)
+        self.replay.is_recording = True
         for playout in snapshot.playouts:
             for play in unheard_audio_of(playout):
-                self.replay.note(play)
+                self.replay.record(play)
         self.last_client_event = snapshot.resend_after
         self._input.restore(snapshot)
 
-    def give_up(self) -> None:
+    def taken_over(self) -> None:
         """Another server has taken the session over."""
         self._stop(SessionOver(MOVED, "the session goes on on another server"))
 
@@ -208,7 +189,7 @@ class Runner:
         assert self._stopped_by is not None
         raise self._stopped_by
 
-    def tell(self, event: ServerEvent) -> None:
+    def send(self, event: wire.ServerEvent) -> None:
         """Send an event that is not of the core."""
         self.perform([do.Send(event)])
 
@@ -220,41 +201,41 @@ class Runner:
             event = await transport.receive()
             if count % EVENTS_BEFORE_YIELD == 0:
                 await asyncio.sleep(0)  # what came all at once is read without waiting: let others in
-            if connection.resumed_by and not connection.has_spoken:
-                connection.has_spoken = True
-                await self._keeper.confirm(self)
+            if connection.resumed_by and not connection.token_confirmed:
+                connection.token_confirmed = True
+                await self._resumption.confirm_token(self)
             costs = True
             match event:
-                case InputAudioBufferAppend():
-                    if self.replay.keeps:
+                case wire.InputAudioBufferAppend():
+                    if self.replay.is_recording:
                         self._input.add_checkpoint(self.last_client_event)
                     was_taken = await self._input.push(event)
                     costs = not was_taken or len(event.audio) < TINY_APPEND_BYTES
-                case Resume():
+                case wire.Resume():
                     await self._resume(event, connection)
-                case HandOver():
+                case wire.HandOver():
                     await self._hand_over(event)
-                case PlaybackReport():
-                    self.heard(event)
+                case wire.PlaybackReport():
+                    self.playback_reported(event)
                 case _:
                     self.feed(event)
             if not isinstance(event, ClientError) and event.event_id is not None:
                 self.last_client_event = event.event_id
             if costs and not self._budget.spend(self._clock.now(), transport.received_bytes):
                 raise SessionOver(1008, "too many events: audio apart, at most 100 a second of 16 KiB")
-            await self._attendance.room()
-            await self._calls.caught_up()
+            await self._connections.room()
+            await self._calls.transcription_room()
 
-    def heard(self, report: PlaybackReport) -> None:
+    def playback_reported(self, report: wire.PlaybackReport) -> None:
         self.feed(report)
-        if self.replay.keeps:
-            # The last of it is kept: when the connection is lost, it may turn out that it was not heard.
-            self.replay.heard(report.item_id, report.played_ms - UNTOLD_MS_MAX)
+        if self.replay.is_recording:
+            # The last of it stays: when the connection is lost, it may turn out that it was not heard.
+            self.replay.drop_heard(report.item_id, report.played_ms - UNTOLD_MS_MAX)
 
-    async def _resume(self, event: Resume, connection: Connection) -> None:
-        """Raises HandedOn when there is such a session, and it is not this one."""
+    async def _resume(self, event: wire.Resume, connection: Connection) -> None:
+        """Raises SwitchSession when there is such a session, and it is not this one."""
         try:
-            found = await self._keeper.find(event.token, self._owner)
+            found = await self._resumption.claim(event.token, self._owner)
             if found is self:
                 raise ClientError("already_resumed", "This connection serves that session.", "token")
         except ClientError as error:
@@ -269,21 +250,21 @@ class Runner:
             lost=event.lost or event.last_event_id is not None,
             played=_report_of(event.played) if event.played is not None else None,
         )
-        raise HandedOn(found, again)
+        raise SwitchSession(found, again)
 
-    async def _hand_over(self, event: HandOver) -> None:
-        if not self.replay.keeps:
+    async def _hand_over(self, event: wire.HandOver) -> None:
+        if not self.replay.is_recording:
             refusal = "This session cannot be resumed: set session.parlour.resume first."
             self.feed(ClientError("not_resumable", refusal, None, event.event_id))
             return
-        token, expires_at = await self._keeper.issue_for_another(self)
-        self.tell(HandOverToken(token=token, expires_at=expires_at))
+        token, expires_at = await self._resumption.issue_hand_over_token(self)
+        self.send(wire.HandOverToken(token=token, expires_at=expires_at))
 
-    async def _keep(self) -> None:
-        token = await self._keeper.issue(self)
-        self.tell(ResumeToken(token=token, grace_s=self._grace_s))
+    async def _issue_token(self) -> None:
+        token = await self._resumption.issue_token(self)
+        self.send(wire.ResumeToken(token=token, grace_s=self._grace_s))
 
-    async def _keep_time(self) -> None:
+    async def _run_timer(self) -> None:
         """Wake the core at its deadlines. They mostly move away, so the timer sleeps to the one it
         knows and looks again; a deadline that comes nearer is seen within a second."""
         while True:
@@ -296,13 +277,13 @@ class Runner:
 
     # One step ---------------------------------------------------------------------------
 
-    def _peer_lives(self) -> bool:
+    def _connection_is_alive(self) -> bool:
         """It is the user who is silent, and not a network that has died and may be replaced by another."""
-        if not self.replay.keeps:
+        if not self.replay.is_recording:
             return True
         last_audio_at = self._input.last_audio_at
-        last_sound_at = self._clock.now() if last_audio_at is None else last_audio_at
-        return self._attendance.transport.lives(last_sound_at + LEFT_WITH_SOUND_S)
+        audio_at = self._clock.now() if last_audio_at is None else last_audio_at
+        return self._connections.transport.lives(audio_at + SENT_TOGETHER_S)
 
     def feed(self, event: Input) -> None:
         now = self._clock.now()
@@ -312,28 +293,28 @@ class Runner:
         for record in self._trace.observe(event, effects, now, self._session.audio_ms):
             self._on_turn(record)
             if self._session.config.extensions.trace:
-                effects.append(do.Send(ParlourTurn(turn=record.shown())))
+                effects.append(do.Send(wire.ParlourTurn(turn=record.shown())))
         self.perform(effects)
 
     def perform(self, effects: list[Effect]) -> None:
         for effect in effects:
             match effect:
                 case do.Send(event=event):
-                    self.replay.note(event)
-                    self._attendance.transport.send(event)
-                    if self.replay.keeps and isinstance(event, _WORTH_STORING):
-                        self._keeper.changed(self)
+                    self.replay.record(event)
+                    self._connections.transport.send(event)
+                    if self.replay.is_recording and isinstance(event, _STORED_AFTER):
+                        self._resumption.save_soon(self)
                 case do.Play():
-                    self.replay.note(effect)
-                    self._attendance.transport.play(effect)
-                    if self.replay.keeps:
-                        self._keeper.changed(self)
+                    self.replay.record(effect)
+                    self._connections.transport.play(effect)
+                    if self.replay.is_recording:
+                        self._resumption.save_soon(self)
                 case do.StopPlayback(response_id=response_id):
-                    self._attendance.transport.stop_playback(response_id)
-                    self.replay.silence(response_id)
+                    self._connections.transport.stop_playback(response_id)
+                    self.replay.drop_audio(response_id)
                 case do.IssueResumeToken():
-                    self.replay.keeps = True
-                    self._tasks.create_task(self._keep(), name="token")
+                    self.replay.is_recording = True
+                    self._tasks.create_task(self._issue_token(), name="token")
                 case do.Generate(request=request):
                     self._calls.answer(request)
                 case do.StopGenerating(response_id=response_id):
@@ -345,7 +326,7 @@ class Runner:
                 case do.ResetTurnDetector():
                     self._input.reset_detector()
                 case do.FlushTurnDetector():
-                    if self._peer_lives():
+                    if self._connection_is_alive():
                         self._input.flush_detector()
                 case do.Close(code=code, reason=reason):
                     raise SessionOver(code, reason)
@@ -353,5 +334,5 @@ class Runner:
                     assert_never(effect)
 
 
-def _report_of(played: PlayedPosition) -> PlaybackReport:
-    return PlaybackReport(item_id=played.item_id, played_ms=played.played_ms)
+def _report_of(played: wire.PlayedPosition) -> wire.PlaybackReport:
+    return wire.PlaybackReport(item_id=played.item_id, played_ms=played.played_ms)

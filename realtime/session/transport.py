@@ -7,7 +7,7 @@ from realtime.protocol.effects import Play
 from realtime.protocol.events import AnyClientEvent, PlaybackReport, ServerEvent
 
 UNTOLD_MS_MAX = 1_000
-"""So much of what was told to be heard may turn out not to have been, when a connection is lost."""
+"""So much of what was reported as heard may turn out not to have been, when a connection is lost."""
 
 
 class PeerGone(Exception):
@@ -20,7 +20,7 @@ class PeerGone(Exception):
 
 
 class OwnIds:
-    """Ids for the events that a transport tells of its own, between those of the session.
+    """Ids for the events that a transport sends of its own, between those of the session.
 
     Each is that of the session's event before it, and a number: so it says how far its reader has come.
     """
@@ -31,11 +31,11 @@ class OwnIds:
         self._count = 0
 
     def played(self, play: Play) -> None:
-        """Called with every piece of sound, between the events."""
+        """Called with every piece of audio, between the events."""
         self._before, self._count = play.event_id, 0
 
     def give(self, event: ServerEvent) -> None:
-        """Called with every event, in the order of telling; one that has an id keeps it."""
+        """Called with every event, in the order of sending; one that has an id keeps it."""
         if event.event_id:
             self._before, self._count = event.event_id, 0
         else:
@@ -77,10 +77,10 @@ class Transport(Protocol):
         ...
 
     def part(self, is_lost: bool) -> list[PlaybackReport]:
-        """The session goes on without this connection: play no more. Returns what is still to be told of
-        what was heard.
+        """The session goes on without this connection: play no more. Returns the reports that are still due
+        of what was heard.
 
-        is_lost: with its network. What was on its way then was not heard, though it may have been told: a
+        is_lost: with its network. What was on its way then was not heard, though it may have been reported: a
         report can be of up to UNTOLD_MS_MAX less than the one before.
         """
         ...

@@ -46,7 +46,7 @@ class TurnRecord:
     output_tokens: int = 0
     underruns: int = 0
     failure: str = ""
-    is_told: bool = False  # it was finished, and is told again since it was heard
+    is_update: bool = False  # it was returned before, and has since been heard
 
     def since_zero(self, now: float) -> float:
         return (now - self.zero_at) * 1000.0
@@ -92,11 +92,11 @@ class TurnTrace:
         self._speech_start_ms = 0
 
     def observe(self, event: object, effects: list[Effect], now: float, audio_ms: float) -> list[TurnRecord]:
-        """Take in one input of the session and its effects; return the records to tell of.
+        """Take in one input of the session and its effects; return the records that this completes.
 
         audio_ms: the position of the input audio's end.
         """
-        told: list[TurnRecord] = []
+        finished: list[TurnRecord] = []
         match event:
             case SpeechStarted(audio_ms=start_ms):
                 self._speech_start_ms = start_ms
@@ -107,9 +107,9 @@ class TurnTrace:
             case FromAgent():
                 self._from_agent(event, now)
             case PlaybackReport():
-                told += self._playback(event, now)
+                finished += self._playback(event, now)
             case Transcribed():
-                return told
+                return finished
         for effect in effects:
             match effect:
                 case Generate(request=request):
@@ -122,8 +122,8 @@ class TurnTrace:
                 case Send(event=ResponseDone(response=response)):
                     record = self._open.pop(response.id, None)
                     if record is not None:
-                        told.append(self._finish(record, response, now))
-        return told
+                        finished.append(self._finish(record, response, now))
+        return finished
 
     def _begin(self, request: AgentRequest, now: float) -> None:
         """An answer begins: to the speech that has ended, if speech is the last that was said to it."""
@@ -179,8 +179,8 @@ class TurnTrace:
         record.first_heard_ms = max(heard_ms, record.first_audio_ms or 0.0)  # a listener's clock is not ours
         record.underruns = report.underruns
         if record.done_ms is None:
-            return []  # it will be told when it is finished
-        record.is_told = True
+            return []  # it will be returned when it is finished
+        record.is_update = True
         return [record]
 
 

@@ -4,12 +4,12 @@ import json
 from importlib import import_module
 from typing import Any
 
-from realtime.store.base import Stored, StoreError
+from realtime.store.base import StoredSession, StoreError
 
 PREFIX = "parlour:session:"
 ANSWER_WITHIN_S = 2.0
 
-# A script runs as one step. KEYS[1]: the session; the fields are those of Stored, and its holder.
+# A script runs as one step. KEYS[1]: the session; the fields are those of StoredSession, and its holder.
 _SAVE = """
 local held_by = redis.call('HGET', KEYS[1], 'holder')
 if held_by and held_by ~= ARGV[1] then return 0 end
@@ -29,13 +29,13 @@ local left = next(tokens) and cjson.encode(tokens) or '{}'
 redis.call('HSET', KEYS[1], 'tokens', left, 'holder', ARGV[3])
 return {left, found[3], found[4]}
 """
-_HAS = """
+_CAN_CLAIM = """
 local found = redis.call('HMGET', KEYS[1], 'owner', 'tokens', 'expires_at')
 if not found[1] or found[1] ~= ARGV[2] or tonumber(found[3]) <= tonumber(ARGV[3]) then return 0 end
 local good_until = cjson.decode(found[2])[ARGV[1]]
 return good_until and good_until > tonumber(ARGV[3]) and 1 or 0
 """
-_FORGET = """
+_DELETE = """
 if redis.call('HGET', KEYS[1], 'holder') == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0
 """
@@ -61,8 +61,8 @@ class RedisStore:
         self._errors: type[Exception] = import_module("redis.exceptions").RedisError
         self._save = self._redis.register_script(_SAVE)
         self._claim = self._redis.register_script(_CLAIM)
-        self._has = self._redis.register_script(_HAS)
-        self._forget = self._redis.register_script(_FORGET)
+        self._can_claim = self._redis.register_script(_CAN_CLAIM)
+        self._delete = self._redis.register_script(_DELETE)
 
     async def check(self) -> None:
         """Raises StoreError when it does not answer."""
@@ -71,24 +71,26 @@ class RedisStore:
         except (self._errors, OSError) as error:
             raise StoreError(f"Redis does not answer ({error}).") from error
 
-    async def save(self, stored: Stored, holder: str) -> bool:
+    async def save(self, stored: StoredSession, holder: str) -> bool:
         tokens = json.dumps(stored.tokens)
         fields = [holder, stored.owner, tokens, repr(stored.expires_at), stored.data]
         return bool(await self._run(self._save, stored.session_id, fields) == 1)
 
-    async def claim(self, session_id: str, token: str, owner: str, holder: str, now: float) -> Stored | None:
+    async def claim(
+        self, session_id: str, token: str, owner: str, holder: str, now: float
+    ) -> StoredSession | None:
         found = await self._run(self._claim, session_id, [token, owner, holder, repr(now)])
         if found is None:
             return None
-        return Stored(session_id, owner, json.loads(found[0]), float(found[1]), found[2])
+        return StoredSession(session_id, owner, json.loads(found[0]), float(found[1]), found[2])
 
-    async def has(self, session_id: str, token: str, owner: str, now: float) -> bool:
-        return bool(await self._run(self._has, session_id, [token, owner, repr(now)]) == 1)
+    async def can_claim(self, session_id: str, token: str, owner: str, now: float) -> bool:
+        return bool(await self._run(self._can_claim, session_id, [token, owner, repr(now)]) == 1)
 
-    async def forget(self, session_id: str, holder: str) -> None:
-        await self._run(self._forget, session_id, [holder])
+    async def delete(self, session_id: str, holder: str) -> None:
+        await self._run(self._delete, session_id, [holder])
 
-    async def sweep(self, now: float) -> None:
+    async def delete_expired(self, now: float) -> None:
         """Redis does it by itself (PEXPIREAT)."""
 
     async def aclose(self) -> None:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from realtime.store.base import Stored, StoreError
+from realtime.store.base import StoredSession, StoreError
 
 T = TypeVar("T")
 
@@ -52,7 +52,7 @@ class SqliteStore:
             raise StoreError(f"sessions cannot be kept in {path} ({error}).") from error
         return cls(connection, thread)
 
-    async def save(self, stored: Stored, holder: str) -> bool:
+    async def save(self, stored: StoredSession, holder: str) -> bool:
         row = (
             stored.session_id,
             holder,
@@ -63,8 +63,10 @@ class SqliteStore:
         )
         return await self._run(lambda connection: connection.execute(_SAVE, row).rowcount == 1)
 
-    async def claim(self, session_id: str, token: str, owner: str, holder: str, now: float) -> Stored | None:
-        def take(connection: sqlite3.Connection) -> Stored | None:
+    async def claim(
+        self, session_id: str, token: str, owner: str, holder: str, now: float
+    ) -> StoredSession | None:
+        def take(connection: sqlite3.Connection) -> StoredSession | None:
             row = connection.execute(
                 "SELECT tokens, expires_at, data FROM sessions"
                 " WHERE session_id = ? AND owner = ? AND expires_at > ?",
@@ -79,11 +81,11 @@ class SqliteStore:
                 "UPDATE sessions SET tokens = ?, holder = ? WHERE session_id = ?",
                 (json.dumps(tokens), holder, session_id),
             )
-            return Stored(session_id, owner, tokens, row[1], row[2])
+            return StoredSession(session_id, owner, tokens, row[1], row[2])
 
         return await self._run(take)
 
-    async def has(self, session_id: str, token: str, owner: str, now: float) -> bool:
+    async def can_claim(self, session_id: str, token: str, owner: str, now: float) -> bool:
         def look(connection: sqlite3.Connection) -> bool:
             row = connection.execute(
                 "SELECT tokens FROM sessions WHERE session_id = ? AND owner = ? AND expires_at > ?",
@@ -93,11 +95,11 @@ class SqliteStore:
 
         return await self._run(look)
 
-    async def forget(self, session_id: str, holder: str) -> None:
+    async def delete(self, session_id: str, holder: str) -> None:
         statement = "DELETE FROM sessions WHERE session_id = ? AND holder = ?"
         await self._run(lambda connection: connection.execute(statement, (session_id, holder)))
 
-    async def sweep(self, now: float) -> None:
+    async def delete_expired(self, now: float) -> None:
         statement = "DELETE FROM sessions WHERE expires_at <= ?"
         await self._run(lambda connection: connection.execute(statement, (now,)))
 

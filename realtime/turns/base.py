@@ -6,18 +6,18 @@ from realtime.protocol.inputs import TurnSignal
 
 
 class TurnDetector(Protocol):
-    """Hears one session's input audio. Synchronous, counts samples, reads no clock."""
+    """Detects the turns in one session's input audio. Synchronous, counts samples, reads no clock."""
 
     def push(self, pcm: bytes) -> list[TurnSignal]:
         """Add audio and return the turn signals that it completes.
 
-        pcm: any whole number of samples, s16le mono at 16 kHz; the rest of a frame is kept for
+        pcm: any whole number of samples, s16le mono at 16 kHz; the rest of a frame waits for
         the next call. Raises ValueError for half a sample.
         """
         ...
 
-    def hush(self) -> list[TurnSignal]:
-        """End an utterance that is open because no more audio comes (the peer fell silent)."""
+    def flush(self) -> list[TurnSignal]:
+        """No more audio comes: end the utterance that is open."""
         ...
 
 

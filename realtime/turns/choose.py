@@ -7,7 +7,7 @@ from realtime.audio.endpointer import Endpointing
 from realtime.protocol.config import SemanticVad, TurnDetection
 from realtime.protocol.config import ServerVad as ServerVadConfig
 from realtime.turns.base import TurnDetector, VoiceActivity
-from realtime.turns.gate import Gate
+from realtime.turns.noise_gate import NoiseGate
 from realtime.turns.semantic_vad import semantic_endpointing
 from realtime.turns.server_vad import ServerVad
 from realtime.turns.silero import SileroModel
@@ -40,4 +40,4 @@ class Detectors:
             case _:
                 assert_never(detection)
         activity: VoiceActivity = self._silero.new_session() if self._silero else WebRtcVad(aggressiveness=3)
-        return ServerVad(activity, times, Gate(), start_ms)
+        return ServerVad(activity, times, NoiseGate(), start_ms)

@@ -13,7 +13,7 @@ from realtime.audio.endpointer import Endpointer, Endpointing
 from realtime.audio.pcm import BYTES_PER_SAMPLE, whole_samples
 from realtime.protocol.inputs import TurnSignal
 from realtime.turns.base import VoiceActivity
-from realtime.turns.gate import Gate
+from realtime.turns.noise_gate import NoiseGate
 
 _TOGETHER_AT_MOST = 4  # frames; more saves little and would hold a core for longer at a time
 
@@ -22,7 +22,7 @@ class ServerVad:
     """One session's turn detector (`realtime.turns.base.TurnDetector`)."""
 
     def __init__(
-        self, activity: VoiceActivity, times: Endpointing, gate: Gate | None = None, start_ms: int = 0
+        self, activity: VoiceActivity, times: Endpointing, gate: NoiseGate | None = None, start_ms: int = 0
     ) -> None:
         """activity, gate: of this session alone. gate: None to have every frame looked at.
 
@@ -43,25 +43,25 @@ class ServerVad:
         end = len(audio) - len(audio) % self._frame_bytes
         signals: list[TurnSignal] = []
         for at in range(0, end, self._frame_bytes):
-            signals += self._hear(audio[at : at + self._frame_bytes])
+            signals += self._push_frame(audio[at : at + self._frame_bytes])
         self._rest = audio[end:]
         return signals
 
-    def hush(self) -> list[TurnSignal]:
-        """See `TurnDetector.hush`. Less than a frame of audio is left unheard."""
-        return self._look() + self._endpointer.hush()
+    def flush(self) -> list[TurnSignal]:
+        """See `TurnDetector.flush`. Less than a frame of audio is left unheard."""
+        return self._run_model() + self._endpointer.flush()
 
-    def _hear(self, frame: bytes) -> list[TurnSignal]:
+    def _push_frame(self, frame: bytes) -> list[TurnSignal]:
         endpointer = self._endpointer
         if self._gate is not None and not endpointer.in_utterance and not self._gate.opens_for(frame):
-            return self._look() + endpointer.push(0.0, self._frame_samples)
+            return self._run_model() + endpointer.push(0.0, self._frame_samples)
         self._waiting.append(frame)
         n_waiting = len(self._waiting)
         if n_waiting < _TOGETHER_AT_MOST and n_waiting * self._frame_samples < endpointer.next_signal_in:
             return []
-        return self._look()
+        return self._run_model()
 
-    def _look(self) -> list[TurnSignal]:
+    def _run_model(self) -> list[TurnSignal]:
         """Ask the model about the frames that wait, and tell the endpointer."""
         if not self._waiting:
             return []

@@ -19,7 +19,12 @@ from agent.api import (
     Transcript,
     UserMessage,
 )
+from agent.client import Timeouts
 from agent.server import _listening, _server_config
+from tests.waiting import HANGS_S
+
+PATIENT = Timeouts(HANGS_S, HANGS_S, HANGS_S, HANGS_S, HANGS_S)
+"""Gives nobody up because the machine is slow; a test of giving up shortens the one wait that it is about."""
 
 HELLO = AgentRequest("s", "r", "", (UserMessage((TextPart("hello"),)),))
 

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from websockets.asyncio.server import ServerConnection, unix_serve
 
-from agent import wire
+from agent import client, wire
 from agent.api import (
     AgentError,
     AgentEvent,
@@ -22,15 +23,12 @@ from agent.api import (
     TranscribeRequest,
     Transcript,
 )
-from agent.client import RemoteAgent, Timeouts
-from tests.agent.agents import HELLO, EndlessAgent, SteeredAgent, served
-
-QUICK = Timeouts(connect_s=0.2, first_event_s=0.2, next_event_s=0.1, transcribe_s=0.1, health_s=0.1)
+from agent.client import RemoteAgent
+from tests.agent.agents import HELLO, PATIENT, EndlessAgent, SteeredAgent, served
 
 
 async def said(agent: RemoteAgent, request: AgentRequest = HELLO) -> list[AgentEvent]:
-    async with asyncio.timeout(5):
-        return [event async for event in agent.respond(request)]
+    return [event async for event in agent.respond(request)]
 
 
 def failure(events: list[AgentEvent]) -> GenerationFailed:
@@ -43,11 +41,11 @@ def failure(events: list[AgentEvent]) -> GenerationFailed:
 
 @asynccontextmanager
 async def peer(
-    folder: Path, behave: Callable[[ServerConnection], Awaitable[None]]
+    folder: Path, behave: Callable[[ServerConnection], Awaitable[None]], **waits: float
 ) -> AsyncIterator[RemoteAgent]:
-    """A client of a peer that behaves as the test says."""
+    """A client of a peer that behaves as the test says. waits: the time-outs that the test is about."""
     async with unix_serve(behave, str(folder / "peer.sock"), compression=None):
-        agent = RemoteAgent(uds=folder / "peer.sock", timeouts=QUICK)
+        agent = RemoteAgent(uds=folder / "peer.sock", timeouts=replace(PATIENT, **waits))
         yield agent
         await agent.aclose()
 
@@ -68,8 +66,7 @@ async def test_closing_the_generator_frees_the_other_side(tmp_path: Path) -> Non
         events = RemoteAgent(uds=uds).respond(HELLO)
         await anext(events)
         await events.aclose()
-        async with asyncio.timeout(5):
-            await agent.freed.wait()
+        await agent.freed.wait()
 
 
 async def test_cancelling_a_call_frees_the_other_side(tmp_path: Path) -> None:
@@ -80,11 +77,15 @@ async def test_cancelling_a_call_frees_the_other_side(tmp_path: Path) -> None:
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
-        async with asyncio.timeout(5):
-            await agent.freed.wait()
+        await agent.freed.wait()
 
 
-async def test_closing_does_not_wait_for_a_peer_that_hangs(tmp_path: Path) -> None:
+async def test_closing_does_not_wait_for_a_peer_that_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = client._options
+    # A closing handshake would wait for ever, and not only for websockets' ten seconds.
+    monkeypatch.setattr(client, "_options", lambda wait_s: {**options(wait_s), "close_timeout": None})
     hanging = asyncio.Event()
 
     async def hang(socket: ServerConnection) -> None:
@@ -95,14 +96,13 @@ async def test_closing_does_not_wait_for_a_peer_that_hangs(tmp_path: Path) -> No
     async with peer(tmp_path, hang) as agent:
         events = agent.respond(HELLO)
         await anext(events)
-        async with asyncio.timeout(1):  # websockets' own closing handshake would take 10 s
-            await events.aclose()
+        await events.aclose()
         hanging.set()
 
 
 async def test_a_caller_that_does_not_listen_stops_the_other_side(tmp_path: Path) -> None:
     agent = EndlessAgent()
-    async with asyncio.timeout(20), served(agent, tmp_path) as uds:
+    async with served(agent, tmp_path) as uds:
         remote = RemoteAgent(uds=uds)
         async with aclosing(remote.respond(HELLO)) as events:
             await anext(events)
@@ -132,7 +132,7 @@ async def test_a_peer_that_never_answers_is_agent_timeout(tmp_path: Path) -> Non
         await socket.recv()
         await socket.wait_closed()
 
-    async with peer(tmp_path, read_only) as agent:
+    async with peer(tmp_path, read_only, first_event_s=0.2, transcribe_s=0.1) as agent:
         assert failure(await said(agent)).code == "agent_timeout"
         with pytest.raises(AgentError) as caught:
             await agent.transcribe(TranscribeRequest("s", b""))
@@ -144,7 +144,7 @@ async def test_a_peer_that_stops_in_mid_answer_is_agent_timeout(tmp_path: Path) 
         await socket.send(wire.encode(TextDelta("a")))
         await socket.wait_closed()
 
-    async with peer(tmp_path, stop) as agent:
+    async with peer(tmp_path, stop, next_event_s=0.1) as agent:
         events = await said(agent)
         assert events[0] == TextDelta("a")
         assert failure(events).message == "the agent said nothing for 0.1 s"
@@ -158,7 +158,7 @@ async def test_what_is_no_word_does_not_shorten_the_wait_for_the_first(
         await socket.send(wire.encode(event))
         await socket.wait_closed()
 
-    async with peer(tmp_path, recognise_only) as agent:
+    async with peer(tmp_path, recognise_only, first_event_s=0.2, next_event_s=0.1) as agent:
         assert failure(await said(agent)).message == "the agent said nothing for 0.2 s"
 
 

@@ -16,6 +16,7 @@ from agent.api import (
     GenerationFailed,
     Health,
     KeepAlive,
+    SpeechSkipped,
     StageDone,
     TextDelta,
     TextPart,
@@ -200,6 +201,57 @@ async def test_a_voice_that_fails_ends_the_answer_and_the_engine() -> None:
     await agent.aclose()
 
 
+class _ForeignVoice:
+    """Says what is written in ASCII, one sample a character, and skips all else."""
+
+    voices = ("foreign",)
+
+    async def synthesise(
+        self, clauses: AsyncIterator[str], voice: str = ""
+    ) -> AsyncGenerator[Speech | SpeechSkipped, None]:
+        start = 0
+        async for clause in clauses:
+            end = start + len(clause)
+            yield Speech(b"\0\0" * len(clause), end) if clause.isascii() else SpeechSkipped(start, end)
+            start = end
+
+    async def aclose(self) -> None: ...
+
+
+async def test_an_answer_that_the_voice_cannot_say_fails_with_all_its_text() -> None:
+    agent = _agent(FakeEngine(_deltas("Привет!")), voice=_ForeignVoice())
+    events = [event for event in await _events(agent, _request()) if not isinstance(event, StageDone)]
+    assert events[:2] == [TextDelta("Привет!"), SpeechSkipped(0, 7)]
+    assert isinstance(events[2], GenerationFailed)
+    assert events[2].code == "unspeakable_text"
+    await agent.aclose()
+
+
+async def test_an_answer_of_which_a_part_can_be_said_is_done() -> None:
+    answer = _deltas("Привет, как дела?", " Good morning.")
+    agent = _agent(FakeEngine(answer), voice=_ForeignVoice())
+    *events, last = await _events(agent, _request())
+    assert last == GenerationDone("stop", DONE.usage)
+    assert SpeechSkipped(0, 17) in events
+    assert any(isinstance(event, AudioDelta) for event in events)
+    await agent.aclose()
+
+
+async def test_a_tool_call_beside_words_that_cannot_be_said_is_done() -> None:
+    call = ToolCall("1", "clock", "{}")
+    agent = _agent(FakeEngine([TextDelta("Минуту."), call, DONE]), voice=_ForeignVoice())
+    *events, last = await _events(agent, _request())
+    assert call in events
+    assert last == GenerationDone("stop", DONE.usage)
+    await agent.aclose()
+
+
+async def test_text_that_the_voice_cannot_say_is_no_failure_where_none_is_asked_for() -> None:
+    agent = _agent(FakeEngine(_deltas("Привет!")), voice=_ForeignVoice())
+    assert (await _events(agent, _request(modality="text")))[-1] == GenerationDone("stop", DONE.usage)
+    await agent.aclose()
+
+
 async def test_a_bug_is_told_without_words_of_the_conversation(caplog: pytest.LogCaptureFixture) -> None:
     agent = _agent(FakeEngine(_deltas("Hello there, friend.")), voice=_Broken(KeyError("secret words")))
     assert (await _events(agent, _request()))[-1] == GenerationFailed("agent_error", "internal error")
@@ -231,4 +283,19 @@ async def test_transcribe_and_health() -> None:
     health = await agent.health()
     assert health.transcribes
     assert health.voices == ("fake",)
+    await agent.aclose()
+
+
+async def test_words_that_are_known_are_spoken_and_no_model_is_asked() -> None:
+    engine, ears = FakeEngine(_deltas("Something else.")), _Ears("")
+    agent = _agent(engine, ears)
+    events = await _events(agent, _request(verbatim="The light is off. Good night."))
+    assert "".join(event.text for event in events if isinstance(event, TextDelta)) == (
+        "The light is off. Good night."
+    )
+    audio = [event for event in events if isinstance(event, AudioDelta)]
+    assert audio[-1].text_end == len("The light is off. Good night.")
+    assert events[-1] == GenerationDone("stop")
+    assert not engine.requests
+    assert not ears.clips
     await agent.aclose()

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,26 +23,26 @@ from agent.api import (
 from agent.client import Timeouts
 from agent.settings import AgentSettings
 from agent.supervisor import RestartPolicy, SupervisedAgent, next_pause_s
-from tests.agent.agents import HELLO
+from tests.agent.agents import HELLO, PATIENT
+from tests.waiting import HANGS_S
 
 SCRIPTED = AgentSettings(model="scripted")
 # 250 words of sound are 2 MB: more than all buffers on the way, so that the worker is in mid-answer.
 LONG = AgentRequest("s", "r", "", (ToolResultMessage("c", "a " * 250),))
-WATCHFUL = RestartPolicy(ping_every_s=0.05, ping_within_s=0.3, end_s=2)
-UNWATCHED = RestartPolicy(ping_every_s=1000, end_s=2)
+UNWATCHED = RestartPolicy(ping_every_s=1000, call_s=HANGS_S)
+WATCHFUL = replace(UNWATCHED, ping_every_s=0.05, ping_within_s=1.0)
 
 
 @asynccontextmanager
 async def supervised(
-    policy: RestartPolicy = UNWATCHED, timeouts: Timeouts | None = None, memory_limit_mb: int = 0
+    policy: RestartPolicy = UNWATCHED, timeouts: Timeouts = PATIENT, memory_limit_mb: int = 0
 ) -> AsyncIterator[SupervisedAgent]:
     agent = SupervisedAgent(
         SCRIPTED, lambda line: None, policy=policy, timeouts=timeouts, memory_limit_mb=memory_limit_mb
     )
     await agent.start()
     try:
-        async with asyncio.timeout(20):
-            yield agent
+        yield agent
     finally:
         await agent.aclose()
 
@@ -88,6 +89,7 @@ async def test_a_worker_that_hangs_is_killed_and_its_call_times_out() -> None:
         events = agent.respond(LONG)
         said = [await anext(events)]
         os.kill(pid, signal.SIGSTOP)
+        agent._patience = UNWATCHED  # of its successor
         said += [event async for event in events]
         assert_ends_once(said, "agent_timeout")
         await assert_answers(agent)
@@ -95,7 +97,7 @@ async def test_a_worker_that_hangs_is_killed_and_its_call_times_out() -> None:
 
 
 async def test_a_call_times_out_by_itself_before_the_pings_see_that_the_worker_hangs() -> None:
-    async with supervised(timeouts=Timeouts(next_event_s=0.2)) as agent:
+    async with supervised(timeouts=replace(PATIENT, next_event_s=0.2)) as agent:
         events = agent.respond(LONG)
         said = [await anext(events)]
         os.kill(pid_of(agent), signal.SIGSTOP)
@@ -104,7 +106,7 @@ async def test_a_call_times_out_by_itself_before_the_pings_see_that_the_worker_h
 
 
 async def test_pings_leave_a_healthy_worker_alone() -> None:
-    async with supervised(RestartPolicy(ping_every_s=0.001, ping_within_s=5)) as agent:
+    async with supervised(replace(UNWATCHED, ping_every_s=0.001, ping_within_s=HANGS_S)) as agent:
         pid = pid_of(agent)
         for _ in range(20):
             await assert_answers(agent)
@@ -126,7 +128,7 @@ async def test_calls_wait_a_bounded_time_for_a_restart_that_fails() -> None:
         assert_ends_once(events, "agent_unavailable")
         health = await agent.health()
         assert health.status == "starting"
-        agent._settings = SCRIPTED  # mended
+        agent._settings, agent._patience = SCRIPTED, UNWATCHED  # mended
         while agent.worker_pid is None:
             await agent._changed.wait()
         await assert_answers(agent)
@@ -250,12 +252,11 @@ async def test_the_worker_ends_when_its_parent_is_killed() -> None:
     )
     assert parent.stdout is not None
     assert parent.stderr is not None
-    async with asyncio.timeout(20):
-        pid, folder = (await parent.stdout.readline()).decode().split()
-        os.kill(int(pid), 0)
-        parent.kill()
-        await parent.wait()
-        await parent.stderr.read()  # the worker has it too: its end comes when both are gone
+    pid, folder = (await parent.stdout.readline()).decode().split()
+    os.kill(int(pid), 0)
+    parent.kill()
+    await parent.wait()
+    await parent.stderr.read()  # the worker has it too: its end comes when both are gone
     assert list(Path(folder).iterdir()) == []  # the worker took its socket with it
     os.rmdir(folder)
 

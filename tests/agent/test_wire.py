@@ -54,6 +54,7 @@ milliseconds = st.floats(0, 1e6)
 events = st.one_of(
     st.builds(api.TextDelta, words),
     st.builds(api.AudioDelta, pcm, counts),
+    st.builds(api.SpeechSkipped, counts, counts),
     st.builds(api.ToolCall, words, words, words),
     st.builds(api.StageDone, words, milliseconds),
     st.just(api.KeepAlive()),

@@ -86,17 +86,17 @@ def test_with_a_short_silence_there_is_no_pause_and_the_pad_fits_in() -> None:
 
 
 def test_hush_ends_the_open_utterance_within_what_was_heard() -> None:
-    assert speaking(frames=10).hush() == [SpeechStopped(10 * FRAME_MS)]
+    assert speaking(frames=10).flush() == [SpeechStopped(10 * FRAME_MS)]
     paused = speaking(frames=10)
     hear(paused, 0.0, 8)
-    assert paused.hush() == [SpeechStopped(10 * FRAME_MS + 100)]
-    assert paused.hush() == []
+    assert paused.flush() == [SpeechStopped(10 * FRAME_MS + 100)]
+    assert paused.flush() == []
 
 
 def test_hush_forgets_a_beginning_that_was_not_yet_an_onset() -> None:
     endpointer = Endpointer(TIMES)
     hear(endpointer, 0.9, 2)
-    assert endpointer.hush() == []
+    assert endpointer.flush() == []
     assert hear(endpointer, 0.9, 2) == []
 
 

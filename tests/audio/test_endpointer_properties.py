@@ -48,7 +48,7 @@ def signals_of(endpointer: Endpointer, sound: Sound) -> Iterator[tuple[int, list
     position_ms = 0
     for frame in sound.frames:
         if frame == HUSH:
-            yield position_ms, endpointer.hush()
+            yield position_ms, endpointer.flush()
         else:
             position_ms += sound.frame_ms
             yield position_ms, endpointer.push(frame, sound.frame_ms * PER_MS)
@@ -165,9 +165,9 @@ class PausesAgain(Endpointer):
 class PausesOnce(Endpointer):
     """Forgets that speech went on."""
 
-    def _hear_in_utterance(self, state: module._Speaking, probability: float) -> list[TurnSignal]:
+    def _push_in_utterance(self, state: module._Speaking, probability: float) -> list[TurnSignal]:
         was_paused = state.paused
-        signals = super()._hear_in_utterance(state, probability)
+        signals = super()._push_in_utterance(state, probability)
         state.paused = state.paused or was_paused
         return signals
 
@@ -188,15 +188,15 @@ class NeverForgetsBlips(Endpointer):
         super().__init__(times)
         self._silent_below = -1.0
 
-    def _hear_in_utterance(self, state: module._Speaking, probability: float) -> list[TurnSignal]:
-        return super()._hear_in_utterance(state, probability if probability > 0.2 else -2.0)
+    def _push_in_utterance(self, state: module._Speaking, probability: float) -> list[TurnSignal]:
+        return super()._push_in_utterance(state, probability if probability > 0.2 else -2.0)
 
 
 class WaitsForEverInDoubt(Endpointer):
     """A beginning and a sure word a minute later are one onset."""
 
     def push(self, probability: float, samples: int) -> list[TurnSignal]:
-        if isinstance(self._state, module._Quiet):
+        if isinstance(self._state, module._Silent):
             self._state.doubtful_samples = 0
         return super().push(probability, samples)
 
@@ -225,13 +225,13 @@ class ForgetsThatSpeechMayGoOn(Endpointer):
 
 
 class HushLeavesOpen(Endpointer):
-    def hush(self) -> list[TurnSignal]:
+    def flush(self) -> list[TurnSignal]:
         return []
 
 
 class HushRemembersOnset(Endpointer):
-    def hush(self) -> list[TurnSignal]:
-        return super().hush() if self.in_utterance else []
+    def flush(self) -> list[TurnSignal]:
+        return super().flush() if self.in_utterance else []
 
 
 class OneFrameLate(Endpointer):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime.audio.opus import OpusEncoder
-from realtime.audio.opus_stream import HOLE_S_MAX, OpusStream
+from realtime.audio.opus_stream import GAP_S_MAX, OpusStream
 from tests.audio.test_opus import loudness, tone
 
 UP_HZ, PCM_HZ = 16_000, 24_000
@@ -54,7 +54,7 @@ def test_a_packet_that_is_refused_is_counted_and_its_time_kept() -> None:
 def test_after_a_long_silence_nothing_is_made_up() -> None:
     stream = OpusStream(UP_HZ, PCM_HZ)
     heard = stream.push(0, TWENTY[0])
-    heard += stream.push(STEP + int(HOLE_S_MAX * UP_HZ) + 1, TWENTY[1])
+    heard += stream.push(STEP + int(GAP_S_MAX * UP_HZ) + 1, TWENTY[1])
     heard += stream.push(0, TWENTY[2])  # and a counter that begins anew
     assert 0 <= 3 * FRAME - len(heard) <= SLACK
 
@@ -67,4 +67,4 @@ def test_whatever_comes_is_sound_or_refused(pushed: list[tuple[int, bytes]]) -> 
             pcm = stream.push(at, packet)
         except ValueError:
             continue
-        assert len(pcm) <= 2 * PCM_HZ * (HOLE_S_MAX + 0.12) + SLACK
+        assert len(pcm) <= 2 * PCM_HZ * (GAP_S_MAX + 0.12) + SLACK

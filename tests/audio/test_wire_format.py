@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from realtime.audio.wire_format import InputDecoder, OutputEncoder, decode_clip
 from realtime.errors import ClientError
@@ -35,7 +37,20 @@ def test_cutting_a_stream_into_pieces_changes_no_sample(wire_format: AudioFormat
     assert cut == whole.push(coded)
 
 
-def test_half_a_sample_is_the_clients_error() -> None:
+@given(st.lists(st.integers(0, 700), max_size=40))
+def test_a_sample_that_is_cut_in_two_is_one_sample(lengths: list[int]) -> None:
+    """Helpers cut 15 ms of 44.1 kHz into 1,323 bytes."""
+    audio, place = tone(24_000, 0.3), 0
+    decoder, decoded = InputDecoder(PcmFormat()), b""
+    for length in [*lengths, len(audio)]:
+        piece = audio[place : place + length]
+        place += len(piece)
+        decoded += decoder.push(piece)
+        assert decoder.is_mid_sample == bool(place % 2)
+    assert decoded == InputDecoder(PcmFormat()).push(audio)
+
+
+def test_half_a_sample_of_a_whole_clip_is_the_clients_error() -> None:
     with pytest.raises(ClientError) as caught:
-        InputDecoder(PcmFormat()).push(b"\x00\x00\x00")
+        decode_clip(b"\x00\x00\x00", PcmFormat())
     assert (caught.value.code, caught.value.param) == ("invalid_value", "audio")

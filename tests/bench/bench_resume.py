@@ -131,7 +131,8 @@ class Turn:
             case "heard to its end":
                 await self._heard(N_SENTENCES * SENTENCE_MS - LOST_MS)
             case _:
-                await peer.wait(lambda: peer.of(name) or self._is_heard, name, SETTLES_WITHIN_S)
+                async with asyncio.timeout(SETTLES_WITHIN_S):
+                    await peer.wait(lambda: peer.of(name) or self._is_heard, name)
                 return bool(peer.of(name))
         return True
 
@@ -191,7 +192,8 @@ class Turn:
 
     async def _heard(self, ms: float) -> None:
         self._item_id = await self._peer.answer()
-        await self._peer.wait(lambda: self._position_ms >= ms, f"{ms:.0f} ms of sound", SETTLES_WITHIN_S)
+        async with asyncio.timeout(SETTLES_WITHIN_S):
+            await self._peer.wait(lambda: self._position_ms >= ms, f"{ms:.0f} ms of sound")
 
     @property
     def _position_ms(self) -> float:

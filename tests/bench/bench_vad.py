@@ -22,7 +22,7 @@ from realtime.audio.endpointer import Endpointer, Endpointing
 from realtime.audio.resample import Resampler
 from realtime.protocol.inputs import SpeechStarted, SpeechStopped, TurnSignal
 from realtime.turns.base import VoiceActivity
-from realtime.turns.gate import Gate
+from realtime.turns.noise_gate import NoiseGate
 from realtime.turns.server_vad import ServerVad
 from realtime.turns.silero import FRAME_SAMPLES, SileroModel
 from realtime.turns.webrtc_vad import WebRtcVad
@@ -112,7 +112,7 @@ def measure_costs(model: SileroModel) -> list[Cost]:
         down = Resampler(from_hz, 16_000)
         step = f"resample {from_hz // 1000} to 16 kHz"
         costs.append(timed(step, at_rate(pcm, from_hz), FRAME_MS * from_hz // 1000, from_hz, down.push))
-    costs.append(timed("gate", pcm, FRAME_SAMPLES, 16_000, Gate().opens_for))
+    costs.append(timed("gate", pcm, FRAME_SAMPLES, 16_000, NoiseGate().opens_for))
     webrtc = WebRtcVad(2)
     costs.append(timed("webrtc", pcm, webrtc.frame_samples, 16_000, webrtc.probability))
     silero, minute = model.new_session(), pcm[: 32_000 * 60]
@@ -124,12 +124,12 @@ def measure_costs(model: SileroModel) -> list[Cost]:
         timed("endpointer", pcm, FRAME_SAMPLES, 16_000, lambda _: endpointer.push(0.5, FRAME_SAMPLES))
     )
     pcm24k, frame24k = at_rate(pcm, 24_000), FRAME_MS * 24
-    for name, gate in (("gated", Gate()), ("ungated", None)):
+    for name, gate in (("gated", NoiseGate()), ("ungated", None)):
         step = f"whole way, {name}, {SPEECH_SHARE:.0%} speech"
         way = whole_way(ServerVad(model.new_session(), Endpointing(), gate))
         costs.append(timed(step, pcm24k, frame24k, 24_000, way))
     quiet = at_rate(speech.in_a_room(bytes(32_000 * 60)), 24_000)
-    way = whole_way(ServerVad(model.new_session(), Endpointing(), Gate()))
+    way = whole_way(ServerVad(model.new_session(), Endpointing(), NoiseGate()))
     costs.append(timed("whole way, gated, nobody speaks", quiet, frame24k, 24_000, way))
     return costs
 
@@ -220,7 +220,7 @@ def measure_quality(model: SileroModel) -> list[Quality]:
     for sound, pcm in sounds.items():
         for name, activity, gate in (
             ("silero", model.new_session(), None),
-            ("silero and gate", model.new_session(), Gate()),
+            ("silero and gate", model.new_session(), NoiseGate()),
             ("webrtc 3", WebRtcVad(3), None),
         ):
             rows.append(_quality(sound, name, pcm, places, voiced, Counting(activity), gate))
@@ -234,7 +234,7 @@ def _quality(
     places: list[speech.Spoken],
     voiced: "np.ndarray[tuple[int], np.dtype[np.bool_]]",
     activity: Counting,
-    gate: Gate | None,
+    gate: NoiseGate | None,
 ) -> Quality:
     times = Endpointing()
     detector = ServerVad(activity, times, gate)
@@ -243,7 +243,7 @@ def _quality(
     for at in range(0, len(pcm), 32 * FRAME_MS):
         chunk = pcm[at : at + 32 * FRAME_MS]
         signals += [((at + len(chunk)) / 32, signal) for signal in detector.push(chunk)]
-    signals += [(len(pcm) / 32, signal) for signal in detector.hush()]
+    signals += [(len(pcm) / 32, signal) for signal in detector.flush()]
 
     got = np.asarray(endpointer.probabilities) >= times.threshold
     if activity.frame_samples != FRAME_SAMPLES:  # the frame that holds the middle of each reference frame

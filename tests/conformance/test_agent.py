@@ -34,8 +34,9 @@ from agent.api import (
 from agent.client import RemoteAgent
 from agent.scripted.agent import ScriptedAgent
 from agent.settings import AgentSettings
-from agent.supervisor import SupervisedAgent
-from tests.agent.agents import served
+from agent.supervisor import RestartPolicy, SupervisedAgent
+from tests.agent.agents import PATIENT, served
+from tests.waiting import HANGS_S, unless_it_hangs
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -85,11 +86,15 @@ async def agent(
                 made = RemoteAgent(
                     uds=await stack.enter_async_context(
                         served(ScriptedAgent(), tmp_path_factory.mktemp("agent"))
-                    )
+                    ),
+                    timeouts=PATIENT,
                 )
             case kind:
                 model = "scripted" if kind == "supervised" else "embedded"
-                made = SupervisedAgent(AgentSettings(model=model), lambda line: None)
+                patience = RestartPolicy(ping_within_s=HANGS_S, call_s=HANGS_S)
+                made = SupervisedAgent(
+                    AgentSettings(model=model), lambda line: None, policy=patience, timeouts=PATIENT
+                )
                 await made.start()
         stack.push_async_callback(made.aclose)
         yield made
@@ -100,7 +105,7 @@ def asked(response_id: str = "r", **rest: object) -> AgentRequest:
 
 
 async def said(agent: Agent, request: AgentRequest) -> list[AgentEvent]:
-    async with asyncio.timeout(60):
+    async with unless_it_hangs("the end of the answer"):
         return [event async for event in agent.respond(request)]
 
 
@@ -119,8 +124,7 @@ async def test_an_answer_ends_exactly_once_and_with_done(agent: Agent) -> None:
 async def test_closing_takes_effect_within_one_event(agent: Agent) -> None:
     events = agent.respond(asked())
     await anext(events)
-    async with asyncio.timeout(1):
-        await events.aclose()
+    await events.aclose()
     with pytest.raises(StopAsyncIteration):
         await anext(events)
     assert isinstance((await said(agent, asked("next")))[-1], GenerationDone)
@@ -219,8 +223,7 @@ async def test_transcribing_returns_a_transcript_or_raises_an_agent_error(agent:
 
 
 async def test_warming_is_silent(agent: Agent) -> None:
-    async with asyncio.timeout(30):
-        await agent.warm(asked())
+    await agent.warm(asked())
 
 
 async def test_health_is_ready(agent: Agent) -> None:

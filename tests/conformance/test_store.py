@@ -2,16 +2,17 @@
 
 import asyncio
 import shutil
-import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from realtime.store.base import Store, Stored, StoreError
+from realtime.store.base import Store, StoredSession, StoreError
 from realtime.store.choose import open_store
 from realtime.store.sqlite import SqliteStore
+from tests.ports import free_port
+from tests.waiting import port_opens
 
 NOW = 1_000_000_000.0
 REDIS = shutil.which("redis-server") or shutil.which("valkey-server")
@@ -22,21 +23,13 @@ async def running_redis() -> AsyncIterator[str]:
     if REDIS is None:
         pytest.skip("Redis is not installed (apt install redis-server)")
     pytest.importorskip("redis", reason="redis-py is not installed (pip install 'parlour[redis]')")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     server = await asyncio.create_subprocess_exec(
         *(REDIS, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"),
         stdout=asyncio.subprocess.DEVNULL,
     )
     try:
-        async with asyncio.timeout(10):
-            while True:
-                try:
-                    _, writer = await asyncio.open_connection("127.0.0.1", port)
-                    break
-                except OSError:
-                    await asyncio.sleep(0.02)
-        writer.close()
+        await port_opens(server, port)
         yield f"redis://127.0.0.1:{port}/0"
     finally:
         server.kill()
@@ -56,7 +49,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         await opened.aclose()
 
 
-def session(**other: object) -> Stored:
+def session(**other: object) -> StoredSession:
     values = {
         "session_id": "sess_1",
         "owner": "me",
@@ -64,7 +57,7 @@ def session(**other: object) -> Stored:
         "expires_at": 4e9,
         "data": b"\x00\xff what was said",
     }
-    return Stored(**{**values, **other})  # type: ignore[arg-type]
+    return StoredSession(**{**values, **other})  # type: ignore[arg-type]
 
 
 async def test_a_token_brings_the_session_back_once(store: Store) -> None:
@@ -93,15 +86,15 @@ async def test_nothing_else_does(store: Store, session_id: str, token: str, owne
 
 async def test_a_look_uses_nothing_up(store: Store) -> None:
     await store.save(session(tokens={"t1": 4e9, "t2": NOW}), "a")
-    assert await store.has("sess_1", "t1", "me", NOW)
-    assert not await store.has("sess_1", "t2", "me", NOW)  # past its time
-    assert not await store.has("sess_1", "t1", "you", NOW)
-    assert not await store.has("sess_1", "t3", "me", NOW)
-    assert not await store.has("sess_2", "t1", "me", NOW)
-    assert not await store.has("sess_1", "t1", "me", 4e9)
+    assert await store.can_claim("sess_1", "t1", "me", NOW)
+    assert not await store.can_claim("sess_1", "t2", "me", NOW)  # past its time
+    assert not await store.can_claim("sess_1", "t1", "you", NOW)
+    assert not await store.can_claim("sess_1", "t3", "me", NOW)
+    assert not await store.can_claim("sess_2", "t1", "me", NOW)
+    assert not await store.can_claim("sess_1", "t1", "me", 4e9)
     assert await store.save(session(), "a")  # and it is still a's
     assert await store.claim("sess_1", "t1", "me", "b", NOW) is not None
-    assert not await store.has("sess_1", "t1", "me", NOW)
+    assert not await store.can_claim("sess_1", "t1", "me", NOW)
 
 
 async def test_a_token_or_a_session_past_its_time_is_none(store: Store) -> None:
@@ -116,7 +109,7 @@ async def test_who_lost_it_changes_nothing_any_more(store: Store) -> None:
     await store.save(session(), "a")
     await store.claim("sess_1", "t1", "me", "b", NOW)
     assert not await store.save(session(data=b"late"), "a")
-    await store.forget("sess_1", "a")
+    await store.delete("sess_1", "a")
     assert (await store.claim("sess_1", "t2", "me", "c", NOW)) == session(tokens={})
     assert await store.save(session(data=b"later"), "c")
 
@@ -130,14 +123,14 @@ async def test_what_is_saved_again_replaces_what_was_there(store: Store) -> None
 
 async def test_what_is_forgotten_is_gone(store: Store) -> None:
     await store.save(session(), "a")
-    await store.forget("sess_1", "a")
+    await store.delete("sess_1", "a")
     assert await store.claim("sess_1", "t1", "me", "a", NOW) is None
-    await store.forget("sess_1", "a")
+    await store.delete("sess_1", "a")
 
 
 async def test_a_sweep_takes_only_what_is_past_its_time(store: Store) -> None:
     await store.save(session(), "a")
-    await store.sweep(NOW)
+    await store.delete_expired(NOW)
     assert await store.claim("sess_1", "t1", "me", "a", NOW) is not None
 
 
@@ -157,7 +150,7 @@ async def test_a_file_keeps_them_over_a_restart_and_for_its_owner_alone(tmp_path
     assert path.stat().st_mode & 0o077 == 0
     second = await SqliteStore.open(path)
     assert await second.claim("sess_1", "t1", "me", "b", NOW) is not None
-    await second.sweep(5e9)
+    await second.delete_expired(5e9)
     assert await second.claim("sess_1", "t2", "me", "b", NOW) is None
     await second.aclose()
 

@@ -8,18 +8,17 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from itertools import permutations
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from agent.api import AssistantMessage
 from agent.scripted.agent import RECITAL
 from realtime.transports.webrtc import peer as webrtc_peer
-from tests.conftest import Server
 from tests.peers.base import Refused
 from tests.peers.place import TRANSPORTS, Place, place
 from tests.peers.recital import SENTENCE_MS, end_of_words_ms, recital, sentences
 from tests.speech import utterance
+from tests.waiting import Lateness, polled
 
 QUESTION = utterance("cards_001")
 INTERRUPTION = utterance("cards_003")
@@ -51,7 +50,7 @@ async def test_a_session_starts_with_what_was_asked_for(serve: Serve, transport:
         assert updated["instructions"] == "Be brief."
         assert there.server.sessions.open_count == 1
         await peer.close()
-        await gone(there.server)
+        await there.server.emptied()
 
 
 async def test_a_spoken_turn_is_heard_once_and_answered_aloud(serve: Serve, transport: str) -> None:
@@ -83,7 +82,9 @@ async def test_a_typed_turn_is_answered_in_text_without_sound(serve: Serve, tran
         assert not peer.heard_ms
 
 
-async def test_who_speaks_over_an_answer_ends_it_and_is_answered(serve: Serve, transport: str) -> None:
+async def test_who_speaks_over_an_answer_ends_it_and_is_answered(
+    serve: Serve, transport: str, lateness: Lateness
+) -> None:
     async with serve() as there:
         peer = there.peer(transport)
         await peer.begin()
@@ -94,16 +95,16 @@ async def test_who_speaks_over_an_answer_ends_it_and_is_answered(serve: Serve, t
         second = await peer.answer(2)
         await peer.hears(second, 300)
         heard_ms = peer.heard_ms[first]
-        assert heard_ms < 500 + INTERRUPTION.seconds * 1_000
+        assert heard_ms < lateness.allowed_ms(500 + INTERRUPTION.seconds * 1_000)
         assert peer.heard_ms[first] == heard_ms
         assert len(peer.of("input_audio_buffer.speech_started")) == 1
         kept = await peer.history(first)
-        assert_heard(kept, heard_ms)
+        assert_heard(kept, heard_ms, lateness)
         assert said_by_assistant(there) == [kept]
 
 
 async def test_the_history_and_the_agent_have_what_was_heard_and_only_that(
-    serve: Serve, transport: str
+    serve: Serve, transport: str, lateness: Lateness
 ) -> None:
     async with serve() as there:
         peer = there.peer(transport)
@@ -113,16 +114,18 @@ async def test_the_history_and_the_agent_have_what_was_heard_and_only_that(
         await peer.hears(item_id, 700)
         await peer.hush()
         await peer.until("response.done")
-        await still(peer, item_id)
+        await peer.falls_silent()
         kept = await peer.history(item_id)
-        assert_heard(kept, peer.heard_ms[item_id])
-        assert peer.heard_ms[item_id] < 1_500
+        assert_heard(kept, peer.heard_ms[item_id], lateness)
+        assert peer.heard_ms[item_id] < lateness.allowed_ms(1_500)
         await peer.ask("Go on.")
         await peer.answer(2)
         assert said_by_assistant(there) == [kept]
 
 
-async def test_push_to_talk_hears_what_is_said_while_the_button_is_down(serve: Serve, transport: str) -> None:
+async def test_push_to_talk_hears_what_is_said_while_the_button_is_down(
+    serve: Serve, transport: str, lateness: Lateness
+) -> None:
     async with serve() as there:
         peer = there.peer(transport)
         await peer.begin(**sentences(1))
@@ -134,7 +137,7 @@ async def test_push_to_talk_hears_what_is_said_while_the_button_is_down(serve: S
         assert not peer.of("input_audio_buffer.speech_started")
         assert not peer.of("error")
         [heard_s] = there.agent.clips_s
-        assert abs(heard_s - QUESTION.seconds - 1.0) < 0.3
+        assert abs(heard_s - QUESTION.seconds - 1.0) * 1_000 < lateness.allowed_ms(300)
 
 
 async def test_a_tool_is_called_and_what_it_gave_is_spoken(serve: Serve, transport: str) -> None:
@@ -182,7 +185,7 @@ async def test_a_full_server_says_so_and_the_others_feel_nothing(serve: Serve, t
         await inside.hears(item_id, 2 * SENTENCE_MS - WITHIN_MS)
         assert not inside.of("error")
         await inside.close()
-        await gone(there.server)
+        await there.server.emptied()
         late = there.peer(transport)
         await late.begin()
 
@@ -190,9 +193,8 @@ async def test_a_full_server_says_so_and_the_others_feel_nothing(serve: Serve, t
 async def test_one_who_is_gone_for_good_leaves_nothing_behind(
     serve: Serve, transport: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(webrtc_peer, "SILENT_S_MAX", 1.0)
     async with serve(resume_grace_s=0.2) as there:
-        before = await settled_tasks()
+        before = len(asyncio.all_tasks())
         for moment in ("in mid-utterance", "in mid-answer"):
             peer = there.peer(transport)
             await peer.begin()
@@ -204,15 +206,17 @@ async def test_one_who_is_gone_for_good_leaves_nothing_behind(
             else:
                 await peer.ask()
                 await peer.hears(await peer.answer(), 200)
-            await peer.kill()
-            await gone(there.server)
+            with monkeypatch.context() as impatient:
+                impatient.setattr(webrtc_peer, "SILENT_S_MAX", 1.0)
+                await peer.kill()
+                await there.server.emptied()
             await peer.close()
-        async with asyncio.timeout(10):
-            while await settled_tasks() > before:
-                await asyncio.sleep(0.05)
+        await polled(lambda: len(asyncio.all_tasks()) <= before, "the end of all tasks")
 
 
-async def test_killed_in_mid_answer_no_word_is_lost_or_repeated(serve: Serve, transport: str) -> None:
+async def test_killed_in_mid_answer_no_word_is_lost_or_repeated(
+    serve: Serve, transport: str, lateness: Lateness
+) -> None:
     async with serve(playback_lead_s=0.5) as there:
         peer = there.peer(transport)
         await peer.begin(**sentences(3))
@@ -224,8 +228,9 @@ async def test_killed_in_mid_answer_no_word_is_lost_or_repeated(serve: Serve, tr
         assert resumed["type"] == "parlour.resumed"
         await peer.hears(item_id, 3 * SENTENCE_MS - WITHIN_MS)
         await peer.until("response.done")
-        await still(peer, item_id)
-        assert abs(peer.heard_ms[item_id] - 3 * SENTENCE_MS) < WITHIN_MS
+        await peer.until("response.output_audio.done")
+        await peer.falls_silent()
+        assert abs(peer.heard_ms[item_id] - 3 * SENTENCE_MS) < lateness.allowed_ms(WITHIN_MS)
         assert peer.words(item_id) == recital(3)
         assert peer.answers() == [item_id]
         ids = [event["event_id"] for event in peer.events if "event_id" in event]
@@ -236,7 +241,9 @@ async def test_killed_in_mid_answer_no_word_is_lost_or_repeated(serve: Serve, tr
         assert said_by_assistant(there) == [recital(3)]
 
 
-async def test_killed_in_mid_sentence_what_was_said_is_one_turn(serve: Serve, transport: str) -> None:
+async def test_killed_in_mid_sentence_what_was_said_is_one_turn(
+    serve: Serve, transport: str, lateness: Lateness
+) -> None:
     async with serve() as there:
         peer = there.peer(transport)
         await peer.begin(**sentences(1))
@@ -248,12 +255,12 @@ async def test_killed_in_mid_sentence_what_was_said_is_one_turn(serve: Serve, tr
         await peer.hears(await peer.answer(), SENTENCE_MS - WITHIN_MS)
         assert len(peer.of("input_audio_buffer.committed")) == 1
         [heard_s] = there.agent.clips_s
-        assert abs(heard_s - QUESTION.seconds) < 1.0
+        assert abs(heard_s - QUESTION.seconds) * 1_000 < lateness.allowed_ms(1_000)
 
 
 @pytest.mark.parametrize(("there", "here"), list(permutations(TRANSPORTS, 2)))
 async def test_an_answer_moves_to_another_transport_in_mid_word(
-    there: str, here: str, tmp_path: Path
+    there: str, here: str, tmp_path: Path, lateness: Lateness
 ) -> None:
     async with place(tmp_path, there, here, playback_lead_s=0.5) as both:
         old, new = both.peer(there), both.peer(here)
@@ -266,14 +273,15 @@ async def test_an_answer_moves_to_another_transport_in_mid_word(
         await old.until("parlour.moved")
         [playing] = resumed["playing"]
         assert playing["item_id"] == item_id
-        assert abs(playing["heard_ms"] - old.heard_ms[item_id]) < WITHIN_MS
+        assert abs(playing["heard_ms"] - old.heard_ms[item_id]) < lateness.allowed_ms(WITHIN_MS)
         await new.hears(item_id, 4 * SENTENCE_MS - playing["heard_ms"] - WITHIN_MS)
         await new.until("response.output_audio.done")
         goes_on = item_id in new.answers()  # a busy server may have made all of it before it moved
         if goes_on:
             await new.until("response.done")
-        await still(new, item_id)
-        assert abs(old.heard_ms[item_id] + new.heard_ms[item_id] - 4 * SENTENCE_MS) < WITHIN_MS
+        await new.falls_silent()
+        heard_ms = old.heard_ms[item_id] + new.heard_ms[item_id]
+        assert abs(heard_ms - 4 * SENTENCE_MS) < lateness.allowed_ms(WITHIN_MS)
         assert not goes_on or new.words(item_id) == recital(4)
         await new.ask()
         await new.hears(await new.answer(1 + goes_on), 300)
@@ -289,29 +297,10 @@ def said_by_assistant(there: Place) -> list[str]:
     return [message.text for message in messages if isinstance(message, AssistantMessage)]
 
 
-def assert_heard(kept: str, heard_ms: float) -> None:
+def assert_heard(kept: str, heard_ms: float, lateness: Lateness) -> None:
     """The words that were spoken in that time, to WITHIN_MS, and no half ones."""
+    within_ms = lateness.allowed_ms(WITHIN_MS)
     assert RECITAL.startswith(kept)
     assert (RECITAL + " ")[len(kept)] in " ."
     spoken_ms = end_of_words_ms(len(kept.split()))
-    assert -WITHIN_MS < heard_ms - spoken_ms < WITHIN_MS + 200  # it may have been in the middle of a word
-
-
-async def still(peer: Any, item_id: str) -> None:
-    """Wait until no more of it has been heard for a moment."""
-    while True:
-        heard_ms = peer.heard_ms[item_id]
-        await asyncio.sleep(0.3)
-        if peer.heard_ms[item_id] == heard_ms:
-            return
-
-
-async def gone(server: Server) -> None:
-    async with asyncio.timeout(10):
-        while server.sessions.open_count or server.sessions.running_count:
-            await asyncio.sleep(0.01)
-
-
-async def settled_tasks() -> int:
-    await asyncio.sleep(0.1)
-    return len(asyncio.all_tasks())
+    assert -within_ms < heard_ms - spoken_ms < within_ms + 200  # it may have been in the middle of a word

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from realtime.audio.endpointer import Endpointing
 from realtime.protocol.inputs import SpeechPaused, SpeechStarted, SpeechStopped, TurnSignal
 from realtime.turns.base import TurnDetector
-from realtime.turns.gate import Gate
+from realtime.turns.noise_gate import NoiseGate
 from realtime.turns.semantic_vad import semantic_endpointing
 from realtime.turns.server_vad import ServerVad
 from realtime.turns.silero import SileroModel
@@ -22,21 +22,21 @@ New = Callable[[], TurnDetector]
 Heard = list[tuple[float, TurnSignal]]
 
 
-def silero(times: Endpointing, gate: Gate | None) -> ServerVad:
+def silero(times: Endpointing, gate: NoiseGate | None) -> ServerVad:
     return ServerVad(silero_model().new_session(), times, gate)
 
 
 GOOD_IN_NOISE: dict[str, New] = {
-    "server_vad": lambda: silero(Endpointing(), Gate()),
+    "server_vad": lambda: silero(Endpointing(), NoiseGate()),
     "server_vad without a gate": lambda: silero(Endpointing(), None),
-    "semantic_vad low": lambda: silero(semantic_endpointing("low"), Gate()),
-    "semantic_vad medium": lambda: silero(semantic_endpointing("medium"), Gate()),
+    "semantic_vad low": lambda: silero(semantic_endpointing("low"), NoiseGate()),
+    "semantic_vad medium": lambda: silero(semantic_endpointing("medium"), NoiseGate()),
 }
 # WebRTC's detector takes steady noise for speech, and 400 ms of silence (semantic_vad "high") splits a
 # slow Russian sentence in noise: both are held to the quiet.
 EVERY: dict[str, New] = GOOD_IN_NOISE | {
-    "semantic_vad high": lambda: silero(semantic_endpointing("high"), Gate()),
-    "webrtc": lambda: ServerVad(WebRtcVad(3), Endpointing(), Gate()),
+    "semantic_vad high": lambda: silero(semantic_endpointing("high"), NoiseGate()),
+    "webrtc": lambda: ServerVad(WebRtcVad(3), Endpointing(), NoiseGate()),
 }
 FRAME_BYTES = 640  # 20 ms
 
@@ -191,10 +191,10 @@ def test_hush_ends_an_open_turn_once(new: New) -> None:
     spoken = one.pcm16k[: 32 * (one.voiced_start_ms + 3_000)]
     got = heard(detector, bytes(32_000) + spoken)
     assert [type(signal) for _, signal in got] == [SpeechStarted]
-    [stopped] = detector.hush()
+    [stopped] = detector.flush()
     assert isinstance(stopped, SpeechStopped)
     assert 3_500 < stopped.audio_ms <= 1_000 + len(spoken) / 32
-    assert detector.hush() == []
+    assert detector.flush() == []
 
 
 def test_half_a_sample_is_refused(new: New) -> None:

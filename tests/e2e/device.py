@@ -13,8 +13,10 @@ from urllib.parse import urlsplit
 
 import aiomqtt
 
+from tests.peers.pace import Paced
+from tests.waiting import News
+
 PREFIX = "parlour/v1"
-WITHIN_S = 60.0
 FRAME_BYTES = 1280  # 40 ms
 PLAYED_EVERY_S = 0.1
 
@@ -37,7 +39,9 @@ class Device:
     played: dict[int, float] = field(default_factory=dict)  # ms of each answer that came out
     on_news: Callable[[], None] = lambda: None
     _waiting: list[tuple[int, bytes]] = field(default_factory=list)
-    _news: asyncio.Event = field(default_factory=asyncio.Event)
+    _in_frame: bool = False  # a piece of sound is being played, or its end is being told
+    _has_sound: asyncio.Event = field(default_factory=asyncio.Event)
+    _news: News = field(default_factory=News)
 
     def up(self, channel: str) -> str:
         return f"{PREFIX}/{self.name}/up/{channel}"
@@ -56,19 +60,17 @@ class Device:
         if not paced:
             await self.sound(pcm)
             return
-        loop = asyncio.get_running_loop()
-        due = loop.time()
+        microphone = Paced()
         for at in range(0, len(pcm), FRAME_BYTES):
             await self.sound(pcm[at : at + FRAME_BYTES])
-            due += FRAME_BYTES / 32_000
-            await asyncio.sleep(max(0.0, due - loop.time()))
+            await microphone.after(FRAME_BYTES / 32_000)
 
-    async def until(self, found: Callable[[], Any], what: str = "") -> Any:
-        async with asyncio.timeout(WITHIN_S):
-            while not found():
-                self._news.clear()
-                await self._news.wait()
-        return found()
+    async def until(self, found: Callable[[], Any]) -> Any:
+        def missed() -> str:
+            told = [event["type"] for event in self.events]
+            return f"what {self.name} waited for, but {told}, {self.states}, and {self.played} ms were heard"
+
+        return await self._news.until(found, missed)
 
     async def event(self, kind: str, n: int = 1) -> dict[str, Any]:
         """The nth event of that type."""
@@ -104,14 +106,19 @@ class Device:
                     self.frames.append((answer, offset, payload[8:]))
                     if answer > self.cleared:
                         self._waiting.append((answer, payload[8:]))
+                        self._has_sound.set()
             self._told()
+
+    @property
+    def is_playing(self) -> bool:
+        return self._in_frame or bool(self._waiting)
 
     def silence(self) -> None:
         """Play nothing more of what it has."""
         self._waiting.clear()
 
     def _told(self) -> None:
-        self._news.set()
+        self._news()
         self.on_news()
 
     def _take(self, event: dict[str, Any]) -> None:
@@ -125,26 +132,27 @@ class Device:
 
     async def play(self) -> None:
         """Frame by frame in its time, with its acknowledgements."""
-        loop = asyncio.get_running_loop()
-        due, told_at, told = loop.time(), 0.0, (0, 0.0)
-        answer = 0
+        loop, loudspeaker = asyncio.get_running_loop(), Paced(catches_up=False)
+        told_at, told, answer = 0.0, (0, 0.0), 0
         while True:
-            if self._waiting:
-                following, pcm = self._waiting.pop(0)
-                if answer != following and (answer, self.played.get(answer, 0.0)) != told:
-                    # The last word on one that was stopped, which the next has followed at once.
-                    await self._acknowledge(answer)
-                answer = following
-                due = max(due, loop.time()) + len(pcm) / 48_000
-                await asyncio.sleep(due - loop.time())
-                self.played[answer] = self.played.get(answer, 0.0) + len(pcm) / 48
+            if not self._waiting:
+                self._in_frame = False
                 self._told()
-            else:
-                await asyncio.sleep(0.005)
-            now = answer, self.played.get(answer, 0.0)
+                self._has_sound.clear()
+                await self._has_sound.wait()
+                continue
+            self._in_frame = True
+            following, pcm = self._waiting.pop(0)
+            if answer != following and (answer, self.played.get(answer, 0.0)) != told:
+                # The last word on one that was stopped, which the next has followed at once.
+                await self._acknowledge(answer)
+            answer = following
+            await loudspeaker.after(len(pcm) / 48_000)
+            self.played[answer] = self.played.get(answer, 0.0) + len(pcm) / 48
+            self._told()
             is_over = not self._waiting
-            if answer and now != told and (is_over or loop.time() - told_at >= PLAYED_EVERY_S):
-                told_at, told = loop.time(), now
+            if is_over or loop.time() - told_at >= PLAYED_EVERY_S:
+                told_at, told = loop.time(), (answer, self.played[answer])
                 await self._acknowledge(answer)
 
     async def _acknowledge(self, answer: int) -> None:
@@ -173,7 +181,7 @@ async def device(
         password=parts.password,
         identifier=name,
         will=aiomqtt.Will(f"{PREFIX}/{name}/up/status", "offline", 1, True),
-        keepalive=5,
+        keepalive=60,  # a device that the broker gives up is one that crashes, and none that is slow
         timeout=math.inf,  # with one, Python 3.11 may forget the cancellation of whoever waits
         **options,
     )

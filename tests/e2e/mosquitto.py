@@ -3,7 +3,6 @@
 import asyncio
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
+from tests.waiting import port_opens
+
 PROGRAM = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 PASSWD = shutil.which("mosquitto_passwd")
-WITHIN_S = 10.0
 OPEN = "allow_anonymous true"
 
 
@@ -40,9 +41,7 @@ class Mosquitto:
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
         )
-        async with asyncio.timeout(WITHIN_S):
-            while not await self._answers():
-                assert self._process.returncode is None, "Mosquitto has ended: is its configuration right?"
+        await port_opens(self._process, self.port)
 
     async def stop(self) -> None:
         """As a machine that is switched off: nobody is told."""
@@ -51,24 +50,13 @@ class Mosquitto:
             await self._process.wait()
             self._process = None
 
-    async def _answers(self) -> bool:
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        except OSError:
-            await asyncio.sleep(0.02)
-            return False
-        writer.close()
-        await writer.wait_closed()
-        return True
-
 
 @asynccontextmanager
 async def running_broker(folder: Path, rules: str = OPEN) -> AsyncIterator[Mosquitto]:
     """rules: lines of mosquitto.conf besides the listener. Skips the test where Mosquitto is missing."""
     if PROGRAM is None:
         pytest.skip("Mosquitto is not installed (apt install mosquitto)")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     config = folder / "mosquitto.conf"
     # As root it would become the user mosquitto, who may not read a test's folder.
     user = "user root\n" if os.geteuid() == 0 else ""
@@ -90,4 +78,4 @@ def passwords(file: Path, *users: str) -> None:
         pytest.skip("Mosquitto is not installed (apt install mosquitto)")
     file.touch(0o600)
     for user in users:
-        subprocess.run([PASSWD, "-b", str(file), user, f"{user}-secret"], check=True, timeout=WITHIN_S)
+        subprocess.run([PASSWD, "-b", str(file), user, f"{user}-secret"], check=True)

@@ -9,9 +9,9 @@ from typing import Any
 import websockets
 
 from tests.peers.unconfirmed import Unconfirmed
+from tests.waiting import News, unless_it_hangs
 
 EXTENSIONS = {"playback_ack": True, "alignment": True, "resume": True}
-WITHIN_S = 20.0
 
 
 class ResumingClient:
@@ -33,7 +33,7 @@ class ResumingClient:
         self._said = Unconfirmed()
         self._socket: Any = None
         self._reading: asyncio.Task[None] | None = None
-        self._news = asyncio.Event()
+        self._news = News()
 
     # Connections ------------------------------------------------------------------------
 
@@ -76,7 +76,7 @@ class ResumingClient:
     async def closing(self) -> tuple[int, str]:
         """Wait until the server has closed."""
         assert self._reading is not None
-        async with asyncio.timeout(WITHIN_S):
+        async with unless_it_hangs("the server's close"):
             await self._reading
         return self._socket.close_code, self._socket.close_reason
 
@@ -89,7 +89,7 @@ class ResumingClient:
         """Returns the session.created of the new connection, whichever session that has in the end."""
         self._said.lost()
         self._socket = await websockets.connect(
-            self.url, additional_headers=self.headers, max_size=None, ping_interval=None
+            self.url, additional_headers=self.headers, max_size=None, ping_interval=None, open_timeout=None
         )
         created = json.loads(await self._socket.recv())
         assert created["type"] == "session.created"
@@ -107,7 +107,7 @@ class ResumingClient:
                 self._take(json.loads(text))
         except websockets.ConnectionClosed:
             pass
-        self._news.set()
+        self._news()
 
     def _take(self, event: dict[str, Any]) -> None:
         assert event["event_id"] not in self._ids, f"told twice: {event['type']}"
@@ -118,7 +118,7 @@ class ResumingClient:
             self.token = event["token"]
         self.events.append(event)
         self.on_event(event)
-        self._news.set()
+        self._news()
 
     # What it says -----------------------------------------------------------------------
 
@@ -177,11 +177,4 @@ class ResumingClient:
         )
 
     async def _wait(self, is_there: Any, what: str) -> None:
-        try:
-            async with asyncio.timeout(WITHIN_S):
-                while not is_there():
-                    self._news.clear()
-                    await self._news.wait()
-        except TimeoutError:
-            told = [event["type"] for event in self.events]
-            raise AssertionError(f"no {what} in time, but {told}") from None
+        await self._news.until(is_there, lambda: f"{what}, but {[event['type'] for event in self.events]}")

@@ -13,7 +13,9 @@ from urllib.parse import urlsplit
 
 import aiomqtt
 
-WITHIN_S = 60.0
+from tests.peers.pace import Paced
+from tests.waiting import News
+
 CHUNK_BYTES = 2048  # 64 ms, as rhasspy-microphone-cli-hermes sends
 
 
@@ -47,7 +49,7 @@ class Satellite:
     played_ms: float = 0.0
     pieces: list[bytes] = field(default_factory=list)
     _waiting: asyncio.Queue[tuple[str, bytes]] = field(default_factory=asyncio.Queue)
-    _news: asyncio.Event = field(default_factory=asyncio.Event)
+    _news: News = field(default_factory=News)
 
     async def publish(self, topic: str, **message: Any) -> None:
         await self.client.publish(f"hermes/{topic}", json.dumps({"siteId": self.site, **message}), qos=0)
@@ -66,11 +68,7 @@ class Satellite:
         return [message for came, message in self.messages if came == topic]
 
     async def until(self, found: Callable[[], Any]) -> Any:
-        async with asyncio.timeout(WITHIN_S):
-            while not found():
-                self._news.clear()
-                await self._news.wait()
-        return found()
+        return await self._news.until(found, lambda: f"what the site waited for, but {self.messages}")
 
     async def told(self, topic: str, n: int = 1) -> dict[str, Any]:
         """The nth message of that topic."""
@@ -87,16 +85,17 @@ class Satellite:
                 told = readable(message.payload)
                 if told.get("siteId") == self.site:
                     self.messages.append((topic, told))
-            self._news.set()
+            self._news()
 
     async def play(self) -> None:
+        loudspeaker = Paced(catches_up=False)
         while True:
             piece, riff = await self._waiting.get()
             with wave.open(io.BytesIO(riff)) as file:
                 duration_s = file.getnframes() / file.getframerate()
-            await asyncio.sleep(duration_s)
+            await loudspeaker.after(duration_s)
             self.played_ms += duration_s * 1000
-            self._news.set()
+            self._news()
             if self.finishes:
                 await self.publish(f"audioServer/{self.site}/playFinished", id=piece, sessionId="")
 

@@ -5,8 +5,11 @@ import os
 import sys
 from pathlib import Path
 
+import httpx
+
+from tests.waiting import unless_it_hangs
+
 ROOT = Path(__file__).parents[2]
-WITHIN_S = 30.0
 
 
 async def started(*flags: str, **environment: str) -> asyncio.subprocess.Process:
@@ -20,10 +23,17 @@ async def started(*flags: str, **environment: str) -> asyncio.subprocess.Process
     )
 
 
-async def address_of(server: asyncio.subprocess.Process, within_s: float = WITHIN_S) -> str:
+async def address_of(server: asyncio.subprocess.Process) -> str:
     assert server.stdout is not None
-    async with asyncio.timeout(within_s):
+    async with unless_it_hangs("where the server listens"):
         async for line in server.stdout:
             if b"Parlour is listening" in line:
                 return line.decode().split()[-1].rstrip("/")
     raise AssertionError("it never said where it listens")
+
+
+async def ready(client: httpx.AsyncClient) -> None:
+    """Wait until it says that it is; its agent may be slow to answer while it has just been started."""
+    async with unless_it_hangs("a server that is ready"):
+        while (await client.get("/readyz")).status_code != 200:
+            pass

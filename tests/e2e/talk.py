@@ -1,6 +1,5 @@
 """One session over a real socket, as a client sees it."""
 
-import asyncio
 import base64
 import json
 from typing import Any
@@ -8,8 +7,8 @@ from typing import Any
 import websockets
 
 from tests.conftest import Server
+from tests.waiting import unless_it_hangs
 
-WITHIN_S = 60.0
 PIECE_BYTES = 9_600  # 200 ms
 
 
@@ -20,7 +19,7 @@ class Talk:
 
     @classmethod
     async def with_server(cls, server: Server) -> "Talk":
-        talk = cls(await websockets.connect(server.ws + "/v1/realtime", max_size=None))
+        talk = cls(await websockets.connect(server.ws + "/v1/realtime", max_size=None, open_timeout=None))
         await talk.until("session.created")
         return talk
 
@@ -28,7 +27,7 @@ class Talk:
         await self._socket.send(json.dumps(event))
 
     async def until(self, event_type: str) -> dict[str, Any]:
-        async with asyncio.timeout(WITHIN_S):
+        async with unless_it_hangs(f"{event_type}, but {[event['type'] for event in self.events]}"):
             while True:
                 event = json.loads(await self._socket.recv())
                 self.events.append(event)

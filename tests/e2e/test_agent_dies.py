@@ -4,26 +4,27 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
-from agent.client import Timeouts
 from agent.settings import AgentSettings
 from agent.supervisor import RestartPolicy, SupervisedAgent
+from tests.agent.agents import PATIENT
 from tests.conftest import running_server
 from tests.e2e.talk import Talk
+from tests.waiting import HANGS_S
 
-QUICK = RestartPolicy(ping_every_s=0.2, ping_within_s=1.0, first_pause_s=0.05, end_s=1.0)
+UNWATCHED = RestartPolicy(ping_every_s=1000, first_pause_s=0.05, call_s=HANGS_S)
+WATCHFUL = replace(UNWATCHED, ping_every_s=0.2, ping_within_s=2.0)
 
 
 @asynccontextmanager
-async def talk_with_a_worker() -> AsyncIterator[tuple[Talk, SupervisedAgent]]:
-    agent = SupervisedAgent(
-        AgentSettings(model="scripted"),
-        lambda _: None,
-        policy=QUICK,
-        timeouts=Timeouts(first_event_s=3.0, next_event_s=3.0),
-    )
+async def talk_with_a_worker(
+    policy: RestartPolicy = UNWATCHED,
+) -> AsyncIterator[tuple[Talk, SupervisedAgent]]:
+    scripted = AgentSettings(model="scripted")
+    agent = SupervisedAgent(scripted, lambda _: None, policy=policy, timeouts=PATIENT)
     await agent.start()
-    async with running_server(agent, playback_lead_s=0.5, agent_next_event_s=5.0) as server:
+    async with running_server(agent, playback_lead_s=0.5) as server:
         yield await Talk.with_server(server), agent
 
 
@@ -45,12 +46,13 @@ async def test_killed_in_mid_answer_it_fails_once_and_the_next_turn_works() -> N
 
 
 async def test_hanging_in_mid_answer_it_fails_within_its_deadline_and_is_replaced() -> None:
-    async with talk_with_a_worker() as (talk, agent):
+    async with talk_with_a_worker(WATCHFUL) as (talk, agent):
         await talk.say(type="response.create")
         await talk.until("response.output_audio.delta")
         first = agent.worker_pid
         assert first is not None
         os.kill(first, signal.SIGSTOP)
+        agent._patience = UNWATCHED  # of its successor
         failed = (await talk.until("response.done"))["response"]
         assert failed["status"] == "failed"
         # Told as the hang that it was, or, once its successor is there, as the loss of the call.

@@ -11,6 +11,7 @@ import pytest
 from realtime.transports.chat import completions as chat_completions
 from realtime.transports.chat.request import ChatRequest, parse_chat
 from tests.conftest import Server, running_server
+from tests.waiting import HANGS_S, unless_it_hangs
 
 PATH = "/v1/chat/completions"
 HELLO = {"messages": [{"role": "user", "content": "Hello."}]}
@@ -18,7 +19,7 @@ MIB = 1 << 20
 
 
 async def post(server: Server, content: Any, **headers: str) -> httpx.Response:
-    async with httpx.AsyncClient(timeout=20) as client:
+    async with httpx.AsyncClient(timeout=None) as client:
         return await client.post(server.http + PATH, content=content, headers=headers)
 
 
@@ -54,7 +55,7 @@ async def test_a_body_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyP
     async with running_server(completions_max=1) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{{".encode())
-        async with asyncio.timeout(20):
+        async with unless_it_hangs("the server's refusal"):
             assert b" 408 " in await reader.readline()
         writer.close()
         await writer.wait_closed()
@@ -68,11 +69,11 @@ async def test_the_event_loop_is_free_while_a_body_is_read(
 
     def slowly(body: bytes) -> ChatRequest:
         loop.call_soon_threadsafe(begun.set)
-        assert may_end.wait(20)
+        assert may_end.wait(HANGS_S)
         return parse_chat(body)
 
     monkeypatch.setattr(chat_completions, "parse_chat", slowly)
-    async with asyncio.timeout(20), httpx.AsyncClient() as other:
+    async with httpx.AsyncClient(timeout=None) as other:
         asked = asyncio.create_task(post(server, json.dumps(HELLO)))
         await begun.wait()
         assert (await other.get(server.http + "/healthz")).status_code == 200
@@ -98,5 +99,5 @@ async def test_without_keys_another_sites_page_gets_403(server: Server) -> None:
 
 
 async def test_nothing_but_post_is_understood(server: Server) -> None:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=None) as client:
         assert (await client.get(server.http + PATH)).status_code == 405

@@ -22,12 +22,11 @@ from tests.bench.stats import slope
 from tests.bench.tracks import cut
 from tests.conftest import Server, running_server
 from tests.speech import utterances
+from tests.waiting import polled, unless_it_hangs
 
 SESSIONS = 1000
 AT_ONCE = 10
 WARM_UP = 300
-SETTLE_WITHIN_S = 15.0
-STEP_WITHIN_S = 10.0
 
 # Bytes a session. What one leaks is at least its Runner, Session and protocol objects, some 60 kB,
 # and mostly its utterance too (200 kB): ten sessions' garbage in different order is less than 4 kB each.
@@ -67,7 +66,7 @@ class Peer:
         return [json.loads(payload)["type"] for opcode, payload in self._reader.feed(received) if opcode == 1]
 
     async def until(self, event_type: str) -> None:
-        async with asyncio.timeout(STEP_WITHIN_S):
+        async with unless_it_hangs(event_type):
             while event_type not in await self.read():
                 pass
 
@@ -207,7 +206,7 @@ async def half_close(peer: Peer, connection: sockets.socket) -> None:
     """Says that it will write no more, reads on until the server ends it."""
     connection.shutdown(sockets.SHUT_WR)
     with contextlib.suppress(ConnectionError):
-        async with asyncio.timeout(STEP_WITHIN_S):
+        async with unless_it_hangs("the server's end of the connection"):
             while await asyncio.get_running_loop().sock_recv(connection, 65_536):
                 pass
     connection.close()
@@ -267,8 +266,4 @@ def _left(server: Server) -> tuple[int, set[str], int]:
 
 async def _settled(server: Server, before: tuple[int, set[str], int]) -> None:
     """Wait until all is as before; show what is left if that does not come."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(SETTLE_WITHIN_S):
-            while _left(server) != before:
-                await asyncio.sleep(0.01)
-    assert _left(server) == before
+    await polled(lambda: _left(server) == before, lambda: f"{before}, but {_left(server)}")

@@ -24,7 +24,7 @@ async def keyed() -> AsyncIterator[Server]:
 
 
 async def secret_of(server: Server, body: object, **headers: str) -> httpx.Response:
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=None) as http:
         url = f"{server.http}/v1/realtime/client_secrets"
         return await http.post(url, json=body, headers={**KEY, **headers})
 
@@ -62,7 +62,7 @@ async def test_a_call_may_say_more_beside_a_secret_and_nothing_else(keyed: Serve
 async def test_a_page_opens_a_websocket_with_a_secret_as_subprotocol(keyed: Server) -> None:
     value = (await bearer(keyed))["authorization"].removeprefix("Bearer ")
     protocols = ["realtime", f"openai-insecure-api-key.{value}"]
-    async with connect(f"{keyed.ws}/v1/realtime", subprotocols=protocols) as socket:  # type: ignore[arg-type]
+    async with connect(f"{keyed.ws}/v1/realtime", subprotocols=protocols, open_timeout=None) as socket:  # type: ignore[arg-type]
         assert socket.subprotocol == "realtime"
         created = json.loads(await socket.recv())
         assert created["type"] == "session.created"
@@ -76,7 +76,7 @@ async def test_a_page_opens_a_websocket_with_a_secret_as_subprotocol(keyed: Serv
 async def test_a_secret_opens_nothing_but_sessions(keyed: Server) -> None:
     key = await bearer(keyed)
     assert (await secret_of(keyed, {}, **key)).status_code == 401
-    async with httpx.AsyncClient(headers=key) as http:
+    async with httpx.AsyncClient(headers=key, timeout=None) as http:
         assert (await http.get(f"{keyed.http}/v1/models")).status_code == 401
         assert (await http.get(f"{keyed.http}/metrics")).status_code == 401
         assert (await http.post(f"{keyed.http}/v1/chat/completions", json={})).status_code == 401
@@ -91,7 +91,9 @@ async def test_an_expired_secret_opens_nothing(keyed: Server) -> None:
     assert "expired" in refused.json()["error"]["message"]
     with pytest.raises(InvalidStatus):
         await connect(
-            f"{keyed.ws}/v1/realtime", additional_headers={"authorization": f"Bearer {expired}"}
+            f"{keyed.ws}/v1/realtime",
+            additional_headers={"authorization": f"Bearer {expired}"},
+            open_timeout=None,
         ).__aenter__()
 
 

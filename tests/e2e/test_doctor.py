@@ -7,6 +7,7 @@ import socket
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -21,9 +22,11 @@ from realtime.errors import SettingsError
 from realtime.server.app import create_app
 from realtime.server.serve import uvicorn_config
 from realtime.settings import Settings
-from realtime.transports.webrtc import ice, peer
-from realtime.transports.webrtc.offer import LocalTransport, Offer, answer_to
+from realtime.transports.webrtc import ice, peer, secure_path
+from realtime.transports.webrtc.answer import LocalSide, answer_to
+from realtime.transports.webrtc.offer import Offer
 from tests.e2e.test_webrtc_networks import PASSWORD, USER, coturn
+from tests.waiting import HANGS_S
 
 KEY = "open-sesame-1234"
 REACHED = ["address", "certificate", "server", "readiness", "key", "session"]
@@ -55,13 +58,37 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     cert, key = folder / "cert.pem", folder / "key.pem"
     wanted = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
     wanted += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(cert)]
-    subprocess.run([openssl, "req", *wanted], check=True, capture_output=True, timeout=30)
+    subprocess.run([openssl, "req", *wanted], check=True, capture_output=True)
     return cert, key
 
 
-async def examine(url: str, key: str = "", ca: Path | None = None) -> tuple[int, list[str]]:
+@dataclass
+class Patience:
+    """How long a step waits before it takes silence for a failure: for ever, unless a test is about that."""
+
+    within_s: float = HANGS_S
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> Patience:
+    chosen = Patience()
+    within_s = property(lambda _: chosen.within_s, lambda *_: None)
+    monkeypatch.setattr(doctor, "STEP_S", HANGS_S)
+    monkeypatch.setattr(doctor.TestCall, "_within_s", within_s, raising=False)
+    return chosen
+
+
+async def examine(
+    url: str, key: str = "", ca: Path | None = None, on_step: Callable[[str], None] = lambda _: None
+) -> tuple[int, list[str]]:
+    """on_step: called with the name of each step that has ended."""
     lines: list[str] = []
-    code = await diagnose(DoctorOptions(url, key, ca), lines.append)
+
+    def report(line: str) -> None:
+        lines.append(line)
+        on_step(line[8:].partition(":")[0])
+
+    code = await diagnose(DoctorOptions(url, key, ca), report)
     return code, lines
 
 
@@ -137,7 +164,7 @@ async def test_another_server_is_not_taken_for_parlour() -> None:
 async def test_a_full_server_says_so() -> None:
     async with (
         serving(Settings(sessions_max=1)) as port,
-        connect(f"ws://127.0.0.1:{port}/v1/realtime", proxy=None) as other,
+        connect(f"ws://127.0.0.1:{port}/v1/realtime", proxy=None, open_timeout=None) as other,
     ):
         await other.recv()
         code, lines = await examine(f"http://127.0.0.1:{port}")
@@ -146,52 +173,59 @@ async def test_a_full_server_says_so() -> None:
 
 
 def answering(monkeypatch: pytest.MonkeyPatch, change: Callable[[str], str]) -> None:
-    """Let calls be answered with something else, and be impatient."""
+    """Let calls be answered with something else."""
 
-    def changed(offer: Offer, ours: LocalTransport) -> str:
+    def changed(offer: Offer, ours: LocalSide) -> str:
         return change(answer_to(offer, ours))
 
     monkeypatch.setattr(peer, "answer_to", changed)
-    monkeypatch.setattr(doctor, "STEP_S", 2.0)
 
 
-async def failed_step(port: int) -> tuple[str, str]:
-    """The step at which it ends, and what is said of it."""
-    code, lines = await examine(f"http://127.0.0.1:{port}")
+async def failed_step(port: int, patience: Patience, silent: str = "") -> tuple[str, str]:
+    """The step at which it ends, and what is said of it. silent: the one at which nothing is to come."""
+
+    def on_step(ended: str) -> None:
+        if silent in STEPS and ended == STEPS[STEPS.index(silent) - 1]:
+            patience.within_s = 0.5
+
+    code, lines = await examine(f"http://127.0.0.1:{port}", on_step=on_step)
     assert code == 1, lines
     assert [state for state, _ in outcome(lines)] == ["ok"] * (len(lines) - 1) + ["failed"]
     return outcome(lines)[-1][1], lines[-1]
 
 
 async def test_a_call_whose_media_does_not_get_through_is_told_from_all_else(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, patience: Patience
 ) -> None:
-    async def blocked(_: peer.Peer) -> None:
+    async def blocked(_: secure_path.SecurePath) -> None:
         """The server's own checks would find a way."""
 
     # An address of the test network, where nobody is (RFC 5737).
     nowhere = re.compile(r"(udp \d+) \S+ \d+ typ", re.IGNORECASE)
     answering(monkeypatch, lambda sdp: nowhere.sub(r"\1 192.0.2.1 9 typ", sdp))
-    monkeypatch.setattr(peer.Peer, "_tell_candidates", blocked)
+    monkeypatch.setattr(secure_path.SecurePath, "_tell_candidates", blocked)
     async with serving(Settings()) as port:
-        step, line = await failed_step(port)
+        step, line = await failed_step(port, patience, silent="ICE")
     assert step == "ICE"
     assert "192.0.2.1" in line
     assert "PARLOUR_WEBRTC_ADDRESS" in line
 
 
-async def test_a_turn_server_that_gives_no_relay_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_turn_server_that_gives_no_relay_is_named(
+    monkeypatch: pytest.MonkeyPatch, patience: Patience
+) -> None:
     monkeypatch.setattr(ice, "_ASK_WITHIN_S", 0.2)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.1", 0))
         url = f"turn:127.0.0.1:{silent.getsockname()[1]}"
         async with serving(Settings(turn_url=url, turn_user=USER, turn_password=PASSWORD)) as port:
-            step, line = await failed_step(port)
+            step, line = await failed_step(port, patience)
     assert step == "TURN"
     assert "PARLOUR_TURN_URL" in line
 
 
-async def test_a_turn_server_that_relays_is_shown(tmp_path: Path) -> None:
+async def test_a_turn_server_that_relays_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ice, "_ASK_WITHIN_S", HANGS_S)
     async with coturn(tmp_path) as (host, turn_port):
         turn = Settings(turn_url=f"turn:{host}:{turn_port}", turn_user=USER, turn_password=PASSWORD)
         async with serving(turn) as port:
@@ -202,23 +236,24 @@ async def test_a_turn_server_that_relays_is_shown(tmp_path: Path) -> None:
 
 
 async def test_another_certificate_than_was_agreed_is_a_failed_encryption(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, patience: Patience
 ) -> None:
     answering(monkeypatch, lambda sdp: re.sub(r"(a=fingerprint:\S+ )..:..", r"\g<1>00:00", sdp))
     async with serving(Settings()) as port:
-        step, line = await failed_step(port)
+        step, line = await failed_step(port, patience)
     assert step == "encryption"
     assert "certificate" in line
 
 
-async def test_a_data_channel_that_does_not_open_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_data_channel_that_does_not_open_is_told_apart(
+    monkeypatch: pytest.MonkeyPatch, patience: Patience
+) -> None:
     async def swallow(*_: object) -> None:
         """What comes for the data channel of the server."""
 
     monkeypatch.setattr(peer.Peer, "_start_events", swallow)
-    monkeypatch.setattr(doctor, "STEP_S", 2.0)
     async with serving(Settings()) as port:
-        step, line = await failed_step(port)
+        step, line = await failed_step(port, patience, silent="data channel")
     assert step == "data channel"
     assert "MTU" in line
 

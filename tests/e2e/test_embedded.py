@@ -2,9 +2,11 @@
 
 import difflib
 import re
+from collections.abc import AsyncIterator
 
 import numpy as np
 import pytest
+import pytest_asyncio
 
 from agent.api import Agent, TranscribeRequest
 from agent.models.embedded import build_embedded
@@ -14,12 +16,21 @@ from tests import speech
 from tests.conftest import Server, running_server
 from tests.e2e.talk import Talk
 
-pytestmark = pytest.mark.models
+pytestmark = [
+    pytest.mark.models,
+    pytest.mark.asyncio(loop_scope="module"),  # one server for all of them: its models take seconds to load
+]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def agent() -> Agent:
-    return await build_embedded(AgentSettings(), lambda _: None)  # the server closes it
+    return await build_embedded(AgentSettings(), lambda _: None)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server(agent: Agent) -> AsyncIterator[Server]:
+    async with running_server(agent) as running:  # which closes the agent
+        yield running
 
 
 async def opened(server: Server) -> Talk:
@@ -32,45 +43,42 @@ async def opened(server: Server) -> Talk:
     return talk
 
 
-async def test_a_recorded_sentence_is_heard_answered_and_spoken(agent: Agent) -> None:
+async def test_a_recorded_sentence_is_heard_answered_and_spoken(server: Server, agent: Agent) -> None:
     utterance = speech.utterance("goforward")
-    async with running_server(agent) as server:
-        talk = await opened(server)
-        await talk.speak(utterance.pcm24k)
-        done = (await talk.until("response.done"))["response"]
-        heard = [e["transcript"] for e in talk.events if e["type"].endswith("transcription.completed")]
-        assert "ten meters" in " ".join(heard).lower().replace("10", "ten")
-        assert done["status"] == "completed"
-        answer = done["output"][0]["content"][0]["transcript"]
-        assert answer.strip()
-        # What was spoken is what was written: heard by the recogniser, it reads much the same. By the letter,
-        # for the voice differs a little each time, and "forward 10" is at times heard as "4-10".
-        down = Resampler(24_000, 16_000)
-        pcm16k = down.push(talk.spoken()) + down.flush()
-        said = (await agent.transcribe(TranscribeRequest("check", pcm16k))).text
-        assert difflib.SequenceMatcher(None, plain(said), plain(answer)).ratio() >= 0.6
+    talk = await opened(server)
+    await talk.speak(utterance.pcm24k)
+    done = (await talk.until("response.done"))["response"]
+    heard = [e["transcript"] for e in talk.events if e["type"].endswith("transcription.completed")]
+    assert "ten meters" in " ".join(heard).lower().replace("10", "ten")
+    assert done["status"] == "completed"
+    answer = done["output"][0]["content"][0]["transcript"]
+    assert answer.strip()
+    # What was spoken is what was written: heard by the recogniser, it reads much the same. By the letter,
+    # for the voice differs a little each time, and "forward 10" is at times heard as "4-10".
+    down = Resampler(24_000, 16_000)
+    pcm16k = down.push(talk.spoken()) + down.flush()
+    said = (await agent.transcribe(TranscribeRequest("check", pcm16k))).text
+    assert difflib.SequenceMatcher(None, plain(said), plain(answer)).ratio() >= 0.6
 
 
-async def test_it_knows_the_turns_before(agent: Agent) -> None:
-    async with running_server(agent) as server:
-        talk = await opened(server)
-        await talk.ask("My name is Clara.")
-        assert "Clara" in await talk.ask("What is my name?")
+async def test_it_knows_the_turns_before(server: Server) -> None:
+    talk = await opened(server)
+    await talk.ask("My name is Clara.")
+    assert "Clara" in await talk.ask("What is my name?")
 
 
-async def test_sound_that_holds_no_words_gets_no_answer(agent: Agent) -> None:
+async def test_sound_that_holds_no_words_gets_no_answer(server: Server) -> None:
     noise = (np.random.default_rng(7).normal(0, 1500, 48_000)).astype("<i2").tobytes()
-    async with running_server(agent) as server:
-        talk = await opened(server)
-        await talk.say(
-            type="session.update",
-            session={"type": "realtime", "audio": {"input": {"turn_detection": None}}},
-        )
-        await talk.speak(noise)
-        await talk.say(type="input_audio_buffer.commit")
-        await talk.say(type="response.create")
-        done = (await talk.until("response.done"))["response"]
-        assert (done["status"], done["output"]) == ("completed", [])
+    talk = await opened(server)
+    await talk.say(
+        type="session.update",
+        session={"type": "realtime", "audio": {"input": {"turn_detection": None}}},
+    )
+    await talk.speak(noise)
+    await talk.say(type="input_audio_buffer.commit")
+    await talk.say(type="response.create")
+    done = (await talk.until("response.done"))["response"]
+    assert (done["status"], done["output"]) == ("completed", [])
 
 
 def plain(text: str) -> str:

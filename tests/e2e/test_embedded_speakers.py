@@ -25,7 +25,6 @@ HEARS = {
     "audio": {"input": {"transcription": {"model": "any"}}},
 }
 TURNS = 2
-WITHIN_S = 150.0
 
 
 @pytest.fixture
@@ -72,7 +71,7 @@ async def test_three_speakers_converse_and_each_is_answered_aloud_in_its_own_wor
         server = running_server(agent, mqtt_url=broker.url, mqtt_follow_up_s=60.0)
         await stack.enter_async_context(server)
         speakers = [await stack.enter_async_context(device(broker.url, f"speaker-{n}")) for n in range(3)]
-        async with asyncio.timeout(WITHIN_S), asyncio.TaskGroup() as tasks:
+        async with asyncio.TaskGroup() as tasks:
             for number, speaker in enumerate(speakers):
                 mine = said[number * TURNS : (number + 1) * TURNS]
                 tasks.create_task(converse(speaker, mine), name=speaker.name)

@@ -1,6 +1,5 @@
 """Rhasspy's satellites over a real broker."""
 
-import asyncio
 import io
 import wave
 from collections.abc import AsyncIterator
@@ -12,10 +11,13 @@ import pytest
 from realtime.protocol.items import AssistantItem
 from realtime.settings import Settings
 from tests.conftest import Server, running_server
+from tests.e2e.conftest import FollowUp
 from tests.e2e.device import device
 from tests.e2e.mosquitto import running_broker
 from tests.e2e.satellite import Satellite, satellite, wav
+from tests.peers.recital import BriefAgent
 from tests.speech import utterances
+from tests.waiting import HANGS_S
 
 SPEECH = utterances()[1].pcm16k
 SILENCE = bytes(2 * 16_000)
@@ -23,12 +25,15 @@ SILENCE = bytes(2 * 16_000)
 
 @asynccontextmanager
 async def kitchen(
-    folder: Path, sites: str = "any", finishes: bool = True, **settings: object
+    folder: Path, sites: str = "any", finishes: bool = True, n_sentences: int = 4, **settings: object
 ) -> AsyncIterator[tuple[Satellite, Server]]:
     async with (
         running_broker(folder) as broker,
         running_server(
-            mqtt_url=broker.url, mqtt_hermes=sites, **{"mqtt_follow_up_s": 20.0, **settings}
+            BriefAgent(n_sentences),
+            mqtt_url=broker.url,
+            mqtt_hermes=sites,
+            **{"mqtt_follow_up_s": HANGS_S, **settings},
         ) as server,
         satellite(broker.url, finishes=finishes) as site,
         # What is published before the server has subscribed is lost, as it is to any service.
@@ -50,17 +55,21 @@ def duration_ms(riff: bytes) -> float:
         return file.getnframes() * 1000 / file.getframerate()
 
 
-async def test_a_turn_from_the_wake_word_to_the_end_of_the_session(tmp_path: Path) -> None:
-    async with kitchen(tmp_path, mqtt_follow_up_s=0.5) as (site, _):
+async def test_a_turn_from_the_wake_word_to_the_end_of_the_session(
+    tmp_path: Path, follow_up: FollowUp
+) -> None:
+    async with kitchen(tmp_path) as (site, _):
         session = await begun(site)
         await site.hear(SPEECH + SILENCE)
+        await site.until(lambda: site.played_ms)
+        follow_up.window_s = 0.5
         captured = await site.told("asr/textCaptured")
         assert captured["sessionId"] == session
         assert captured["text"]
         ended = await site.told("dialogueManager/sessionEnded")
         assert ended["sessionId"] == session
         assert ended["termination"] == {"reason": "nominal"}
-        assert sum(map(duration_ms, site.pieces)) == 10_000 == site.played_ms
+        assert sum(map(duration_ms, site.pieces)) == 4_000 == site.played_ms
         assert max(map(duration_ms, site.pieces)) <= 2_500
         assert not site.of("error/asr")
         assert not site.of("error/dialogueManager")
@@ -81,13 +90,13 @@ async def test_the_conversation_goes_on_with_the_next_wake_word_in_a_session_of_
 async def test_the_wake_word_interrupts_and_the_history_ends_with_the_piece_that_played(
     tmp_path: Path,
 ) -> None:
-    async with kitchen(tmp_path) as (site, server):
+    async with kitchen(tmp_path, n_sentences=10) as (site, server):
         await begun(site)
         await site.hear(SPEECH + SILENCE)
         await site.until(lambda: site.played_ms > 2_000)
         await site.wake()
         await site.told("asr/startListening", 2)
-        assert site.played_ms == sum(map(duration_ms, site.pieces)) < 7_000
+        assert site.played_ms == sum(map(duration_ms, site.pieces)) < 10_000
         [runner] = server.sessions._running
         [answer] = [item for item in runner._session.conversation if isinstance(item, AssistantItem)]
         assert answer.heard_ms == pytest.approx(site.played_ms, abs=1)
@@ -102,7 +111,7 @@ async def test_a_site_is_deaf_while_it_speaks(tmp_path: Path) -> None:
         await site.until(lambda: site.played_ms > 1_000)
         await site.hear(SPEECH + SILENCE)
         await site.told("asr/startListening", 2)
-        assert site.played_ms == 10_000
+        assert site.played_ms == 4_000
         assert len(site.of("asr/textCaptured")) == 1
 
 
@@ -111,7 +120,7 @@ async def test_a_site_that_never_says_it_has_played_gets_the_whole_answer(tmp_pa
         await begun(site)
         await site.hear(SPEECH + SILENCE)
         await site.told("asr/startListening", 2)
-        assert sum(map(duration_ms, site.pieces)) == 10_000
+        assert sum(map(duration_ms, site.pieces)) == 4_000
 
 
 async def test_a_program_starts_and_ends_a_session(tmp_path: Path) -> None:
@@ -122,17 +131,19 @@ async def test_a_program_starts_and_ends_a_session(tmp_path: Path) -> None:
         await site.publish("dialogueManager/endSession", sessionId=started["sessionId"])
         ended = await site.told("dialogueManager/sessionEnded")
         assert (ended["customData"], ended["termination"]["reason"]) == ("mine", "nominal")
-        async with asyncio.timeout(10):
-            while server.sessions.open_count:
-                await asyncio.sleep(0.01)
+        await server.left()
 
 
-async def test_a_text_to_be_spoken_is_refused_with_the_reason(tmp_path: Path) -> None:
-    async with kitchen(tmp_path) as (site, server):
+async def test_a_notification_is_spoken_and_its_session_ends(tmp_path: Path) -> None:
+    async with kitchen(tmp_path) as (site, _):
         notification = {"type": "notification", "text": "The tea is ready."}
-        await site.publish("dialogueManager/startSession", init=notification)
-        assert "model" in (await site.told("error/dialogueManager"))["error"]
-        assert server.sessions.open_count == 0
+        await site.publish("dialogueManager/startSession", init=notification, customData="tea")
+        ended = await site.told("dialogueManager/sessionEnded")
+        assert ended["termination"] == {"reason": "nominal"}
+        assert ended["customData"] == "tea"
+        assert sum(map(duration_ms, site.pieces)) == 3 * 160 + 200 == site.played_ms
+        assert not site.of("asr/startListening")
+        assert not site.of("error/dialogueManager")
 
 
 async def test_a_site_whose_recogniser_is_toggled_off_is_not_heard(tmp_path: Path) -> None:
@@ -158,7 +169,7 @@ async def test_sites_that_are_not_named_are_not_served(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "chunk", [b"RIFF", b"", wav(bytes(640), 44_100), wav(bytes(1280), 16_000, 2), wav(bytes(200_000))]
+    "chunk", [b"RIFF", b"", wav(bytes(640), 44_101), wav(bytes(1280), 999_983, 2), wav(bytes(200_000))]
 )
 async def test_sound_that_cannot_be_used_is_told_and_the_session_goes_on(
     tmp_path: Path, chunk: bytes
@@ -166,7 +177,7 @@ async def test_sound_that_cannot_be_used_is_told_and_the_session_goes_on(
     async with kitchen(tmp_path) as (site, _):
         await begun(site)
         await site.client.publish("hermes/audioServer/kitchen/audioFrame", chunk)
-        assert "16-bit mono at 16000 Hz" in (await site.told("error/asr"))["error"]
+        assert "at most two seconds" in (await site.told("error/asr"))["error"]
         await site.hear(SPEECH + SILENCE)
         await site.told("asr/textCaptured")
 
@@ -202,9 +213,7 @@ async def test_a_broker_that_restarts_ends_the_session_and_the_next_wake_word_be
         async with satellite(broker.url) as site, device(broker.url, "probe"):
             await begun(site)
             await broker.stop()
-            async with asyncio.timeout(10):
-                while server.sessions.open_count:
-                    await asyncio.sleep(0.01)
+            await server.left()
             await broker.start()
         async with satellite(broker.url) as site, device(broker.url, "probe"):
             await begun(site)

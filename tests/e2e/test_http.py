@@ -27,7 +27,7 @@ def own_files(folder: Path) -> list[Path]:
 
 
 async def get(server: Server, path: str, **headers: str) -> httpx.Response:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=None) as client:
         return await client.get(server.http + path, headers=headers)
 
 
@@ -35,7 +35,7 @@ async def test_alive_ready_and_metrics_are_separate(server: Server) -> None:
     assert (await get(server, "/healthz")).text == "ok\n"
     ready = await get(server, "/readyz")
     assert (ready.status_code, ready.json()["ready"], ready.json()["full"]) == (200, True, False)
-    async with websockets.connect(server.ws + "/v1/realtime?model=m") as socket:
+    async with websockets.connect(server.ws + "/v1/realtime?model=m", open_timeout=None) as socket:
         await socket.recv()
         metrics = (await get(server, "/metrics")).text
         assert "parlour_sessions 1.0" in metrics
@@ -45,13 +45,13 @@ async def test_alive_ready_and_metrics_are_separate(server: Server) -> None:
 async def test_a_full_server_is_not_ready_and_refuses_politely() -> None:
     async with (
         running_server(sessions_max=1) as server,
-        websockets.connect(server.ws + "/v1/realtime") as first,
+        websockets.connect(server.ws + "/v1/realtime", open_timeout=None) as first,
     ):
         await first.recv()
         ready = await get(server, "/readyz")
         assert (ready.status_code, ready.json()["ready"], ready.json()["full"]) == (503, False, True)
         with pytest.raises(websockets.InvalidStatus) as refused:
-            await websockets.connect(server.ws + "/v1/realtime")
+            await websockets.connect(server.ws + "/v1/realtime", open_timeout=None)
         response = refused.value.response
         assert response.status_code == 503
         assert response.headers["retry-after"] == "10"
@@ -59,9 +59,12 @@ async def test_a_full_server_is_not_ready_and_refuses_politely() -> None:
 
 
 async def test_one_peer_cannot_take_all_places() -> None:
-    async with running_server(sessions_per_peer=1) as server, websockets.connect(server.ws + "/v1/realtime"):
+    async with (
+        running_server(sessions_per_peer=1) as server,
+        websockets.connect(server.ws + "/v1/realtime", open_timeout=None),
+    ):
         with pytest.raises(websockets.InvalidStatus) as refused:
-            await websockets.connect(server.ws + "/v1/realtime")
+            await websockets.connect(server.ws + "/v1/realtime", open_timeout=None)
         assert refused.value.response.status_code == 503
 
 
@@ -124,11 +127,11 @@ async def test_a_key_is_asked_for_before_the_socket_is_accepted() -> None:
         url = server.ws + "/v1/realtime?model=m"
         for headers in ({}, {"Authorization": "Bearer wrong"}):
             with pytest.raises(websockets.InvalidStatus) as refused:
-                await websockets.connect(url, additional_headers=headers)
+                await websockets.connect(url, additional_headers=headers, open_timeout=None)
             assert refused.value.response.status_code == 401
             assert b"invalid_api_key" in refused.value.response.body
         offered = ["realtime", "openai-insecure-api-key.secret"]
-        async with websockets.connect(url, subprotocols=offered) as socket:  # type: ignore[arg-type]
+        async with websockets.connect(url, subprotocols=offered, open_timeout=None) as socket:  # type: ignore[arg-type]
             assert socket.subprotocol == "realtime"
 
 
@@ -141,7 +144,7 @@ async def test_how_much_a_server_is_used_is_told_only_with_its_key() -> None:
 
 async def test_a_socket_at_a_wrong_path_is_told_where_the_right_one_is(server: Server) -> None:
     with pytest.raises(websockets.InvalidStatus) as refused:
-        await websockets.connect(server.ws + "/realtime")
+        await websockets.connect(server.ws + "/realtime", open_timeout=None)
     assert refused.value.response.status_code == 404
     assert b"/v1/realtime" in refused.value.response.body
 

@@ -15,6 +15,7 @@ from tests.conftest import running_server
 from tests.e2e.device import PREFIX, Device, device
 from tests.e2e.mosquitto import running_broker
 from tests.speech import utterances
+from tests.waiting import HANGS_S
 
 SPEECH = utterances()[1].pcm16k
 SILENCE = bytes(2 * 16_000)
@@ -28,7 +29,7 @@ OPUS = {"up": "opus", "down": "opus"}
 async def kitchen(folder: Path, formats: dict[str, Any] = OPUS, **settings: Any) -> AsyncIterator[Device]:
     async with (
         running_broker(folder) as broker,
-        running_server(mqtt_url=broker.url, mqtt_follow_up_s=20.0, **settings),
+        running_server(mqtt_url=broker.url, mqtt_follow_up_s=HANGS_S, **settings),
         device(broker.url, plays=False) as speaker,
     ):
         await speaker.client.publish(speaker.up("format"), json.dumps(formats), qos=1, retain=True)

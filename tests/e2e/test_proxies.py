@@ -1,4 +1,4 @@
-"""Behind a proxy that the operator names, limits count people; the recipes of docs/proxies.md, run as they stand."""
+"""Behind a proxy that the operator names, limits count people; the recipes of docs/proxies.md."""
 
 import asyncio
 import json

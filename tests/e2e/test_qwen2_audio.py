@@ -5,7 +5,6 @@ typed it answers sensibly.
 """
 
 import base64
-import io
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -15,16 +14,15 @@ import numpy as np
 import openai
 import pytest
 import pytest_asyncio
-import soundfile
 import soxr
 from openai import AsyncOpenAI
 
 from agent.models.files import present
 from agent.models.manifest import PIPER_JOE
 from agent.settings import AgentSettings
-from tests import speech
+from tests import recordings, speech
 from tests.conftest import Server, running_server
-from tests.e2e.serving import address_of, started
+from tests.e2e.serving import address_of, ready, started
 from tests.e2e.talk import Talk
 
 pytestmark = [
@@ -38,7 +36,6 @@ pytestmark = [
 
 CAPITAL: list[Any] = [{"role": "user", "content": "What is the capital of France?"}]
 GREEDY: dict[str, Any] = {"temperature": 0, "max_tokens": 12}
-STARTED_WITHIN_S = 120.0
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -81,7 +78,7 @@ def text(words: str) -> dict[str, str]:
 
 
 def asking(server: Server) -> AsyncOpenAI:
-    return AsyncOpenAI(base_url=f"{server.http}/v1", api_key="none", max_retries=0, timeout=60)
+    return AsyncOpenAI(base_url=f"{server.http}/v1", api_key="none", max_retries=0, timeout=None)
 
 
 # A conversation --------------------------------------------------------------------------
@@ -191,9 +188,8 @@ async def test_the_stock_client_is_told_the_capital_of_france(server: Server, st
 @pytest.mark.parametrize(("hz", "n_channels", "kind"), [(16_000, 1, "wav"), (44_100, 2, "flac")])
 async def test_recordings_of_any_kind_are_heard(server: Server, hz: int, n_channels: int, kind: str) -> None:
     samples = np.frombuffer(speech.utterance("goforward").pcm16k, "<i2").astype(np.float32) / 32768
-    file = io.BytesIO()
-    soundfile.write(file, soxr.resample(samples, 16_000, hz)[:, None].repeat(n_channels, 1), hz, format=kind)
-    data = base64.b64encode(file.getvalue()).decode()
+    file = recordings.recording(soxr.resample(samples, 16_000, hz)[:, None].repeat(n_channels, 1), hz, kind)
+    data = base64.b64encode(file).decode()
     content = [
         {"type": "input_audio", "input_audio": {"data": data, "format": kind}},
         {"type": "text", "text": "What did the speaker say?"},
@@ -222,9 +218,9 @@ async def test_an_instruction_of_ten_thousand_tokens_is_a_bad_request(server: Se
 async def test_it_is_served_from_a_folder(small_qwen2_audio: Path) -> None:
     server = await started("--model", str(small_qwen2_audio), "--port", "0", "--recogniser", "tiny.en")
     try:
-        address = await address_of(server, STARTED_WITHIN_S)
-        async with httpx.AsyncClient(base_url=address, timeout=60) as client:
-            assert (await client.get("/readyz")).status_code == 200
+        address = await address_of(server)
+        async with httpx.AsyncClient(base_url=address, timeout=None) as client:
+            await ready(client)
             [model] = (await client.get("/v1/models")).json()["data"]
             assert model["id"] == small_qwen2_audio.name
             about = (await client.get("/v1/parlour")).json()

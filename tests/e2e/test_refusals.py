@@ -43,7 +43,9 @@ async def test_a_bad_token_opens_no_socket_and_no_call(token: str, calls_made: l
     headers = {"authorization": f"Bearer {token}"}
     async with running_server(keys="secret") as server:
         with pytest.raises(InvalidStatus) as refused:
-            await connect(f"{server.ws}/v1/realtime", additional_headers=headers).__aenter__()
+            await connect(
+                f"{server.ws}/v1/realtime", additional_headers=headers, open_timeout=None
+            ).__aenter__()
         assert refused.value.response.status_code == 401
         assert (await post(server, OFFER, **headers)).status_code == 401
         assert calls_made == []

@@ -2,17 +2,20 @@
 
 import asyncio
 import random
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agent.scripted.agent import RECITAL
-from realtime.session.resumption import SAVE_EVERY_S
+from realtime.protocol.snapshot import Snapshot
 from tests.conftest import running_server
 from tests.e2e.resuming import ResumingClient
 from tests.e2e.serving import address_of, started
 from tests.speech import utterances
+from tests.waiting import polled
 
 SPEECH = utterances()[1].pcm24k + bytes(48_000)
 ANSWER_BYTES = 10 * 48_000
@@ -221,8 +224,7 @@ async def test_a_session_that_nobody_comes_back_to_ends() -> None:
     async with running_server(resume_grace_s=0.05) as server:
         client = await ResumingClient(ws(server)).begin()
         await client.drop()
-        while server.sessions.running_count:
-            await asyncio.sleep(0.01)
+        await server.emptied()
         refused = await client.come_back()
         assert refused["error"]["code"] == "invalid_resume_token"
         await client.leave()
@@ -232,8 +234,7 @@ async def test_one_who_says_goodbye_is_not_waited_for() -> None:
     async with running_server() as server:
         client = await ResumingClient(ws(server)).begin()
         await client.leave()
-        while server.sessions.running_count:
-            await asyncio.sleep(0.01)
+        await server.emptied()
 
 
 async def test_a_client_that_never_asked_for_it_gets_nothing_of_it() -> None:
@@ -244,8 +245,7 @@ async def test_a_client_that_never_asked_for_it_gets_nothing_of_it() -> None:
         await client.until("response.done")
         assert not [event for event in client.events if event["type"].startswith("parlour.")]
         await client.drop()
-        while server.sessions.running_count:
-            await asyncio.sleep(0.01)
+        await server.emptied()
 
 
 STEPS = (
@@ -336,8 +336,18 @@ async def test_a_server_that_stops_says_so_lets_the_answer_finish_and_another_go
         await ended(first, second)
 
 
+def stored_words(database: Path) -> str:
+    """Of the last item of the one conversation in the file."""
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as reading:
+        [(data,)] = reading.execute("SELECT data FROM sessions").fetchall()
+    snapshot = Snapshot.decode(data)
+    assert snapshot is not None
+    return snapshot.items[-1].text if len(snapshot.items) == 3 else ""
+
+
 async def test_a_server_that_is_killed_has_stored_what_was_said(tmp_path: Path) -> None:
-    store = f"sqlite:{tmp_path}/sessions.sqlite3"
+    database = tmp_path / "sessions.sqlite3"
+    store = f"sqlite:{database}"
     first = await started("--model", "scripted", "--port", "0", "--store", store)
     second = None
     try:
@@ -349,7 +359,9 @@ async def test_a_server_that_is_killed_has_stored_what_was_said(tmp_path: Path) 
         await client.say("response.create")
         await client.until("response.created", 2)
         await client.sound_of(client.of("response.output_item.added")[-1]["item"]["id"], 2 * 48_000)
-        await asyncio.sleep(2 * SAVE_EVERY_S)  # nothing else tells that it is in the file
+        await polled(
+            lambda: "This is sentence one" in stored_words(database), "the second answer in the file"
+        )
         first.kill()
         await first.wait()
         second = await started("--model", "scripted", "--port", "0", "--store", store)

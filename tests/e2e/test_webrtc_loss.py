@@ -1,7 +1,5 @@
 """5 % of all packets lost, each up to 30 ms late: turns and answers as on a good network."""
 
-import asyncio
-
 import pytest
 from aioice.ice import get_host_addresses
 
@@ -31,7 +29,7 @@ async def test_turns_are_the_same_through_a_lossy_network(server: Server, seed: 
     brief = {"type": "realtime", "max_output_tokens": 6}
     lengths = []
     async with lossy_network(hosts[0], loss=0.05, jitter_s=0.03, seed=seed) as network:
-        async with asyncio.timeout(120), calling(server, session=brief, through=network.through) as caller:
+        async with calling(server, session=brief, through=network.through) as caller:
             caller.conceal_losses()
             for name in QUESTIONS:
                 start_ms, end_ms = await turn(caller, name)

@@ -15,7 +15,9 @@ from aiortc import RTCIceServer
 from realtime.transports.webrtc import ice
 from tests.conftest import Server, running_server
 from tests.e2e.webrtc_client import Caller, calling, post
+from tests.ports import free_port
 from tests.speech import HZ, utterance
+from tests.waiting import HANGS_S, port_opens
 
 USER, PASSWORD = "parlour", "test-only"
 BRIEF = {"type": "realtime", "max_output_tokens": 6}
@@ -72,9 +74,7 @@ async def coturn(folder: Path) -> AsyncIterator[tuple[str, int]]:
     hosts = get_host_addresses(use_ipv4=True, use_ipv6=False)
     if not hosts:
         pytest.skip("this machine has no address but loopback")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind((hosts[0], 0))
-        port = free.getsockname()[1]
+    port = free_port(hosts[0], socket.SOCK_DGRAM)
     flags = (
         *(
             "-n",
@@ -94,10 +94,7 @@ async def coturn(folder: Path) -> AsyncIterator[tuple[str, int]]:
         program, *flags, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL, cwd=folder
     )
     try:
-        async with asyncio.timeout(20):
-            while not await _listens(hosts[0], port):
-                assert server.returncode is None
-                await asyncio.sleep(0.05)
+        await port_opens(server, port, hosts[0])  # by TCP, which it opens after UDP
         yield hosts[0], port
     finally:
         if server.returncode is None:
@@ -105,19 +102,11 @@ async def coturn(folder: Path) -> AsyncIterator[tuple[str, int]]:
         await server.wait()
 
 
-async def _listens(host: str, port: int) -> bool:
-    """By TCP, which it opens after UDP."""
-    try:
-        _, writer = await asyncio.open_connection(host, port)
-    except OSError:
-        return False
-    writer.close()
-    await writer.wait_closed()
-    return True
-
-
-async def test_a_call_goes_through_a_relay_of_the_servers(tmp_path: Path) -> None:
+async def test_a_call_goes_through_a_relay_of_the_servers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Only the relayed candidate of the answer is left to the caller."""
+    monkeypatch.setattr(ice, "_ASK_WITHIN_S", HANGS_S)
 
     def only_relayed(description: str) -> str:
         return re.sub(r"a=candidate:.* typ (host|srflx).*\r\n", "", description)
@@ -144,6 +133,7 @@ async def test_a_call_goes_through_a_relay_of_the_callers(tmp_path: Path) -> Non
 
 
 async def _a_spoken_turn(caller: Caller) -> None:
+    caller.hear_at_once()
     caller.microphone.say(utterance("cards_001").pcm16k + bytes(2 * HZ))
     await caller.until("input_audio_buffer.speech_started")
     await caller.until("response.done")

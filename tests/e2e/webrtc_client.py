@@ -21,10 +21,12 @@ from realtime.audio.opus import OpusDecoder
 from realtime.transports.webrtc.reorder import Gap, Packet
 from realtime.transports.webrtc.uplink import Uplink
 from tests.conftest import Server
+from tests.peers.pace import Paced
 from tests.speech import HZ
+from tests.waiting import News
 
-WITHIN_S = 30.0
-_FRAME_SAMPLES = HZ // 50
+FRAME_MS = 20
+_FRAME_SAMPLES = HZ * FRAME_MS // 1000
 LISTENED_HZ = 48_000
 
 
@@ -38,7 +40,12 @@ class Microphone(MediaStreamTrack):
         self._waiting = bytearray()
         self._is_silent = asyncio.Event()
         self._frames = 0
-        self._began_at: float | None = None
+        self._paced: Paced | None = None
+
+    @property
+    def at_ms(self) -> int:
+        """Where in its sound it is: what is said now begins there."""
+        return self._frames * FRAME_MS
 
     def say(self, pcm16k: bytes) -> None:
         self._waiting += pcm16k
@@ -57,10 +64,10 @@ class Microphone(MediaStreamTrack):
         return rest
 
     async def recv(self) -> av.AudioFrame:
-        loop = asyncio.get_running_loop()
-        if self._began_at is None:
-            self._began_at = loop.time()
-        await asyncio.sleep(max(0.0, self._began_at + self._frames * 0.02 - loop.time()))
+        if self._paced is None:
+            self._paced = Paced()
+        else:
+            await self._paced.after(FRAME_MS / 1000)
         pcm = bytes(self._waiting[: 2 * _FRAME_SAMPLES]).ljust(2 * _FRAME_SAMPLES, b"\0")
         if self._waiting:
             del self._waiting[: 2 * _FRAME_SAMPLES]
@@ -75,12 +82,19 @@ class Microphone(MediaStreamTrack):
 
 
 class Caller:
-    """One call. events: all that came; recorded: what the loudspeaker played, mono at 48 kHz.
+    """One call. events: all that came; recorded: what the loudspeaker played, mono at 48 kHz; missed: packets
+    that came after it had vanished.
 
-    on_event, on_sound: called with each event, and with each piece that is recorded.
+    on_event, on_sound: called with each event, and with each piece that is recorded. channel: as the options
+    of `createDataChannel`.
     """
 
-    def __init__(self, ice_servers: list[RTCIceServer] | None = None, relay_only: bool = False) -> None:
+    def __init__(
+        self,
+        ice_servers: list[RTCIceServer] | None = None,
+        relay_only: bool = False,
+        channel: dict[str, Any] | None = None,
+    ) -> None:
         policy = RTCIceTransportPolicy.RELAY if relay_only else RTCIceTransportPolicy.ALL
         self.connection = RTCPeerConnection(RTCConfiguration(ice_servers or [], iceTransportPolicy=policy))
         self.microphone = Microphone()
@@ -88,13 +102,14 @@ class Caller:
         self.recorded: list[npt.NDArray[np.int16]] = []
         self.on_event: Callable[[dict[str, Any]], None] = lambda _: None
         self.on_sound: Callable[[npt.NDArray[np.int16]], None] = self.recorded.append
+        self.missed = 0
         self.location = ""
         self.closed = asyncio.Event()
-        self._news = asyncio.Event()
+        self._news = News()
         self._read = 0
         self._listening: asyncio.Task[None] | None = None
         self.connection.addTrack(self.microphone)
-        self.channel = self.connection.createDataChannel("oai-events")
+        self.channel = self.connection.createDataChannel(**{"label": "oai-events", **(channel or {})})
         self.channel.on("message", self._came)
         self.channel.on("close", self.closed.set)
         self.connection.on("track", self._listen)
@@ -124,24 +139,31 @@ class Caller:
     async def say(self, **event: Any) -> None:
         self.channel.send(json.dumps(event))
 
-    async def until(self, event_type: str, within_s: float = WITHIN_S) -> dict[str, Any]:
+    async def until(self, event_type: str) -> dict[str, Any]:
         """The next event of this type that has not been looked at."""
-        async with asyncio.timeout(within_s):
-            while True:
-                while self._read < len(self.events):
-                    event = self.events[self._read]
-                    self._read += 1
-                    if event["type"] == event_type:
-                        return event
-                self._news.clear()
-                await self._news.wait()
+
+        def come() -> dict[str, Any] | None:
+            while self._read < len(self.events):
+                event = self.events[self._read]
+                self._read += 1
+                if event["type"] == event_type:
+                    return event
+            return None
+
+        found = await self._news.until(come, f"{event_type} over the data channel")
+        assert found is not None
+        return found
+
+    async def hears_of(self, event_type: str, n: int) -> None:
+        """Wait until there are so many events of this type, whether they have been looked at or not."""
+        await self._news.until(lambda: len(self.of(event_type)) >= n, f"{event_type} number {n}")
 
     async def recorded_s(self, seconds: float) -> None:
         """Wait until the loudspeaker has played so much more."""
         wanted = sum(map(len, self.recorded)) + seconds * LISTENED_HZ
-        async with asyncio.timeout(WITHIN_S):
-            while sum(map(len, self.recorded)) < wanted:
-                await asyncio.sleep(0.02)
+        await self._news.until(
+            lambda: sum(map(len, self.recorded)) >= wanted, f"{seconds} more seconds of sound"
+        )
 
     @property
     def sound_ms(self) -> float:
@@ -162,7 +184,16 @@ class Caller:
         ice = self.connection.sctp.transport.transport._connection
         for protocol in ice._protocols:
             protocol.transport.sendto = lambda *_: None
-            protocol.datagram_received = lambda *_: None
+            protocol.datagram_received = self._miss
+
+    async def misses(self, seconds: float) -> None:
+        """Once it has vanished, wait until so much more sound has come to nobody."""
+        wanted = self.missed + seconds * 1000 / FRAME_MS
+        await self._news.until(lambda: self.missed >= wanted, "sound after the call has vanished")
+
+    def _miss(self, *_: object) -> None:
+        self.missed += 1
+        self._news()
 
     def hear_at_once(self) -> None:
         """Record what arrives: aiortc's player holds 80 ms back, which a call that ends there never plays."""
@@ -171,6 +202,7 @@ class Caller:
 
         async def handle(packet: RtpPacket, arrival_time_ms: int) -> None:
             self.on_sound(np.frombuffer(decoder.decode(packet.payload), "<i2"))
+            self._news()
 
         receiver._handle_rtp_packet = handle
 
@@ -182,6 +214,7 @@ class Caller:
         def take(came: Packet | Gap) -> None:
             pcm = decoder.decode(came.payload) if isinstance(came, Packet) else decoder.conceal(came.samples)
             self.recorded.append(np.frombuffer(pcm, "<i2"))
+            self._news()
 
         uplink: Uplink | None = None
 
@@ -196,7 +229,7 @@ class Caller:
         event = json.loads(message)
         self.events.append(event)
         self.on_event(event)
-        self._news.set()
+        self._news()
 
     def _listen(self, track: MediaStreamTrack) -> None:
         self._listening = asyncio.create_task(self._record(track), name="loudspeaker")
@@ -206,7 +239,9 @@ class Caller:
             while True:
                 frame = await track.recv()
                 assert isinstance(frame, av.AudioFrame)
-                self.recorded.append(frame.to_ndarray().reshape(-1, 2)[:, 0].copy())
+                pcm = frame.to_ndarray().reshape(-1, len(frame.layout.channels))[:, 0]
+                self.recorded.append(np.repeat(pcm, LISTENED_HZ // frame.sample_rate))
+                self._news()
 
 
 def voiced_ms(pcm: npt.NDArray[np.int16]) -> float:
@@ -220,7 +255,7 @@ async def post(
 ) -> httpx.Response:
     """The offer as raw SDP, or with a session beside it as openai-python sends them."""
     url = f"{server.http}/v1/realtime/calls{query}"
-    async with httpx.AsyncClient(timeout=WITHIN_S) as http:
+    async with httpx.AsyncClient(timeout=None) as http:
         if session is None:
             return await http.post(url, content=offer, headers={"content-type": "application/sdp", **headers})
         files = {
@@ -233,7 +268,9 @@ async def post(
 @asynccontextmanager
 async def calling(server: Server, **options: Any) -> AsyncIterator[Caller]:
     """A call that is connected and has its session."""
-    caller = Caller(options.pop("ice_servers", None), options.pop("relay_only", False))
+    caller = Caller(
+        options.pop("ice_servers", None), options.pop("relay_only", False), options.pop("channel", None)
+    )
     try:
         await caller.call(server, **options)
         await caller.until("session.created")

@@ -19,6 +19,7 @@ from tests.fuzz.findings import Findings
 from tests.fuzz.mutate import bytes_changed
 from tests.fuzz.target import CORPUS, Live, Pure, kept, load
 from tests.fuzz.watch import Watch, pulse, timed, watching
+from tests.peers.pace import Paced
 
 INSTRUMENTED = [
     "realtime",
@@ -45,7 +46,7 @@ class Tally:
     def is_over(self) -> bool:
         return time.monotonic() - self.began >= self._seconds
 
-    def tell(self, way: str) -> None:
+    def send(self, way: str) -> None:
         seconds = time.monotonic() - self.began
         broke = [
             {"what": one.text, "times": one.times, "input": one.path.name}
@@ -158,15 +159,13 @@ async def attacked(name: str, target: Live, seconds: float, seed: int) -> None:
             data = b""
             try:
                 async with pulse(watch), target.opened() as attack:
-                    began, given = time.monotonic(), 0
+                    paced = Paced()
                     while not tally.is_over:
                         data = inputs.next()
                         tally.executions += 1
-                        given += 1
                         await attack(data)
                         watch.check(data)
-                        ahead_s = given / target.per_s - (time.monotonic() - began)
-                        await asyncio.sleep(max(0.0, ahead_s))
+                        await paced.after(1 / target.per_s)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is a finding
                 tally.findings.note(error, data)
                 watch.forget()

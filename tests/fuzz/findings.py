@@ -23,7 +23,7 @@ class Findings:
     target: str
     found: dict[str, Finding] = field(default_factory=dict)
 
-    def note(self, error: BaseException, data: bytes) -> None:
+    def record(self, error: BaseException, data: bytes) -> None:
         text = str(error) if isinstance(error, Broken) else f"raised {where_of(error)}"
         key = error.where if isinstance(error, Broken) else text
         known = self.found.get(key)

@@ -54,12 +54,12 @@ class KeyedPeer:
         self._came = b""
 
     def begin(self) -> None:
-        peer, dtls = self._peer, self._peer._dtls
+        peer, dtls = self._peer, self._peer._media.dtls
         dtls._ssl, dtls._rx_srtp, dtls._tx_srtp = _Ssl(), _Srtp(), _Srtp()
         dtls._RTCDtlsTransport__handshake_done = True
         dtls._state = type(dtls._state).CONNECTED
         dtls.transport._recv, dtls.transport._send = self._receive, self._send
-        peer._path.send_now = lambda _: None
+        peer._media.ice.send_now = lambda _: None
         sctp: RTCSctpTransport = peer._sctp
         sctp._remote_port, sctp._association_state = 5000, sctp.State.ESTABLISHED
         sctp._last_received_tsn, sctp._remote_verification_tag, sctp._data_channel_id = 99, 1, 0
@@ -83,7 +83,7 @@ class KeyedPeer:
 
     async def _datagram(self, datagram: bytes) -> None:
         self._came = datagram
-        await self._peer._dtls._recv_next()
+        await self._peer._media.dtls._recv_next()
         await asyncio.sleep(0)
         self._look()
 

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from realtime.logs import JsonFormatter, quiet_libraries
+from tests.peers.pace import Paced
 
 SLOW_S = 1.0
 _WORDS_CHARS = 24
@@ -39,12 +40,12 @@ class Watch(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         self._records.append(record)
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """What a server logs that is stopped after a finding is none."""
         self._records.clear()
         self._loose.clear()
 
-    def note(self, broken: Broken) -> None:
+    def record(self, broken: Broken) -> None:
         self._loose.append(broken)
 
     def on_loop(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -106,9 +107,10 @@ async def pulse(watch: Watch) -> AsyncIterator[None]:
     """Notes when the loop did nothing else for too long; a machine that is busy with others is no finding."""
 
     async def beat() -> None:
+        heart = Paced(catches_up=False)
         while True:
             began, worked = time.monotonic(), time.thread_time()
-            await asyncio.sleep(0.05)
+            await heart.after(0.05)
             if min(time.monotonic() - began, time.thread_time() - worked) > SLOW_S:
                 watch.note(Broken("the loop stood still for more than a second", "time"))
 

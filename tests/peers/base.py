@@ -1,15 +1,14 @@
 """Somebody who talks with the server, over any transport: for the conformance suite and benchmarks."""
 
-import asyncio
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
 from tests.speech import Utterance
+from tests.waiting import News
 
 Event = dict[str, Any]
-WITHIN_S = 20.0
 SILENCE_S = 1.0
 """After each utterance: with it, the turn ends."""
 
@@ -38,7 +37,7 @@ class Peer(ABC):
         self.heard_ms: defaultdict[str, float] = defaultdict(float)
         self.heard_before_ms: defaultdict[str, float] = self.heard_ms
         self.token = ""
-        self._news = asyncio.Event()
+        self._news = News()
 
     # What each transport has its own way for ----------------------------------------------
 
@@ -64,6 +63,10 @@ class Peer(ABC):
     @abstractmethod
     async def hush(self) -> None:
         """Stop the answer that is heard, without a word."""
+
+    @abstractmethod
+    async def falls_silent(self) -> None:
+        """Wait until all that has come was heard, or dropped."""
 
     @abstractmethod
     async def kill(self) -> None:
@@ -143,15 +146,12 @@ class Peer(ABC):
         """Wait until so much of it was heard."""
         await self.wait(lambda: self.heard_ms[item_id] >= ms, f"{ms} ms of sound")
 
-    async def wait(self, is_so: Callable[[], Any], what: str, within_s: float = WITHIN_S) -> None:
-        try:
-            async with asyncio.timeout(within_s):
-                while not is_so():
-                    self._news.clear()
-                    await self._news.wait()
-        except TimeoutError:
+    async def wait(self, is_so: Callable[[], Any], what: str) -> None:
+        def missed() -> str:
             told = [event["type"] for event in self.events]
-            raise AssertionError(f"no {what}, but {told} and heard {dict(self.heard_ms)}") from None
+            return f"{what}, but {told}, and {dict(self.heard_ms)} ms were heard"
+
+        await self._news.until(is_so, missed)
 
     def _took(self, event: Event) -> None:
         if event["type"] in ("parlour.resume_token", "parlour.resumed"):
@@ -159,4 +159,4 @@ class Peer(ABC):
         if event["type"] == "parlour.resumed":
             self.heard_before_ms = self.heard_ms.copy()
         self.events.append(event)
-        self._news.set()
+        self._news()

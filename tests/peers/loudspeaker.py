@@ -4,6 +4,8 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 
+from tests.peers.pace import Paced
+
 BYTES_PER_MS = 48
 PIECE_BYTES = 20 * BYTES_PER_MS
 TOLD_EVERY_S = 0.2
@@ -51,8 +53,8 @@ class Loudspeaker:
         await self._is_still.wait()
 
     async def run(self) -> None:
-        loop = asyncio.get_running_loop()
-        due = told_at = loop.time()
+        loop, paced = asyncio.get_running_loop(), Paced(catches_up=False)
+        told_at = loop.time()
         while True:
             if not self._waiting:
                 if self._cut is not None:
@@ -65,8 +67,7 @@ class Loudspeaker:
                 continue
             item_id, pcm = self._waiting.popleft()
             ms = len(pcm) / BYTES_PER_MS
-            due = max(due, loop.time()) + ms / 1000
-            await asyncio.sleep(due - loop.time())
+            await paced.after(ms / 1000)
             self.positions[item_id] = self.positions.get(item_id, 0.0) + ms
             self._on_played(item_id, ms)
             is_its_end = not self._waiting or self._waiting[0][0] != item_id

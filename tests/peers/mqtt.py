@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.e2e.device import FRAME_BYTES, Device, device
 from tests.peers.base import SILENCE_S, Event, Peer, Refused
+from tests.peers.pace import Paced
 from tests.speech import HZ, Utterance
 
 
@@ -50,12 +51,10 @@ class MqttPeer(Peer):
 
     async def speak(self, utterance: Utterance) -> None:
         pcm = utterance.pcm16k + bytes(int(2 * HZ * SILENCE_S))
-        loop = asyncio.get_running_loop()
-        due = loop.time()
+        paced = Paced(catches_up=False)
         for at in range(0, len(pcm), FRAME_BYTES):
             await self._sound(pcm[at : at + FRAME_BYTES])
-            due = max(due, loop.time()) + FRAME_BYTES / 32_000
-            await asyncio.sleep(max(0.0, due - loop.time()))
+            await paced.after(FRAME_BYTES / 32_000)
 
     async def _sound(self, pcm: bytes) -> None:
         """On whichever connection takes it."""
@@ -77,7 +76,12 @@ class MqttPeer(Peer):
         await self.send("parlour.release")
 
     async def hush(self) -> None:
+        n_cleared = len(self.of("output_audio_buffer.cleared"))
         await self.send("parlour.start")
+        await self.until("output_audio_buffer.cleared", n_cleared + 1)
+
+    async def falls_silent(self) -> None:
+        await self.wait(lambda: self._device is not None and not self._device.is_playing, "silence")
 
     async def kill(self) -> None:
         assert self._device is not None
@@ -90,8 +94,9 @@ class MqttPeer(Peer):
         self._playing_on = asyncio.create_task(self._play_on(left), name="loudspeaker")
 
     async def _play_on(self, left: list[tuple[tuple[str, float], bytes]]) -> None:
+        paced = Paced(catches_up=False)
         for (item_id, _), pcm in left:
-            await asyncio.sleep(len(pcm) / 48_000)
+            await paced.after(len(pcm) / 48_000)
             before_ms = (
                 self._played["played_ms"] if self._played and self._played["item_id"] == item_id else 0
             )
@@ -118,7 +123,7 @@ class MqttPeer(Peer):
     def _heard(self, item_id: str, more_ms: float, position_ms: float) -> None:
         self.heard_ms[item_id] += more_ms
         self._played = {"item_id": item_id, "played_ms": position_ms}
-        self._news.set()
+        self._news()
 
     async def take_over(self, token: str) -> Event:
         await self._connect()
@@ -138,7 +143,7 @@ class MqttPeer(Peer):
         """Sound that a device sends before that is not heard."""
         resumed = await self.until("parlour.resumed", n)
         self._is_listened_to = True
-        self._news.set()
+        self._news()
         return resumed
 
     async def _connect(self, resume: dict[str, Any] | None = None) -> None:
@@ -148,7 +153,7 @@ class MqttPeer(Peer):
         opened = device(self._url, self._name, on_begin=self._listen_to, resume=resume)
         connected = await connection.enter_async_context(opened)
         self._device, self._connection = connected, connection
-        self._news.set()
+        self._news()
 
     def _listen_to(self, connected: Device) -> None:
         connected.on_news = lambda: self._look(connected)
@@ -172,4 +177,4 @@ class MqttPeer(Peer):
                 item_id, start_ms = self._items[number]
                 self._heard(item_id, more_ms, start_ms + ms)
                 self._counted[number] = ms
-        self._news.set()
+        self._news()

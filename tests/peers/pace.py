@@ -1,4 +1,4 @@
-"""The pace of what happens in real time: speech that is said, sound that is played, packets that follow one another."""
+"""The pace of what happens in real time: speech, sound that is played, packets one after another."""
 
 import asyncio
 
@@ -6,8 +6,8 @@ import asyncio
 class Paced:
     """Says when the next piece is due. Time is counted from the first, so that lateness does not add up.
 
-    catches_up: whether pieces that are late come at once, as from a recording device that has kept them; else the
-    pace goes on from where it is, as a loudspeaker does that had nothing to play.
+    catches_up: whether pieces that are late come at once, as from a microphone that has kept them; else the
+    pace goes on from where it is, as that of a loudspeaker that had nothing to play.
     """
 
     def __init__(self, catches_up: bool = True) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from agent.api import AgentEvent, AgentRequest, TranscribeRequest, Transcript
 from agent.scripted.agent import ScriptedAgent
 from tests.conftest import Server, running_server
+from tests.e2e.device import device
 from tests.e2e.mosquitto import running_broker
 from tests.peers.base import Peer
 from tests.peers.mqtt import MqttPeer
@@ -69,5 +70,8 @@ async def place(folder: Path, *transports: str, **settings: object) -> AsyncIter
             broker_url = (await stack.enter_async_context(running_broker(folder))).url
             settings = {"mqtt_follow_up_s": 60.0, **settings}
         server = await stack.enter_async_context(running_server(agent, mqtt_url=broker_url, **settings))
+        if broker_url:
+            async with device(broker_url, "probe", plays=False):
+                pass  # the server has found the broker
         peers = await stack.enter_async_context(AsyncExitStack())
         yield Place(server, agent, broker_url, _stack=peers)

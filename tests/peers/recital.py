@@ -1,12 +1,26 @@
 """The scripted agent's recital, as a listener hears it: which words were heard of so much of its sound."""
 
+from collections.abc import AsyncGenerator
+from dataclasses import replace
 from typing import Any
 
-from agent.scripted.agent import LAST_WORD_MS, RECITAL, WORD_MS
+from agent.api import AgentEvent, AgentRequest, GenerationDone
+from agent.scripted.agent import LAST_WORD_MS, RECITAL, WORD_MS, ScriptedAgent
 
 WORDS = RECITAL.split()
 SENTENCE_WORDS = 6
 SENTENCE_MS = 1_000
+
+
+class BriefAgent(ScriptedAgent):
+    """Its whole answer is so many sentences: for clients that cannot ask for a short one."""
+
+    def __init__(self, count: int) -> None:
+        self._n_words = count * SENTENCE_WORDS
+
+    async def respond(self, request: AgentRequest) -> AsyncGenerator[AgentEvent, None]:
+        async for event in super().respond(replace(request, max_output_tokens=self._n_words)):
+            yield replace(event, reason="stop") if isinstance(event, GenerationDone) else event
 
 
 def sentences(count: int) -> dict[str, Any]:

@@ -14,6 +14,9 @@ from tests.peers.unconfirmed import Unconfirmed
 from tests.peers.websocket import PUSH_TO_TALK
 from tests.speech import HZ, Utterance
 
+SILENT_PACKETS = 3
+"""So many come after an answer, and never within one."""
+
 
 class WebRtcPeer(Peer):
     is_played_for = True
@@ -30,6 +33,7 @@ class WebRtcPeer(Peer):
         self._response_id: str | None = None  # whose sound comes
         self._nobodys: list[npt.NDArray[np.int16]] = []  # came before it was told whose it is
         self._unclaimed: list[npt.NDArray[np.int16]] = []  # so, of connections that were lost
+        self._n_silent = 0  # packets since the last sound
 
     async def begin(self, **session: Any) -> None:
         await self._call(has_session=True)
@@ -58,8 +62,13 @@ class WebRtcPeer(Peer):
         await self.send("response.create")
 
     async def hush(self) -> None:
+        n_cleared = len(self.of("output_audio_buffer.cleared"))
         await self.send("response.cancel")
         await self.send("output_audio_buffer.clear")
+        await self.until("output_audio_buffer.cleared", n_cleared + 1)
+
+    async def falls_silent(self) -> None:
+        await self.wait(lambda: self._n_silent >= SILENT_PACKETS, "silence")
 
     async def kill(self) -> None:
         assert self._caller is not None
@@ -78,7 +87,7 @@ class WebRtcPeer(Peer):
         assert self._caller is not None
         self._caller.microphone.say(self._unsaid)
         self._unsaid = b""
-        self._news.set()
+        self._news()
         return first
 
     async def knock(self) -> None:
@@ -98,7 +107,7 @@ class WebRtcPeer(Peer):
         if self._caller is None:
             return
         caller, self._caller = self._caller, None
-        async with httpx.AsyncClient() as http:
+        async with httpx.AsyncClient(timeout=None) as http:
             await http.post(f"{self._server.http}{caller.location}/hangup")
         await caller.close()
 
@@ -178,9 +187,11 @@ class WebRtcPeer(Peer):
             self._count([pcm], self._response_id)
         elif voiced_ms(pcm):
             self._nobodys.append(pcm)
+        self._n_silent = 0 if voiced_ms(pcm) else self._n_silent + 1
+        self._news()
 
     def _count(self, pieces: list[npt.NDArray[np.int16]], response_id: str) -> None:
         ms = sum(map(voiced_ms, pieces))
         if ms:
             self.heard_ms[self._items[response_id]] += ms
-            self._news.set()
+            self._news()

@@ -11,6 +11,7 @@ from tests.conftest import Server
 from tests.e2e.resuming import EXTENSIONS, ResumingClient
 from tests.peers.base import SILENCE_S, Event, Peer, Refused
 from tests.peers.loudspeaker import Loudspeaker
+from tests.peers.pace import Paced
 from tests.speech import Utterance
 
 FRAME_MS = 40
@@ -43,12 +44,10 @@ class WebSocketPeer(Peer):
 
     async def speak(self, utterance: Utterance) -> None:
         pcm = utterance.pcm24k + bytes(int(48_000 * SILENCE_S))
-        loop = asyncio.get_running_loop()
-        due, step = loop.time(), 48 * FRAME_MS
+        paced, step = Paced(), 48 * FRAME_MS
         for at in range(0, len(pcm), step):
             await self._client.speak(pcm[at : at + step], FRAME_MS)
-            due += FRAME_MS / 1000
-            await asyncio.sleep(max(0.0, due - loop.time()))
+            await paced.after(FRAME_MS / 1000)
 
     async def press(self) -> None:
         await self.send("session.update", session=PUSH_TO_TALK)
@@ -62,6 +61,9 @@ class WebSocketPeer(Peer):
         self._loudspeaker.silence()
         await self.send("response.cancel")
         await self.send("output_audio_buffer.clear")
+
+    async def falls_silent(self) -> None:
+        await self._loudspeaker.still()
 
     async def kill(self) -> None:
         await self._client.drop()
@@ -96,7 +98,7 @@ class WebSocketPeer(Peer):
 
     def _played(self, item_id: str, more_ms: float) -> None:
         self.heard_ms[item_id] += more_ms
-        self._news.set()
+        self._news()
 
     async def _tell(self, item_id: str, position_ms: float) -> None:
         if self._acknowledges:

@@ -44,6 +44,7 @@ OTHER = [
     "talk_across",
     "type",
     "create",
+    "dictate",
     "aside",
     "aside_done",
     "stop_speech",
@@ -104,6 +105,9 @@ class World:
 
     def do_create(self, _: int) -> None:
         self.driver.client("response.create")
+
+    def do_dictate(self, _: int) -> None:
+        self.driver.client("parlour.say", text="hello")
 
     def do_aside(self, _: int) -> None:
         self.driver.client("response.create", response={"conversation": "none"})

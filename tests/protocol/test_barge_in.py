@@ -1,6 +1,13 @@
 """Who speaks over whom, and what of it the history keeps."""
 
-from agent.api import AssistantMessage, AudioDelta, GenerationDone, TextDelta
+from agent.api import (
+    AssistantMessage,
+    AudioDelta,
+    GenerationDone,
+    GenerationFailed,
+    SpeechSkipped,
+    TextDelta,
+)
 from realtime.protocol import effects as do
 from tests.protocol.driver import Driver, types
 
@@ -141,6 +148,30 @@ def test_alignment_tells_which_words_a_stretch_of_audio_holds() -> None:
     answer(driver, 2)
     marks = [(mark["audio_end_ms"], mark["text_end"]) for mark in driver.of_type("parlour.alignment")]
     assert marks == [(1000, 13), (2000, 26)]
+
+
+def test_text_that_is_not_spoken_is_told_and_kept() -> None:
+    driver = Driver()
+    driver.client("session.update", session=EXTENSIONS)
+    driver.speak()
+    driver.say("Привет!")
+    driver.agent_says(SpeechSkipped(0, 7))
+    skipped = driver.last("parlour.speech_skipped")
+    assert (skipped["text_start"], skipped["text_end"]) == (0, 7)
+    driver.finish(GenerationFailed("unspeakable_text", "It is in another language."))
+    done = driver.last("response.done")["response"]
+    assert done["status"] == "failed"
+    assert done["output"][0]["id"] == skipped["item_id"]
+    assert done["output"][0]["content"][0]["transcript"] == "Привет!"
+    driver.speak()
+    assert AssistantMessage("Привет!") in driver.request.messages
+
+
+def test_a_client_that_asked_for_no_alignment_is_told_nothing_of_it() -> None:
+    driver = Driver()
+    driver.speak()
+    driver.say("Привет!")
+    assert driver.agent_says(SpeechSkipped(0, 7)) == []
 
 
 def test_without_interrupt_response_the_answer_goes_on() -> None:

@@ -85,7 +85,7 @@ def test_the_first_heard_sample_is_told_once_when_the_listener_reports_it() -> N
     report = PlaybackReport(item_id=record.item_id, played_ms=100, underruns=2)
     (again,) = trace.observe(report, [], 12.2, 1600)
     assert again.first_heard_ms == pytest.approx(1100)
-    assert again.is_told
+    assert again.is_update
     assert again.shown_heard()["underruns"] == 2
     assert again.underruns == 2
     assert trace.observe(report, [], 12.4, 1600) == []
@@ -98,7 +98,7 @@ def test_an_answer_that_is_heard_while_it_is_made_is_told_once_with_all_its_time
     item_id = item_event().event.item.id  # type: ignore[attr-defined]
     assert trace.observe(PlaybackReport(item_id=item_id, played_ms=50, underruns=1), [], 12.0, 1600) == []
     (record,) = trace.observe(FromAgent("r1", GenerationDone()), [done_event()], 13.0, 1600)
-    assert (record.first_heard_ms, record.underruns, record.is_told) == (pytest.approx(950), 1, False)
+    assert (record.first_heard_ms, record.underruns, record.is_update) == (pytest.approx(950), 1, False)
     assert trace.observe(PlaybackReport(item_id=item_id, played_ms=300, underruns=1), [], 13.1, 1600) == []
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from realtime.audio.endpointer import Endpointing
 from realtime.protocol.inputs import SpeechPaused, SpeechStarted, SpeechStopped
-from realtime.turns.gate import Gate
+from realtime.turns.noise_gate import NoiseGate
 from realtime.turns.server_vad import ServerVad
 from tests import speech
 
@@ -54,20 +54,20 @@ def test_the_pause_and_the_stop_come_with_the_frame_that_completes_them() -> Non
 
 def test_a_closed_gate_spares_the_model() -> None:
     activity = LoudIsSpeech()
-    detector = ServerVad(activity, Endpointing(), Gate())
+    detector = ServerVad(activity, Endpointing(), NoiseGate())
     assert detector.push(QUIET * 500) == []
     assert activity.looked_at == []
     assert detector.push(LOUD * 3) == [SpeechStarted(500 * 32)]
 
 
 def test_a_frame_that_waits_keeps_its_place_when_the_gate_closes() -> None:
-    class ScriptedGate(Gate):
+    class ScriptedNoiseGate(NoiseGate):
         answers = iter([True, False, True, True, True])
 
         def opens_for(self, frame: bytes) -> bool:
             return next(self.answers)
 
-    detector = ServerVad(LoudIsSpeech(), Endpointing(), ScriptedGate())
+    detector = ServerVad(LoudIsSpeech(), Endpointing(), ScriptedNoiseGate())
     assert detector.push(LOUD + QUIET + LOUD * 3) == [SpeechStarted(2 * 32)]
 
 
@@ -77,19 +77,19 @@ def test_what_the_model_says_teaches_the_gate_the_room() -> None:
             return [0.0 for _ in super().probabilities(frames)]
 
     activity = NothingIsSpeech()
-    detector = ServerVad(activity, Endpointing(), Gate())
+    detector = ServerVad(activity, Endpointing(), NoiseGate())
     assert detector.push(speech.white_noise(20, 500)) == []
     assert 0 < sum(activity.looked_at) < 60  # of 625
 
 
 def test_in_an_utterance_every_frame_is_looked_at() -> None:
     activity = LoudIsSpeech()
-    detector = ServerVad(activity, Endpointing(), Gate())
+    detector = ServerVad(activity, Endpointing(), NoiseGate())
     detector.push(LOUD * 4)
     activity.reset()
     detector.push(QUIET * 10)
     detector.push(LOUD)
-    assert detector.hush() == [SpeechStopped(15 * 32)]
+    assert detector.flush() == [SpeechStopped(15 * 32)]
     assert sum(activity.looked_at) == 12  # the last of the loud ones waited
 
 
@@ -97,7 +97,7 @@ def test_hush_hears_the_frames_that_wait() -> None:
     detector = ServerVad(LoudIsSpeech(), Endpointing())
     detector.push(LOUD * 3)
     detector.push(LOUD * 2)  # not yet looked at
-    assert detector.hush() == [SpeechStopped(5 * 32)]
+    assert detector.flush() == [SpeechStopped(5 * 32)]
 
 
 def test_positions_count_from_where_it_begins_to_listen() -> None:

@@ -26,10 +26,10 @@ import { WebRtcCall } from "./webrtc_call.js";
 /** @typedef {"off" | "connecting" | "open" | "waiting"} ConnectionState off: none is wanted; waiting: for the next try to connect */
 /** @typedef {{reason: "lost" | "unreachable" | "full" | "warming" | "key", detail: string, keyRefused: boolean}} Trouble */
 /**
- * closed: the connection is lost; client.resumable says whether the conversation waits. forgotten: it does not any
+ * closed: the connection is lost; client.resumable says whether the conversation waits. expired: it does not any
  * more. resumed: it goes on. moved: it has gone on elsewhere, and this connection is over.
  * @typedef {{
- *   received(event: WireEvent): void, sent(event: WireEvent): void, closed(): void, forgotten(): void,
+ *   received(event: WireEvent): void, sent(event: WireEvent): void, closed(): void, expired(): void,
  *   resumed(event: WireEvent): void, moved(): void, opened(transport: Transport): void, sound(stream: MediaStream | null): void,
  *   troubled(trouble: Trouble, retryInMs: number | null): void, retrying(): void}} Listener
  */
@@ -279,7 +279,7 @@ export class RealtimeClient {
   startNewSession(newSessionEvents) {
     const speech = this.resumption.speechSince(this.lostAtMs);
     this.resumption.reset();
-    this.listener.forgotten();
+    this.listener.expired();
     for (const event of [...this.openingEvents(), ...speech]) this.send(event);
     for (const event of newSessionEvents) this.received(event);
   }

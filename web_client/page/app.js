@@ -23,10 +23,10 @@ import { nextChangeAtMs } from "./view_state.js";
  * @typedef {{
  *   changed(): void, levels(): void, logged(): void, announced(text: string): void, noticed(text: string): void,
  *   unsent(text: string): void, keyRefused(): void, handedOver(token: string, untilMs: number): void}} View
- * @typedef {{token: string, talking: boolean, tokenIsKey: boolean}} Left what goes on with a conversation
+ * @typedef {{token: string, talking: boolean, tokenIsKey: boolean}} SavedSession what it takes to resume one here
  */
 
-const PARTING_MS = 500; // within which the player says how far it came; the server waits for a second
+const MOVE_MS = 500; // within which the player says how far it came; the server waits for a second
 
 export class App {
   /** @param {View} view @param {() => string | null} key */
@@ -45,9 +45,9 @@ export class App {
     this.retryAtMs = null;
     /** @type {number | null} when the connection was lost of a conversation that waits for the next one */
     this.lostAtMs = null;
-    this.parting = 0;
+    this.moveTimer = 0;
     /** @type {string | null} brings a conversation back that has moved away from here */
-    this.wayBack = null;
+    this.returnToken = null;
     this.changeTimer = 0;
     this.started = performance.now();
     /** @type {string[]} typed before the connection stood */
@@ -70,7 +70,7 @@ export class App {
         received: (event) => this.received(event),
         sent: (event) => this.logEvent("sent", event),
         closed: () => this.disconnected(),
-        forgotten: () => this.forgotten(),
+        expired: () => this.expired(),
         resumed: (event) => this.resumed(event),
         moved: () => this.moved(),
         opened: (transport) => this.serverPlays(transport === "webrtc"),
@@ -107,7 +107,7 @@ export class App {
   }
 
   /** Go on without a microphone. */
-  writeInstead() {
+  dismissMicrophoneTrouble() {
     this.input.trouble = null;
     this.changed();
   }
@@ -117,11 +117,11 @@ export class App {
     this.perform(this.conversation.disconnected());
     this.output.speaker.flush();
     this.client.stop();
-    this.rest();
+    this.goOffline();
   }
 
   /** No connection, and none wanted. */
-  rest() {
+  goOffline() {
     this.input.stop();
     this.soundLost();
     if (this.unsent.length > 0) this.view.unsent(this.unsent.splice(0).join(" "));
@@ -131,8 +131,8 @@ export class App {
     this.changed();
   }
 
-  /** Go on with a conversation that another page began, or this one before it was loaded again. @param {Left} left */
-  async comeBack({ token, talking, tokenIsKey }) {
+  /** Go on with a conversation that another page began, or this one before it was loaded again. @param {SavedSession} session */
+  async resume({ token, talking, tokenIsKey }) {
     this.client.resumption.token = token;
     this.client.tokenIsKey = tokenIsKey;
     this.lostAtMs = performance.now();
@@ -142,8 +142,8 @@ export class App {
     this.changed();
   }
 
-  /** The page goes away, and may come back: the server waits. @returns {Left & {untilMs: number} | null} */
-  leave() {
+  /** The page goes away, and may come back: the server waits. @returns {SavedSession & {untilMs: number} | null} */
+  suspend() {
     const { token, graceMs } = this.client.resumption;
     if (!this.running || token === null) return null;
     this.client.suspend();
@@ -152,7 +152,7 @@ export class App {
   }
 
   /** Forget what was said. */
-  startAfresh() {
+  startOver() {
     this.end();
     this.conversation = new Conversation();
     this.changed();
@@ -195,7 +195,7 @@ export class App {
   established() {
     this.trouble = null;
     this.lostAtMs = null;
-    this.wayBack = null;
+    this.returnToken = null;
     this.output.speaker.serverIsThere();
     this.setConnectionState("open");
     for (const text of this.unsent.splice(0)) this.sendText(text);
@@ -222,7 +222,7 @@ export class App {
   }
 
   disconnected() {
-    if (this.parting !== 0) return this.moved(); // what goes on elsewhere is not lost
+    if (this.moveTimer !== 0) return this.moved(); // what goes on elsewhere is not lost
     this.soundLost();
     if (this.client.resumable) this.lostAtMs = performance.now();
     else this.perform(this.conversation.disconnected());
@@ -239,30 +239,30 @@ export class App {
   }
 
   /** The conversation that was waited for is not there any more. */
-  forgotten() {
+  expired() {
     this.perform(this.conversation.disconnected());
     if (this.conversation.lines.length > 0) return; // what this page knows of it goes on
     this.view.noticed("That conversation is not there any more: it has moved already, or its time is over. This is a new one.");
   }
 
-  /** The conversation is about to leave: its player says how far it came. @param {string | null} wayBack */
-  moving(wayBack) {
-    this.wayBack = wayBack;
-    this.parting = window.setTimeout(() => this.moved(), PARTING_MS);
+  /** The conversation is about to leave: its player says how far it came. @param {string | null} returnToken */
+  moving(returnToken) {
+    this.returnToken = returnToken;
+    this.moveTimer = window.setTimeout(() => this.moved(), MOVE_MS);
   }
 
   /** The conversation is on another device now. */
   moved() {
-    clearTimeout(this.parting);
-    this.parting = 0;
+    clearTimeout(this.moveTimer);
+    this.moveTimer = 0;
     this.client.stop();
     this.perform(this.conversation.disconnected());
-    this.rest();
-    this.standStill("moved");
+    this.goOffline();
+    this.showElsewhere("moved");
   }
 
   /** @param {"moved" | "offered"} why the conversation is not here, and nothing is tried */
-  standStill(why) {
+  showElsewhere(why) {
     this.trouble = why;
     this.troubleNote = "";
     this.retryAtMs = null;
@@ -297,7 +297,7 @@ export class App {
     if (event.kind !== "progress") this.client.call?.setAnswerPlaying(event.kind === "started");
     this.perform(this.conversation.played(event, now));
     // What the server has played is in the browser's buffer, and is to be heard too.
-    if (event.kind === "flushed" && this.parting !== 0 && !this.conversation.serverPlays) this.moved();
+    if (event.kind === "flushed" && this.moveTimer !== 0 && !this.conversation.serverPlays) this.moved();
     this.changed();
   }
 

@@ -5,15 +5,14 @@
  */
 
 import { byId } from "./dom.js";
-import { qrcode } from "./qrcode_generator.js";
+import { fetchQrCode } from "./qr_code.js";
 
 const FRAGMENT = /^#resume=(rt_[\w.~-]+)$/;
-const QUIET_ZONE = 4; // modules of white around the code (ISO/IEC 18004, 7.3.8)
-const SVG = "http://www.w3.org/2000/svg";
 
 export class HandOver {
-  /** @param {() => void} ask the server for a token */
-  constructor(ask) {
+  /** @param {() => void} ask the server for a token @param {() => string | null} key */
+  constructor(ask, key) {
+    this.key = key;
     this.dialog = byId("hand-over", HTMLDialogElement);
     this.button = byId("hand-over-button", HTMLButtonElement);
     this.link = byId("hand-over-link", HTMLInputElement);
@@ -29,23 +28,34 @@ export class HandOver {
     byId("hand-over-reach", HTMLElement).hidden = !isLoopback(location.hostname);
   }
 
-  /** @param {boolean} possible there is a conversation that can move */
-  possible(possible) {
-    this.button.disabled = !possible;
-    if (!possible && this.dialog.open) this.dialog.close();
+  /** @param {boolean} available there is a conversation that can move */
+  setAvailable(available) {
+    this.button.disabled = !available;
+    if (!available && this.dialog.open) this.dialog.close();
   }
 
   /** @param {string} token @param {number} untilMs since the epoch */
   show(token, untilMs) {
     this.untilMs = untilMs;
     this.link.value = linkOf(token);
-    draw(byId("hand-over-code", SVGSVGElement), this.link.value);
+    void this.drawCode(this.link.value);
     this.dialog.classList.remove("stale");
     clearInterval(this.ticking);
     this.ticking = window.setInterval(() => this.tick(), 1000);
     this.tick();
     if (!this.dialog.open) this.dialog.showModal();
     byId("hand-over-title", HTMLElement).focus();
+  }
+
+  /** Without a code, the link is there to be copied. @param {string} link */
+  async drawCode(link) {
+    this.dialog.classList.remove("without-code");
+    const drawn = await fetchQrCode(link, this.key());
+    if (this.link.value !== link) return; // closed, or over, in the meantime
+    this.dialog.classList.toggle("without-code", drawn === null);
+    const code = byId("hand-over-code", SVGSVGElement);
+    code.replaceChildren(...(drawn?.children ?? []));
+    if (drawn !== null) code.setAttribute("viewBox", drawn.getAttribute("viewBox") ?? "");
   }
 
   tick() {
@@ -79,7 +89,7 @@ export class HandOver {
 }
 
 /** The token that this page was opened with, once: it does not stay in the address. @returns {string | null} */
-export function takeOffer() {
+export function takeHandOverToken() {
   const token = FRAGMENT.exec(location.hash)?.[1] ?? null;
   if (token !== null) history.replaceState(null, "", location.pathname + location.search);
   return token;
@@ -95,22 +105,3 @@ function linkOf(token) {
 
 /** @param {string} host */
 const isLoopback = (host) => host === "localhost" || host.endsWith(".localhost") || host === "[::1]" || host.startsWith("127.");
-
-/** @param {SVGSVGElement} svg @param {string} text */
-function draw(svg, text) {
-  const code = qrcode(0, "L"); // the smallest version that holds it
-  code.addData(text);
-  code.make();
-  const count = code.getModuleCount();
-  const size = count + 2 * QUIET_ZONE;
-  let path = "";
-  for (let row = 0; row < count; row += 1) {
-    for (let column = 0; column < count; column += 1) {
-      if (code.isDark(row, column)) path += `M${column + QUIET_ZONE} ${row + QUIET_ZONE}h1v1h-1z`;
-    }
-  }
-  const dark = document.createElementNS(SVG, "path");
-  dark.setAttribute("d", path);
-  svg.setAttribute("viewBox", `0 0 ${size} ${size}`);
-  svg.replaceChildren(dark);
-}

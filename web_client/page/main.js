@@ -10,7 +10,7 @@ import { DeviceSelect } from "./device_select.js";
 import { byId } from "./dom.js";
 import { download, timestamp } from "./download.js";
 import { Drawer } from "./drawer.js";
-import { HandOver, takeOffer } from "./hand_over.js";
+import { HandOver, takeHandOverToken } from "./hand_over.js";
 import { listenToKeys } from "./keyboard.js";
 import { LiveStats } from "./live_stats.js";
 import { preference, setPreference } from "./preferences.js";
@@ -41,13 +41,16 @@ const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 const visualizer = new Visualizer(byId("visualizer", SVGSVGElement), reducedMotion);
 const wakeLock = new ScreenWakeLock();
 const words = new TranscriptView(script, byId("lines", HTMLOListElement));
-const screens = new Screens(byId("screen", HTMLElement), obey);
-const handOver = new HandOver(() => {
-  openSettings(false);
-  app.client.send({ type: "parlour.hand_over" });
-});
+const screens = new Screens(byId("screen", HTMLElement), perform);
+const handOver = new HandOver(
+  () => {
+    openSettings(false);
+    app.client.send({ type: "parlour.hand_over" });
+  },
+  () => app.client.credential,
+);
 /** @type {string | null} the token of a conversation that can go on here */
-let offer = null;
+let offeredToken = null;
 let redrawing = false;
 let aboutNeedsKey = false;
 let noticeTimer = 0;
@@ -88,7 +91,7 @@ function render() {
   hint.textContent = stateHint;
   visualizer.show(state, word);
   showObstacle();
-  handOver.possible(app.connectionState === "open" && app.client.resumable);
+  handOver.setAvailable(app.connectionState === "open" && app.client.resumable);
   const talking = app.running && (app.input.on || app.input.pendingRequest !== null || app.connectionState !== "open");
   talk.textContent = talking ? "End" : "Talk";
   talk.classList.toggle("talking", talking);
@@ -132,16 +135,16 @@ function drawTurnsWhenChanged() {
 }
 
 const meters = [byId("microphone-level", HTMLElement), byId("speaker-level", HTMLElement)];
-let metersTold = 0;
+let metersAnnouncedAtMs = 0;
 function renderLevels() {
   const levels = [app.input.level, app.output.level];
-  const telling = performance.now() - metersTold > METER_VALUE_EVERY_MS;
+  const announces = performance.now() - metersAnnouncedAtMs > METER_VALUE_EVERY_MS;
   meters.forEach((meter, index) => {
     const bar = /** @type {HTMLElement} */ (meter.firstElementChild);
     bar.style.transform = `scaleX(${levels[index].toFixed(3)})`;
-    if (telling) meter.setAttribute("aria-valuenow", String(Math.round(levels[index] * 100)));
+    if (announces) meter.setAttribute("aria-valuenow", String(Math.round(levels[index] * 100)));
   });
-  if (telling) metersTold = performance.now();
+  if (announces) metersAnnouncedAtMs = performance.now();
   visualizer.setLevel(viewStateOf(app) === "speaking" ? app.output.level : app.input.level);
   if (drawer.isOpen) redrawSoon();
 }
@@ -178,22 +181,22 @@ function write(message) {
 
 /** In a gesture, for there will be sound. */
 async function continueHere() {
-  if (offer === null) return;
-  const left = { token: offer, talking: true, tokenIsKey: storedKey() === null };
-  offer = null;
-  forget();
-  await app.comeBack(left);
+  if (offeredToken === null) return;
+  const session = { token: offeredToken, talking: true, tokenIsKey: storedKey() === null };
+  offeredToken = null;
+  startOver();
+  await app.resume(session);
   await deviceSelect.refresh();
   if (app.running) await wakeLock.request();
 }
 
-function lookForOffer() {
-  offer = takeOffer() ?? offer;
-  if (offer !== null && !app.running) app.standStill("offered");
+function lookForHandOver() {
+  offeredToken = takeHandOverToken() ?? offeredToken;
+  if (offeredToken !== null && !app.running) app.showElsewhere("offered");
 }
 
-function forget() {
-  app.startAfresh();
+function startOver() {
+  app.startOver();
   words.clear();
 }
 
@@ -203,24 +206,24 @@ function endTalking() {
 }
 
 /** @param {import("./screens.js").Action} action */
-function obey(action) {
+function perform(action) {
   switch (action) {
     case "retry-microphone":
       return void startTalking();
     case "type-instead":
-      app.writeInstead();
+      app.dismissMicrophoneTrouble();
       return text.focus();
     case "enable-sound":
       return void app.output.unblock();
     case "retry-now":
       return app.client.retryNow();
     case "take-back":
-      offer = app.wayBack;
+      offeredToken = app.returnToken;
       return void continueHere();
     case "continue-here":
       return void continueHere();
     case "begin-anew":
-      forget();
+      startOver();
       return void startTalking();
     case "end":
       return endTalking();
@@ -254,7 +257,7 @@ function openSettings(open) {
 }
 
 /** A button pressed with the mouse gives the keys back to the page: Space is for talking. @param {MouseEvent} event */
-function giveKeysBack(event) {
+function releaseFocus(event) {
   if (event.detail > 0 && event.target instanceof Element) event.target.closest("button")?.blur();
 }
 
@@ -277,7 +280,7 @@ settingsButton.addEventListener("click", () => openSettings(settings.hidden));
 drawerButton.addEventListener("click", () => openDrawer(!drawer.isOpen));
 byId("drawer-close", HTMLButtonElement).addEventListener("click", () => openDrawer(false));
 byId("intro-more", HTMLButtonElement).addEventListener("click", () => openSettings(true));
-byId("fresh", HTMLButtonElement).addEventListener("click", forget);
+byId("fresh", HTMLButtonElement).addEventListener("click", startOver);
 byId("save-transcript", HTMLButtonElement).addEventListener("click", () =>
   download(`Parlour ${timestamp(new Date())}.txt`, `${asText(app.conversation)}\n`, "text/plain"),
 );
@@ -296,15 +299,15 @@ byId("key-form", HTMLFormElement).addEventListener("submit", (event) => {
   field.value = "";
   void startTalking();
 });
-document.addEventListener("click", giveKeysBack);
+document.addEventListener("click", releaseFocus);
 document.addEventListener("pointerdown", (event) => {
   const inside = event.target instanceof Element && event.target.closest("#settings, #settings-button, #intro-more");
   if (!inside && !settings.hidden) openSettings(false);
 });
 addEventListener("online", () => app.client.retryNow());
-addEventListener("hashchange", lookForOffer);
-addEventListener("pagehide", () => storeSession(app.leave()));
-addEventListener("pageshow", ({ persisted }) => persisted && comeBack());
+addEventListener("hashchange", lookForHandOver);
+addEventListener("pagehide", () => storeSession(app.suspend()));
+addEventListener("pageshow", ({ persisted }) => persisted && resumeStoredSession());
 listenToKeys({
   space: () => {
     if (app.input.on) app.input.toggleMute();
@@ -321,15 +324,15 @@ listenToKeys({
 });
 
 /** The page was loaded again, or taken out of the browser's memory: the conversation waits for a while. */
-function comeBack() {
-  const left = takeStoredSession();
-  if (left !== null && Date.now() < left.untilMs) void app.comeBack(left);
+function resumeStoredSession() {
+  const session = takeStoredSession();
+  if (session !== null && Date.now() < session.untilMs) void app.resume(session);
 }
 
 showWords(preference("words") !== "off");
 render();
-comeBack();
-lookForOffer();
+resumeStoredSession();
+lookForHandOver();
 fetchAbout().then((about) => {
   if (!about) return;
   aboutNeedsKey = about.needs_key;

@@ -22,7 +22,7 @@ const WORDING = {
 
 /** What is in the way and needs a screen: the connection before the microphone before the sound. @param {App} app @returns {Obstacle | null} */
 export function obstacleOf(app) {
-  if (app.trouble === "moved" && app.wayBack === null) return { name: "moved-on", note: "", retryAtMs: null };
+  if (app.trouble === "moved" && app.returnToken === null) return { name: "moved-on", note: "", retryAtMs: null };
   if (app.trouble !== null && !isRestoring(app)) return { name: app.trouble, note: app.troubleNote, retryAtMs: app.retryAtMs };
   if (app.input.trouble !== null) return { name: `microphone-${app.input.trouble}`, note: "", retryAtMs: null };
   if (app.running && app.output.isBlocked) return { name: "audio-blocked", note: "", retryAtMs: null };

@@ -26,6 +26,7 @@ from agent.api import (
     GenerationDone,
     GenerationFailed,
     KeepAlive,
+    SpeechSkipped,
     StageDone,
     TextDelta,
     ToolCall,
@@ -172,7 +173,7 @@ class ChatCompletions:
                     sentence = "the agent ended without saying that it is done"
                     raise AgentError("agent_error", sentence) from None
                 match event:
-                    case StageDone() | KeepAlive() | AudioDelta():
+                    case StageDone() | KeepAlive() | AudioDelta() | SpeechSkipped():
                         continue
                     case GenerationFailed(code, message):
                         raise AgentError(code, message)
@@ -320,6 +321,6 @@ class _Request:
 def _too_large(bytes_max: int) -> _BodyRefused:
     sentence = (
         f"The body is larger than {bytes_max >> 20} MiB (setting body_mib_max): "
-        "send audio as 16 kHz mono, or as mp3, flac or ogg."
+        "send audio as 16 kHz mono, or compressed (mp3, ogg, webm, m4a, flac)."
     )
     return _BodyRefused(413, "request_too_large", sentence)

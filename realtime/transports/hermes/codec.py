@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, get_args
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Raw, Struct, field
+from msgspec.structs import replace
 
 from realtime.errors import InvalidEvent
 
 UP_HZ = 16_000
 DOWN_HZ = 24_000
-AUDIO_FRAME_BYTES_MAX = 2 * UP_HZ * 2 + 1024
-"""Two seconds of sound and its head; satellites send 16 to 64 ms."""
 MESSAGE_BYTES_MAX = 16 * 1024
+DEFAULT_SITE = "default"
+"""Of a message that names none."""
 
 FILTERS = (
     "hermes/audioServer/+/audioFrame",
@@ -32,16 +33,29 @@ FILTERS = (
 )
 """All that is read."""
 
-Reason = Literal["nominal", "abortedByUser", "timeout", "siteUnavailable", "error"]
-_SITE = re.compile(r"[^/+#\x00-\x20\x7f]{1,64}")
+Reason = Literal["nominal", "abortedByUser", "intentNotRecognized", "timeout", "error"]
+"""All that rhasspy-hermes 0.6.2 can read (dialogue.py, DialogueSessionTerminationReason)."""
+Service = Literal["asr", "dialogueManager"]
+"""Whose error topic it is."""
+_SITE = re.compile(r"[^/+#\x00-\x1f\x7f]{1,64}")
+
+
+NOTHING = Raw(b"null")
 
 
 # Read ---------------------------------------------------------------------------------
+#
+# What may be left out or null is what rhasspy-hermes 0.6.2 declares so (its dataclasses have a default), and
+# what its own services do without. A field that nothing here depends on is not looked at.
 
 
 class _Message(Struct, frozen=True, kw_only=True):
-    site: str = field(name="siteId", default="default")
+    site_id: str | None = field(name="siteId", default=None)
     session: str | None = field(name="sessionId", default=None)
+
+    @property
+    def site(self) -> str:
+        return DEFAULT_SITE if self.site_id is None else self.site_id
 
 
 class Detected(_Message, frozen=True, kw_only=True):
@@ -51,20 +65,25 @@ class Detected(_Message, frozen=True, kw_only=True):
 class Init(Struct, frozen=True, kw_only=True):
     """What a session that another program wants begins with."""
 
-    type: Literal["action", "notification"] = "action"
+    type: Literal["action", "notification"] | None = None
     text: str | None = None
 
 
-class StartSession(_Message, frozen=True, kw_only=True):
-    init: Init
-    custom: str | None = field(name="customData", default=None)
+class _OfSession(_Message, frozen=True, kw_only=True):
+    """custom: any JSON, given back as it came; NOTHING where there is none."""
+
+    custom: Raw = field(name="customData", default=NOTHING)
 
 
-class ContinueSession(_Message, frozen=True, kw_only=True):
+class StartSession(_OfSession, frozen=True, kw_only=True):
+    init: Init | None = None
+
+
+class ContinueSession(_OfSession, frozen=True, kw_only=True):
     text: str | None = None
 
 
-class EndSession(_Message, frozen=True, kw_only=True):
+class EndSession(_OfSession, frozen=True, kw_only=True):
     text: str | None = None
 
 
@@ -77,17 +96,17 @@ class ToggleOff(_Message, frozen=True, kw_only=True):
 
 
 class PlayFinished(_Message, frozen=True, kw_only=True):
-    """A piece was heard to its end. piece: its id in the topic of playBytes."""
+    """A piece was heard to its end. piece: its id in the topic of playBytes; None: the one that plays."""
 
-    piece: str = field(name="id", default="")
+    piece: str | None = field(name="id", default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class AudioFrame:
-    """pcm: s16le mono at UP_HZ."""
+    """riff: a small WAV file (microphone.py)."""
 
     site: str
-    pcm: bytes
+    riff: bytes
 
 
 Message = Detected | StartSession | ContinueSession | EndSession | ToggleOn | ToggleOff | PlayFinished
@@ -110,10 +129,12 @@ def is_site(name: str) -> bool:
 def read(topic: str, payload: bytes) -> Message | AudioFrame | None:
     """None for a topic that is not Hermes's, or not read. Raises InvalidEvent."""
     match topic.split("/"):
-        case ["hermes", "audioServer", site, "audioFrame"] if is_site(site):
-            return AudioFrame(site, read_audio_frame(payload))
-        case ["hermes", "audioServer", site, "playFinished"] if is_site(site):
-            return msgspec.structs.replace(_decoded(PlayFinished, payload), site=site)
+        case ["hermes", "audioServer", site, "audioFrame"]:
+            return AudioFrame(_checked(site), payload)
+        case ["hermes", "audioServer", site, "playFinished"]:
+            # What plays says so in its topic, and some say nothing more.
+            finished = _decoded(PlayFinished, payload or b"{}")
+            return replace(finished, site_id=_checked(site))
         case ["hermes", "hotword", _, "detected"]:
             return _decoded(Detected, payload)
         case ["hermes", *rest]:
@@ -122,22 +143,45 @@ def read(topic: str, payload: bytes) -> Message | AudioFrame | None:
     return None
 
 
-def read_audio_frame(payload: bytes) -> bytes:
-    """A small WAV file -> s16le mono at UP_HZ. Raises InvalidEvent."""
-    expected = f"expected a WAV file of 16-bit mono at {UP_HZ} Hz, at most two seconds"
-    if len(payload) > AUDIO_FRAME_BYTES_MAX:
-        raise InvalidEvent("invalid_audio", f"audioFrame had {len(payload)} bytes: {expected}.")
+def sender_of(topic: str, payload: bytes) -> tuple[Service, str]:
+    """Where it is told that this message cannot be read: the service's error topic, and the site."""
+    match topic.split("/"):
+        case ["hermes", "audioServer", site, _]:
+            return "asr", site
+        case ["hermes", "asr", *_]:
+            return "asr", _site_named(payload)
+    return "dialogueManager", _site_named(payload)
+
+
+class _Site(Struct, frozen=True):
+    siteId: str = DEFAULT_SITE  # noqa: N815 - the name on the wire
+
+
+_site_decoder: msgspec.json.Decoder[_Site] = msgspec.json.Decoder(_Site)
+
+
+def _site_named(payload: bytes) -> str:
+    if len(payload) > MESSAGE_BYTES_MAX:
+        return DEFAULT_SITE
     try:
-        with wave.open(io.BytesIO(payload)) as file:
-            shape = file.getnchannels(), file.getsampwidth(), file.getframerate()
-            pcm: bytes = file.readframes(file.getnframes())
-    except (wave.Error, EOFError, RuntimeError):
-        raise InvalidEvent("invalid_audio", f"audioFrame was no WAV file: {expected}.") from None
-    if shape != (1, 2, UP_HZ):
-        channels, width, hz = shape
-        came = f"{8 * width} bits in {channels} channels at {hz} Hz"
-        raise InvalidEvent("invalid_audio", f"audioFrame had {came}: {expected}.")
-    return pcm[: len(pcm) - len(pcm) % 2]
+        return _site_decoder.decode(payload).siteId[:SITE_SHOWN_MAX]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return DEFAULT_SITE
+
+
+SITE_SHOWN_MAX = 256
+"""Characters of a siteId that cannot be used, in the error about it."""
+
+
+def _checked(site: str) -> str:
+    """Raises InvalidEvent for what is no siteId."""
+    if not is_site(site):
+        raise InvalidEvent(
+            "invalid_value",
+            "siteId: expected 1 to 64 characters without '/', '+', '#' and control characters.",
+            "siteId",
+        )
+    return site
 
 
 M = TypeVar("M", bound=Message)
@@ -153,9 +197,32 @@ def _decoded(kind: type[M], payload: bytes) -> M:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         why = str(error) if isinstance(error, msgspec.ValidationError) else "it is no JSON object"
         raise InvalidEvent("invalid_value", f"A message of {kind.__name__} cannot be read: {why}.") from None
-    if not is_site(message.site):
-        raise InvalidEvent("invalid_value", "siteId: expected 1 to 64 characters without '/', '+' and '#'.")
+    _checked(message.site)
     return message
+
+
+# Between servers: the Hermes session that is open at a site ----------------------------------
+
+
+class HeldSession(Struct, frozen=True):
+    sessionId: str  # noqa: N815 - the name on the wire
+    customData: Raw = NOTHING  # noqa: N815
+
+
+NONE_HELD = b"{}"
+_held_decoder: msgspec.json.Decoder[HeldSession] = msgspec.json.Decoder(HeldSession)
+
+
+def held(session: str, custom: Raw) -> bytes:
+    return msgspec.json.encode(HeldSession(session, custom))
+
+
+def read_held(payload: bytes) -> HeldSession | None:
+    """None where none is open."""
+    try:
+        return _held_decoder.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 # Written ------------------------------------------------------------------------------
@@ -172,11 +239,11 @@ def play_bytes(site: str, piece: str, pcm: bytes) -> tuple[str, bytes]:
         return f"hermes/audioServer/{site}/playBytes/{piece}", raw.getvalue()
 
 
-def session_started(site: str, session: str, custom: str | None) -> tuple[str, bytes]:
+def session_started(site: str, session: str, custom: Raw) -> tuple[str, bytes]:
     return _json("dialogueManager/sessionStarted", siteId=site, sessionId=session, customData=custom)
 
 
-def session_ended(site: str, session: str, custom: str | None, reason: Reason) -> tuple[str, bytes]:
+def session_ended(site: str, session: str, custom: Raw, reason: Reason) -> tuple[str, bytes]:
     return _json(
         "dialogueManager/sessionEnded",
         siteId=site,
@@ -197,8 +264,11 @@ def text_captured(site: str, session: str, text: str, seconds: float) -> tuple[s
     )
 
 
-def error(of: Literal["asr", "dialogueManager"], site: str, session: str, why: str) -> tuple[str, bytes]:
-    return _json(f"error/{of}", error=why, context="", siteId=site, sessionId=session)
+def error(
+    of: Service, site: str, session: str | None, why: str, topic: str | None = None
+) -> tuple[str, bytes]:
+    """topic: of the message that was wrong."""
+    return _json(f"error/{of}", error=why, context=topic, siteId=site, sessionId=session)
 
 
 def _json(topic: str, **message: object) -> tuple[str, bytes]:

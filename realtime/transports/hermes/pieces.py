@@ -87,6 +87,11 @@ class Pieces:
         return self._playing is not None
 
     @property
+    def playing(self) -> int | None:
+        """The number of the piece that is being heard."""
+        return self._playing.number if self._playing is not None else None
+
+    @property
     def overdue_at(self) -> float | None:
         """When the piece that is being heard is taken to have been heard."""
         return self._playing.overdue_at if self._playing is not None else None

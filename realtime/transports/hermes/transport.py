@@ -6,17 +6,21 @@ interrupts. What was heard: its `playFinished` says so of each piece; between tw
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
+
+from msgspec import Raw
 
 from realtime.errors import InvalidEvent
 from realtime.protocol import events as wire
 from realtime.protocol.effects import Play
 from realtime.session.transport import PeerGone
 from realtime.transports.hermes import codec as hermes
+from realtime.transports.hermes.announcement import Announcement, Then
+from realtime.transports.hermes.microphone import Microphone
 from realtime.transports.hermes.pieces import Heard, Pieces
 from realtime.transports.mqtt.attention import Attention
-from realtime.transports.mqtt.codec import DOWN_HZ
+from realtime.transports.mqtt.codec import AUDIO_BYTES_MAX, DOWN_HZ
 from realtime.transports.mqtt.transport import QUIET_EVENT, OutgoingMessage, Publish, changed_or
 from realtime.transports.mqtt.uplink import Uplink
 
@@ -41,8 +45,11 @@ class HermesTransport:
         publish: Publish,
         attention: Attention,
         now: Callable[[], float] = time.monotonic,
+        first: Iterable[OutgoingMessage] = (),
+        on_session: Callable[[], None] = lambda: None,
     ) -> None:
-        """session_id: what the ids of its Hermes sessions begin with."""
+        """session_id: what the ids of its Hermes sessions begin with. first: to be posted before all else.
+        on_session: called when a Hermes session has begun or ended."""
         self.received_bytes = 0
         self.paces_playback = False
         self._site = site
@@ -54,10 +61,15 @@ class HermesTransport:
         self._up = Uplink(now(), lambda: None)
         self._up.put_event(wire.SessionUpdate(session=SETTINGS))
         self._outgoing: asyncio.Queue[OutgoingMessage] = asyncio.Queue(UNSENT_MESSAGES_MAX)
+        for message in first:
+            self._outgoing.put_nowait(message)
+        self._on_session = on_session
         self._n_sessions = 0
         self._is_open = False  # a Hermes session
-        self._custom: str | None = None
+        self._custom = hermes.NOTHING
         self._is_listening = False
+        self._microphone = Microphone()
+        self._announcement: Announcement | None = None
         self._pieces = Pieces()
         self._numbers: dict[str, int] = {}  # item -> number, for the attention
         self._room = asyncio.Event()
@@ -72,43 +84,82 @@ class HermesTransport:
         return self._up.gone is not None
 
     @property
+    def is_stopped_by_server(self) -> bool:
+        return self._up.gone is not None and self._up.gone.code == 1012
+
+    @property
     def session(self) -> str:
         """The id of the Hermes session, or of the last one."""
         return f"{self._session_id}-{self._n_sessions}"
 
-    def take_audio(self, pcm: bytes) -> bool:
-        """s16le mono at hermes.UP_HZ. False when it was more than is taken. Raises InvalidEvent."""
-        if not pcm or not self._attention.hears or self._is_speaking:
-            return True
-        return self._up.put_audio(pcm, self._now())
+    def take_audio(self, riff: bytes) -> None:
+        """A WAV file of the site's microphone. Raises InvalidEvent, also for more than is taken."""
+        if not self._attention.hears or self._is_speaking or self._announcement is not None:
+            return
+        pcm = self._microphone.push(riff)
+        for at in range(0, len(pcm), AUDIO_BYTES_MAX):
+            if not self._up.put_audio(pcm[at : at + AUDIO_BYTES_MAX], self._now()):
+                raise InvalidEvent("audio_too_fast", "Sound comes faster than time: some was not heard.")
 
-    def wake(self, custom: str | None = None) -> None:
+    def wake(self, custom: Raw = hermes.NOTHING) -> None:
         """Listen; an answer that is made or heard ends with the piece that plays."""
-        now, attention = self._now(), self._attention
-        if attention.answers or self._is_speaking:
+        self._interrupt()
+        self._open(custom)
+        self._attention.start(self._now())
+        self._changed.set()
+
+    @property
+    def is_open(self) -> bool:
+        """It has a Hermes session."""
+        return self._is_open
+
+    @property
+    def held(self) -> bytes:
+        """What another server has to know to end it (codec.read_held)."""
+        return hermes.held(self.session, self._custom) if self._is_open else hermes.NONE_HELD
+
+    def say(self, text: str, then: Then, custom: Raw = hermes.NOTHING) -> None:
+        """Speak this, in place of what is being said; the site is deaf until it was heard."""
+        self._interrupt()
+        self._open(custom)
+        self._announcement = Announcement(text, then)
+        self._take(wire.InputAudioBufferClear())  # what was begun to be said is no turn
+        self._take(self._announcement.ask)
+        self._changed.set()
+
+    def _interrupt(self) -> None:
+        attention = self._attention
+        if attention.answers or self._is_speaking or self._announcement is not None:
             self._report(self._pieces.clear())
             self._take(wire.ResponseCancel(event_id=QUIET_EVENT))
             self._take(wire.OutputAudioBufferClear())
+        if self._announcement is not None and self._announcement.then != "listen":
+            self._end("nominal")
+        self._announcement = None
+
+    def _open(self, custom: Raw) -> None:
         if not self._is_open:
             self._n_sessions += 1
-            self._is_open, self._custom = True, custom
-            self._tell(hermes.session_started(self._site, self.session, custom))
-        attention.start(now)
-        self._changed.set()
+            self._is_open, self._custom = True, hermes.NOTHING
+            self.set_custom(custom)
+            self._tell(hermes.session_started(self._site, self.session, self._custom))
+            self._on_session()
+
+    def set_custom(self, custom: Raw) -> None:
+        """What another program keeps with the session; NOTHING changes nothing."""
+        if custom != hermes.NOTHING:
+            self._custom = custom.copy()
 
     def mute(self, is_muted: bool) -> None:
         self._attention.is_muted = is_muted
         self._changed.set()
 
-    def finished(self, piece: str) -> None:
-        """The site has played a piece; of others, there is nothing to be learnt."""
-        _, _, number = piece.rpartition("-")
-        if piece == self._piece_id(number):
-            self._report(self._pieces.finished(int(number)) if number.isdecimal() else None)
+    def finished(self, piece: str | None) -> None:
+        """The site has played a piece (None: the one that plays); of others, there is nothing to learn."""
+        playing = self._pieces.playing
+        if playing is not None and piece in (None, self._piece_id(str(playing))):
+            self._report(self._pieces.finished(playing))
             self._changed.set()
-
-    def report_error(self, error: InvalidEvent) -> None:
-        self._tell(hermes.error("asr", self._site, self.session, error.message))
 
     def leave(self, gone: PeerGone) -> None:
         """The site is to go; the first word counts."""
@@ -135,6 +186,8 @@ class HermesTransport:
             case wire.ResponseDone(response=response) if response.status == "failed":
                 why = "The answer failed."
                 self._tell(hermes.error("dialogueManager", self._site, self.session, why))
+        if self._announcement is not None:
+            self._announcement.observe(event)
         self._attention.observe(event, self._now())
         self._changed.set()
 
@@ -177,10 +230,12 @@ class HermesTransport:
 
     def last_messages(self) -> list[OutgoingMessage]:
         """What is to be posted when it is over."""
+        messages = []
+        while not self._outgoing.empty():
+            messages.append(self._outgoing.get_nowait())
         if self._is_open:
             code = self._up.gone.code if self._up.gone is not None else 1000
-            self._end("nominal" if code == 1000 else "siteUnavailable" if code == 1006 else "error")
-        messages = []
+            self._end("nominal" if code == 1000 else "error")
         while not self._outgoing.empty():
             messages.append(self._outgoing.get_nowait())
         return messages
@@ -208,6 +263,7 @@ class HermesTransport:
         self._show_listening(False)
         self._is_open = False
         self._tell(hermes.session_ended(self._site, self.session, self._custom, reason))
+        self._on_session()
 
     def _show_listening(self, is_on: bool) -> None:
         if is_on != self._is_listening:
@@ -235,6 +291,9 @@ class HermesTransport:
                 raise self._up.gone
             now = self._now()
             await self._play_on(now)
+            self._go_on_after(self._announcement, now)
+            if self.is_over:
+                continue
             match self._attention.wake(now):
                 case "asleep":
                     self._end("nominal")
@@ -243,12 +302,31 @@ class HermesTransport:
                     continue
             shown = self._attention.state(now)
             self._show_listening(
-                self._is_open and shown in ("listening", "hearing") and not self._is_speaking
+                self._is_open
+                and shown in ("listening", "hearing")
+                and not self._is_speaking
+                and self._announcement is None
             )
             again_at = self._attention.looks_again_at(now)
             if self._pieces.is_playing:
                 again_at = min(again_at, now + REPORT_EVERY_S)
             await changed_or(self._changed, None if again_at == float("inf") else again_at - now)
+
+    def _go_on_after(self, announcement: Announcement | None, now: float) -> None:
+        """What comes after a text that was heard to its end."""
+        if announcement is None or not announcement.is_made:
+            return
+        if self._is_speaking or self._pieces.waiting_bytes:
+            return
+        self._announcement = None
+        match announcement.then:
+            case "listen":
+                self._attention.start(now)
+            case "sleep":
+                self._attention.sleep(now)
+                self._end("nominal")
+            case "leave":
+                self.leave(PeerGone(1000, "the session was ended"))
 
     async def _play_on(self, now: float) -> None:
         self._report(self._pieces.give_up(now))

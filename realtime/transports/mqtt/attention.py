@@ -66,6 +66,11 @@ class Attention:
         self._awake, self._held = True, False
         self._quiet_since = now
 
+    def sleep(self, now: float) -> None:
+        """Listen no more until the next start."""
+        self._awake = False
+        self._quiet_since = now
+
     def press(self, now: float) -> None:
         """Push to talk: listen while the button is down, and no longer."""
         self._awake, self._held = False, True

@@ -22,6 +22,7 @@ from realtime.protocol.events import (
     SessionUpdate,
     WireInt,
 )
+from realtime.transports.mqtt.membership import Kind
 
 UP_HZ = 16_000
 DOWN_HZ = 24_000
@@ -33,7 +34,8 @@ EVENT_BYTES_MAX = 64 * 1024
 
 Channel = Literal["audio", "event", "format", "status", "volume", "mute"]
 _CHANNELS = get_args(Channel)
-_DEVICE = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_DEVICE = re.compile(r"[^/+#\x00-\x1f\x7f]{1,64}")
+_SERVER = re.compile(r"[0-9a-f]{16}")
 _FRAME_HEAD = struct.Struct("<II")
 _PACKET_HEAD = struct.Struct("<I")
 U32 = Annotated[int, Meta(ge=0, le=2**32 - 1)]
@@ -51,6 +53,15 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
+class OfServer:
+    """A server's presence, or (kind, name) its claim to a device."""
+
+    server: str
+    kind: Kind | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Topics:
     prefix: str
 
@@ -58,6 +69,31 @@ class Topics:
     def server(self) -> str:
         """Retained: whether the server is there, "online" or "offline"."""
         return f"{self.prefix}/server"
+
+    @property
+    def of_servers(self) -> tuple[str, ...]:
+        """What servers say of themselves and to each other."""
+        return (self.server, f"{self.server}/+", *(f"{self.server}/+/{kind}/+" for kind in get_args(Kind)))
+
+    def presence(self, server: str) -> str:
+        """Retained while that server is there."""
+        return f"{self.server}/{server}"
+
+    def claim(self, server: str, kind: Kind, name: str) -> str:
+        """Retained while that server holds a conversation of that device."""
+        return f"{self.server}/{server}/{kind}/{name}"
+
+    def of_server(self, topic: str) -> "OfServer | None":
+        """A presence or a claim; None for what is neither."""
+        if not topic.startswith(self.server + "/"):
+            return None
+        match topic[len(self.server) + 1 :].split("/"):
+            case [server] if _SERVER.fullmatch(server):
+                return OfServer(server)
+            case [server, kind, name] if _SERVER.fullmatch(server):
+                known = next((one for one in get_args(Kind) if one == kind), None)
+                return OfServer(server, known, name) if known is not None else None
+        return None
 
     @property
     def all_up(self) -> str:
@@ -73,16 +109,26 @@ class Topics:
         """Whose message that is; None for what is no device's."""
         return _address(self.prefix, topic)
 
+    def unusable_name(self, topic: str) -> str | None:
+        """Of a device whose message that would be, was its name one; None for what is no device's."""
+        levels = _levels_up(self.prefix, topic)
+        return levels[0] if levels is not None and not is_device(levels[0]) else None
+
 
 @lru_cache(maxsize=4096)  # the same few topics, fifty times a second
 def _address(prefix: str, topic: str) -> Address | None:
-    if not topic.startswith(prefix + "/"):
-        return None
-    levels = topic[len(prefix) + 1 :].split("/")
-    if len(levels) != 3 or levels[1] != "up" or not is_device(levels[0]):
+    levels = _levels_up(prefix, topic)
+    if levels is None or not is_device(levels[0]):
         return None
     channel = next((known for known in _CHANNELS if known == levels[2]), None)
     return Address(levels[0], channel)
+
+
+def _levels_up(prefix: str, topic: str) -> list[str] | None:
+    if not topic.startswith(prefix + "/"):
+        return None
+    levels = topic[len(prefix) + 1 :].split("/")
+    return levels if len(levels) == 3 and levels[1] == "up" else None
 
 
 def is_device(name: str) -> bool:

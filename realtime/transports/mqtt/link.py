@@ -14,6 +14,8 @@ from realtime.metrics import Metrics
 from realtime.session.registry import Ids, Sessions
 from realtime.session.transport import PeerGone, Transport
 from realtime.transports.mqtt.broker import publish
+from realtime.transports.mqtt.cluster import Cluster
+from realtime.transports.mqtt.membership import Claim, Kind
 from realtime.transports.mqtt.transport import OutgoingMessage
 
 NOTICES_MAX = 1_000
@@ -24,7 +26,16 @@ logger = logging.getLogger("parlour.mqtt")
 
 
 class Dialect(Protocol):
-    """Who understands some of a broker's topics."""
+    """Who understands some of a broker's topics.
+
+    kind, served: of devices, and the names of those that this server serves, None for all.
+    """
+
+    @property
+    def kind(self) -> Kind: ...
+
+    @property
+    def served(self) -> tuple[str, ...] | None: ...
 
     @property
     def filters(self) -> tuple[str, ...]:
@@ -43,6 +54,22 @@ class Dialect(Protocol):
         """The connection ends: let all sessions go. Returns the tasks to be waited for."""
         ...
 
+    def membership_changed(self) -> None:
+        """Servers have come or gone, this one too: other devices may be its own to serve."""
+        ...
+
+    def claimed_elsewhere(self, claim: Claim) -> None:
+        """Another server holds a conversation."""
+        ...
+
+    def orphaned(self, claim: Claim) -> None:
+        """The server that held a conversation is gone, and its device is this one's to serve."""
+        ...
+
+    def tick(self) -> None:
+        """Called every second."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class _Notice:
@@ -53,8 +80,11 @@ class _Notice:
 class Link:
     """Lives as long as a connection to the broker. tasks: of the sessions that it carries.
 
-    is_open: what comes may begin something; no longer while it is being parted from.
+    is_open: what comes may begin something; no longer while it is being parted from. cluster: the servers at
+    this broker; set before anything comes.
     """
+
+    cluster: Cluster
 
     def __init__(self, client: Client, tasks: asyncio.TaskGroup, metrics: Metrics) -> None:
         self.tasks = tasks
@@ -70,12 +100,15 @@ class Link:
         except MqttError:
             raise PeerGone(1006, "the connection to the broker was lost") from None
 
-    async def post_last(self, *messages: OutgoingMessage) -> None:
-        """As far as that can still be done."""
+    async def post_last(self, *messages: OutgoingMessage) -> tuple[OutgoingMessage, ...]:
+        """As far as that can still be done. Returns those that the broker has not taken."""
+        n_posted = 0
         with suppress(PeerGone, TimeoutError):
             async with asyncio.timeout(LAST_PUBLISH_WITHIN_S):
                 for message in messages:
                     await self.post(message)
+                    n_posted += 1
+        return messages[n_posted:]
 
     def notice(self, message: OutgoingMessage, is_wanted: Callable[[], bool] = lambda: True) -> None:
         """Post it soon. is_wanted: asked when its turn comes."""

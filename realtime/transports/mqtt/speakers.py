@@ -4,7 +4,9 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import get_args
 
 from msgspec.structs import replace
@@ -29,6 +31,7 @@ from realtime.transports.mqtt.codec import (
     Start,
     Stop,
     Topics,
+    is_device,
     read_event,
     read_formats,
     read_mute,
@@ -36,6 +39,7 @@ from realtime.transports.mqtt.codec import (
     read_volume,
 )
 from realtime.transports.mqtt.link import Link, run_session
+from realtime.transports.mqtt.membership import Claim, Kind
 from realtime.transports.mqtt.transport import MqttTransport, OutgoingMessage
 
 DEVICES_MAX = 10_000
@@ -44,8 +48,13 @@ EVENTS_PER_S, EVENTS_BURST = 100.0, 500.0
 DEAF_S = 10.0
 """How long nothing is heard of a device that sent more events than that."""
 ERRORS_PER_S, ERRORS_BURST = 2.0, 20.0
-"""Of errors that a device is told; more would only add to its flood."""
-INTERRUPTED = frozenset({1006, 1012})
+"""Of errors that a device is told; more would add to its flood. And all without a usable name together."""
+NAME_SHOWN_MAX = 256
+"""Characters of a name that cannot be used: one with more is not even told so."""
+HELD_ON_S = 5.0
+"""So long after its session has ended by itself."""
+SERVER_STOPS = 1012
+INTERRUPTED = frozenset({1006, SERVER_STOPS})
 """Close codes after which a device goes on with its session: it, the broker or this server was gone."""
 
 logger = logging.getLogger("parlour.mqtt")
@@ -53,10 +62,12 @@ logger = logging.getLogger("parlour.mqtt")
 
 @dataclass(frozen=True, slots=True)
 class _Interrupted:
-    """A conversation to go on with. making: the answers that it was making by the device's last event."""
+    """A conversation to go on with. making: the answers that it was making by the device's last event.
+    held_until: so long the device stays this server's own, which may have the session in its memory."""
 
     resume: wire.Resume
-    making: frozenset[str] = frozenset()
+    making: frozenset[str]
+    held_until: float
 
 
 @dataclass(slots=True)
@@ -65,6 +76,8 @@ class _Device:
     events: EventBudget
     errors: Bucket
     is_online: bool = False
+    is_served: bool = False  # by this server, when that was looked at last
+    is_taken: bool = False  # its conversation goes on at another server, which speaks to it
     is_muted: bool = False
     formats: Formats = field(default_factory=Formats)
     deaf_until: float = 0.0
@@ -91,7 +104,16 @@ class Speakers:
         self._now = time.monotonic
         self._devices: dict[str, _Device] = {}
         self._interrupted: dict[str, _Interrupted] = {}  # by device
+        self._nameless_errors = Bucket(self._now(), ERRORS_PER_S, ERRORS_BURST)
         self._link: Link | None = None
+
+    @property
+    def kind(self) -> Kind:
+        return "device"
+
+    @property
+    def served(self) -> None:
+        return None
 
     @property
     def filters(self) -> tuple[str, ...]:
@@ -99,6 +121,9 @@ class Speakers:
 
     def begin(self, link: Link) -> None:
         self._link, self._devices = link, {}
+        for name, interrupted in self._interrupted.items():
+            if self._now() < interrupted.held_until:
+                link.cluster.claim("device", name)
 
     def part(self, gone: PeerGone) -> list[asyncio.Task[None]]:
         ending = []
@@ -114,11 +139,17 @@ class Speakers:
 
     def take(self, topic: str, payload: bytes, is_retained: bool) -> None:
         address, link = self._topics.address(topic), self._link
-        if address is None or link is None or not link.is_open:
+        if link is None or not link.is_open:
+            return
+        if address is None:
+            self._refuse_name(link, topic)
             return
         now = self._now()
         device = self._devices.get(address.device) or self._new_device(address.device, now)
         if device is None:
+            return
+        if device.session is None and not link.cluster.serves("device", device.name):
+            self._note(device, address.channel, payload)
             return
         if address.channel != "audio" and not device.events.spend(now, len(payload)):
             if now >= device.deaf_until:
@@ -133,6 +164,17 @@ class Speakers:
         except Exception:
             # A bug of ours, met by one device's message: the others go on.
             logger.exception("internal error", extra={"device": device.name})
+
+    def _note(self, device: _Device, channel: Channel | None, payload: bytes) -> None:
+        """Of a device that another server serves: what it says of itself, should it become this one's own."""
+        with suppress(InvalidEvent):
+            match channel:
+                case "format":
+                    device.formats = read_formats(payload)
+                case "status":
+                    self._set_online(device, read_status(payload))
+                case "mute":
+                    device.is_muted = read_mute(payload)
 
     def _deal_with(
         self,
@@ -236,8 +278,7 @@ class Speakers:
             self._event(link, device, start, 0)
 
     def _status(self, link: Link, device: _Device, is_online: bool) -> None:
-        self._metrics.devices_online.inc(is_online - device.is_online)
-        device.is_online = is_online
+        self._set_online(device, is_online)
         is_expected, device.is_expected = device.is_expected, False
         if not is_online:
             device.comes_back = None
@@ -251,7 +292,11 @@ class Speakers:
         elif is_online and device.name in self._interrupted:
             self._begin(link, device, None)
         elif is_online:
-            link.notice(self._idle_message(device), lambda: device.session is None)
+            link.notice(self._idle_message(device.name), partial(_has_no_session, device))
+
+    def _set_online(self, device: _Device, is_online: bool) -> None:
+        self._metrics.devices_online.inc(is_online - device.is_online)
+        device.is_online = is_online
 
     def _shut_out(self, device: _Device, now: float) -> None:
         self._metrics.mqtt_dropped.labels("event").inc()
@@ -268,7 +313,17 @@ class Speakers:
             device.session.take_event(error)
         else:
             shown = error_event(error.code, error.message, error)
-            link.notice(self._event_message(device, shown))
+            link.notice(self._event_message(device.name, shown))
+
+    def _refuse_name(self, link: Link, topic: str) -> None:
+        name = self._topics.unusable_name(topic)
+        if name is None or len(name) > NAME_SHOWN_MAX or not link.cluster.serves("device", name):
+            return
+        if not self._nameless_errors.spend(self._now(), 1.0):
+            self._metrics.mqtt_dropped.labels("error").inc()
+            return
+        why = "A device's name has 1 to 64 characters, none of them '/', '+', '#' or a control character."
+        link.notice(self._event_message(name, error_event("invalid_device_name", why)))
 
     def _new_device(self, name: str, now: float) -> _Device | None:
         if len(self._devices) >= DEVICES_MAX:
@@ -290,13 +345,60 @@ class Speakers:
         session_id = self._bearer(one).session_id
         return session_id != "" and session_id == self._bearer(other).session_id
 
+    # Other servers ------------------------------------------------------------------------
+
+    def membership_changed(self) -> None:
+        link = self._link
+        if link is None:
+            return
+        for device in self._devices.values():
+            was_served = device.is_served
+            device.is_served = link.cluster.serves("device", device.name)
+            if not device.is_served or was_served or not device.is_online or device.session is not None:
+                continue
+            if device.name in self._interrupted:
+                self._begin(link, device, None)
+            else:
+                link.notice(self._idle_message(device.name), partial(_has_no_session, device))
+
+    def claimed_elsewhere(self, claim: Claim) -> None:
+        link, device = self._link, self._devices.get(claim.name)
+        if link is None or link.cluster.serves("device", claim.name):
+            return
+        self._interrupted.pop(claim.name, None)
+        link.cluster.release("device", claim.name)
+        if device is not None and device.session is not None:
+            # Both began it while one did not know of the other: the first one goes on.
+            device.is_taken, device.next_start = True, None
+            device.session.leave(PeerGone(1000, "another server serves the device"))
+
+    def orphaned(self, claim: Claim) -> None:
+        link, device = self._link, self._devices.get(claim.name)
+        if link is None or not is_device(claim.name) or claim.name in self._interrupted:
+            return
+        if device is None or device.session is None:
+            why = "the server that had the conversation is gone"
+            link.notice(self._event_message(claim.name, Closed(code=1012, reason=why)))
+            link.notice(self._idle_message(claim.name), partial(_has_no_session, device))
+
+    def tick(self) -> None:
+        link, now = self._link, self._now()
+        if link is None:
+            return
+        for name, interrupted in self._interrupted.items():
+            if now >= interrupted.held_until:
+                device = self._devices.get(name)
+                if device is None or device.session is None:
+                    link.cluster.release("device", name)
+
     # A session ----------------------------------------------------------------------------
 
     def _remember(self, device: _Device, resume: wire.Resume, making: frozenset[str] = frozenset()) -> None:
         """Go on with that session when the device is there again, or when it says so."""
         if len(self._interrupted) >= DEVICES_MAX:
             del self._interrupted[next(iter(self._interrupted))]
-        self._interrupted[device.name] = _Interrupted(resume, making)
+        held_until = self._now() + self._settings.resume_grace_s + HELD_ON_S
+        self._interrupted[device.name] = _Interrupted(resume, making, held_until)
 
     def _begin(self, link: Link, device: _Device, start: Start | None) -> None:
         """A session; the one that was interrupted, if there is one. start: None for that one or none."""
@@ -318,6 +420,7 @@ class Speakers:
         transport.set_formats(device.formats)
         if start is not None:
             transport.take_event(start)
+        link.cluster.claim("device", device.name)
         device.task = link.tasks.create_task(
             self._converse(link, device, transport, ids), name=f"device {device.name}"
         )
@@ -329,30 +432,42 @@ class Speakers:
             owner = shown.owner if shown.session_id else own
             full = await run_session(self._sessions, transport, ids, f"mqtt:{device.name}", owner)
             if full is not None:
-                await link.post_last(self._event_message(device, error_event("server_full", full)))
+                await link.post_last(self._event_message(device.name, error_event("server_full", full)))
         finally:
             # Said before another session may begin, whose own words come after these.
             code, reason = transport.ended
             said, device.comes_back = device.comes_back, None
+            is_taken, device.is_taken = device.is_taken, False
             if transport.token and code in INTERRUPTED:
                 kept = wire.Resume(token=transport.token, last_event_id=transport.last_event_id)
                 if said is not None and self._is_same(said.token, transport.token):
                     kept = replace(said, token=transport.token)
                 self._remember(device, kept, transport.making)
-            await link.post_last(
-                self._event_message(device, Closed(code=code, reason=reason)),
-                self._idle_message(device),
-            )
+            closed = self._event_message(device.name, Closed(code=code, reason=reason))
+            if code == SERVER_STOPS:
+                # Whoever serves it from now on hears the answer to `closed`: it is to be free by then.
+                with suppress(PeerGone):
+                    await link.cluster.leave()
+                released = link.cluster.release_now("device", device.name)
+                await link.post_last(self._idle_message(device.name), released, closed)
+            elif not is_taken:
+                await link.post_last(closed, self._idle_message(device.name))
             device.session = device.task = None
         start, device.next_start = device.next_start, None
         if link.is_open and (start is not None or (device.is_online and device.name in self._interrupted)):
             self._begin(link, device, start)
+        elif device.name not in self._interrupted:
+            link.cluster.release("device", device.name)
 
-    def _idle_message(self, device: _Device) -> OutgoingMessage:
-        return OutgoingMessage(self._topics.down(device.name, "state"), "idle", retain=True)
+    def _idle_message(self, name: str) -> OutgoingMessage:
+        return OutgoingMessage(self._topics.down(name, "state"), "idle", retain=True)
 
-    def _event_message(self, device: _Device, event: wire.ServerEvent) -> OutgoingMessage:
-        return OutgoingMessage(self._topics.down(device.name, "event"), encode(event))
+    def _event_message(self, name: str, event: wire.ServerEvent) -> OutgoingMessage:
+        return OutgoingMessage(self._topics.down(name, "event"), encode(event))
+
+
+def _has_no_session(device: _Device | None) -> bool:
+    return device is None or device.session is None
 
 
 def error_event(code: str, message: str, error: InvalidEvent | None = None) -> wire.Error:

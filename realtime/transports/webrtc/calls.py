@@ -24,7 +24,8 @@ from realtime.access.authorization import Access
 from realtime.access.client_secrets import SECONDS_DEFAULT, SECONDS_MAX, SECONDS_MIN, ClientSecrets
 from realtime.errors import AdmissionRefused, ClientError
 from realtime.protocol.codec import decode
-from realtime.protocol.config import SessionConfig, merge, with_fixed
+from realtime.protocol.config import SessionConfig
+from realtime.protocol.config_update import merge, with_fixed
 from realtime.protocol.events import SessionUpdate
 from realtime.session.registry import Sessions, new_ids
 from realtime.session.transport import PeerGone

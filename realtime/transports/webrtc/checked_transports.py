@@ -5,19 +5,39 @@ middle of reading, which ends the call with a traceback, or a loop without end, 
 such a packet is dropped, as if it had been lost (RFC 9260 3.2, RFC 3550 A.1), and the call goes on.
 """
 
+import asyncio
+import hashlib
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import pairwise
 
-from aiortc import RTCDtlsTransport, RTCSctpTransport
-from aiortc.rtcsctptransport import WEBRTC_BINARY, WEBRTC_STRING
-from OpenSSL import SSL
+from aiortc import (
+    RTCCertificate,
+    RTCDataChannel,
+    RTCDataChannelParameters,
+    RTCDtlsParameters,
+    RTCDtlsTransport,
+    RTCSctpTransport,
+)
+from aiortc.rtcdtlstransport import SRTPProtectionProfile, State
+from aiortc.rtcsctptransport import (
+    DATA_CHANNEL_OPEN,
+    WEBRTC_BINARY,
+    WEBRTC_BINARY_EMPTY,
+    WEBRTC_DCEP,
+    WEBRTC_STRING,
+    WEBRTC_STRING_EMPTY,
+)
+from OpenSSL import SSL, crypto
+
+from realtime.transports.webrtc.rtp import is_dtls
 
 TSNS_AHEAD_MAX = 16_384
 """Numbers of packets that came before the one that is missing; a peer that loses more is not heard beyond."""
 MALFORMED = (AssertionError, LookupError, ValueError, struct.error)
 """What those readers stumble over, having no error of their own for it."""
+_STREAMS_OF_SMALL_PEERS = 256
 
 _CHUNK_HEAD = struct.Struct("!BBH")
 _DATA, _INIT, _INIT_ACK, _SACK, _HEARTBEAT, _HEARTBEAT_ACK, _ABORT, _SHUTDOWN = range(8)
@@ -26,10 +46,84 @@ _PACKET_HEAD_BYTES = 12
 _HEAD_BYTES = {_DATA: 12, _INIT: 16, _INIT_ACK: 16, _SACK: 12, _SHUTDOWN: 4, _FORWARD_TSN: 4}
 """Of each chunk, after its own head (RFC 9260 3.3, RFC 3758 3.2)."""
 _WITH_PARAMETERS = {_INIT, _INIT_ACK, _HEARTBEAT, _HEARTBEAT_ACK, _ABORT, _ERROR, _RECONFIG}
+_MESSAGES = {WEBRTC_STRING, WEBRTC_STRING_EMPTY, WEBRTC_BINARY, WEBRTC_BINARY_EMPTY}
+
+_SUITES = ("AES128-GCM-SHA256", "CHACHA20-POLY1305", "AES128-SHA", "AES256-SHA")
+_CIPHERS = ":".join(f"ECDHE-{key}-{suite}" for key in ("ECDSA", "RSA") for suite in _SUITES).encode()
+"""aiortc's, and the same for a peer whose key is RSA: W3C WebRTC 4.10.1 lets a browser have one, and older
+stacks have no other."""
+
+
+class LocalCertificate(RTCCertificate):
+    def _create_ssl_context(self, srtp_profiles: list[SRTPProtectionProfile]) -> SSL.Context:
+        context = super()._create_ssl_context(srtp_profiles)
+        context.set_cipher_list(_CIPHERS)
+        return context
 
 
 class CheckedDtls(RTCDtlsTransport):
-    """Audio goes past it (peer.py); what came before it could is passed over."""
+    """Audio goes past it (peer.py); what came before it could is passed over.
+
+    failure: why there is no encryption, where its state is "failed"; a few words.
+    """
+
+    failure = ""
+
+    async def _do_handshake(self) -> None:
+        """As aiortc's, which reads what comes in a way that loses OpenSSL's word on what is wrong with it."""
+        ssl = self._ssl
+        assert ssl is not None
+        try:
+            while not self.encrypted:
+                try:
+                    ssl.do_handshake()
+                    self.encrypted = True
+                    await self._write_ssl()
+                except SSL.WantReadError:
+                    await self._write_ssl()
+                    await self._take_flight(ssl)
+        except SSL.Error as error:
+            with suppress(ConnectionError):
+                await self._write_ssl()  # the alert that tells the peer
+            self._fail(_reason(error))
+        except ConnectionError:
+            self._fail("the peer broke it off")
+
+    async def _take_flight(self, ssl: SSL.Connection) -> None:
+        """The next datagram of DTLS; or ours again, where it does not come in time (RFC 6347 4.2.4)."""
+        try:
+            async with asyncio.timeout(ssl.DTLSv1_get_timeout()):
+                datagram = await self.transport._recv()
+        except TimeoutError:
+            ssl.DTLSv1_handle_timeout()
+        else:
+            if is_dtls(datagram):
+                ssl.bio_write(datagram)
+
+    def _validate_peer_identity(self, remoteParameters: RTCDtlsParameters) -> None:  # noqa: N803
+        """Compare the certificate as it came: what it says, and how well, does not matter (RFC 8122 5)."""
+        assert self._ssl is not None
+        certificate = self._ssl.get_peer_certificate()
+        if certificate is None:
+            self._fail("the peer has no certificate")
+            return
+        der = crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
+        for told in remoteParameters.fingerprints:
+            digest = hashlib.new(told.algorithm.replace("-", ""), der).hexdigest()
+            if told.value.replace(":", "").lower() == digest:
+                return
+        self._fail("the peer's certificate is not the one that its offer names")
+
+    def _setup_srtp(self) -> None:
+        assert self._ssl is not None
+        if not self._ssl.get_selected_srtp_profile():
+            self._fail("the peer takes no SRTP profile that we have")
+            return
+        super()._setup_srtp()
+
+    def _fail(self, why: str) -> None:
+        self.failure = why
+        self._set_state(State.FAILED)
 
     async def _handle_rtp_data(self, data: bytes, arrival_time_ms: int) -> None:
         pass
@@ -46,6 +140,22 @@ class CheckedDtls(RTCDtlsTransport):
 
 
 class CheckedSctp(RTCSctpTransport):
+    """expects_negotiated: whether a message on a stream that nobody has opened makes known a data channel
+    that the peer has negotiated by itself (W3C WebRTC 6.2); else it is dropped."""
+
+    expects_negotiated = False
+
+    @property
+    def is_established(self) -> bool:
+        return self._association_state is self.State.ESTABLISHED
+
+    @property
+    def last_stream(self) -> int:
+        """Of those that are ours to open (RFC 8832 6), and that small peers have too."""
+        last = min(self._inbound_streams_count, self._outbound_streams_count, _STREAMS_OF_SMALL_PEERS) - 1
+        is_ours = last % 2 == int(self.is_server)
+        return last if is_ours else max(last - 1, 0)
+
     async def _transmit(self) -> None:
         """Runs in a task of its own, of which nobody takes an error; that the way is gone, DTLS tells."""
         with suppress(ConnectionError):
@@ -63,6 +173,13 @@ class CheckedSctp(RTCSctpTransport):
                 data.decode()
             except UnicodeDecodeError:
                 pp_id = WEBRTC_BINARY
+        known = self._data_channels.get(stream_id)
+        if pp_id == WEBRTC_DCEP and data[:1] == bytes([DATA_CHANNEL_OPEN]):
+            if known is not None and known.negotiated:  # we had only guessed that there is one
+                del self._data_channels[stream_id]
+        elif known is None and pp_id in _MESSAGES and self.expects_negotiated:
+            channel = RTCDataChannel(self, RTCDataChannelParameters(negotiated=True, id=stream_id))
+            self.emit("datachannel", channel)
         await super()._data_channel_receive(stream_id, pp_id, data)
 
     def _is_sound(self, kind: int, body: bytes) -> bool:
@@ -83,6 +200,12 @@ class CheckedSctp(RTCSctpTransport):
             return False
         ahead = (tsn - self._last_received_tsn) & 0xFFFFFFFF
         return ahead <= TSNS_AHEAD_MAX or ahead >= 1 << 31
+
+
+def _reason(error: SSL.Error) -> str:
+    """OpenSSL's own words, such as "no shared cipher"; nothing in them is the peer's."""
+    reasons = [str(entry[-1]) for entry in (error.args[0] if error.args else ())]
+    return ", ".join(reasons) or type(error).__name__
 
 
 def _chunks(packet: bytes) -> Iterator[tuple[int, bytes]]:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from aiortc.rtp import AnyRtcpPacket, RtcpRrPacket, RtcpSenderInfo, RtcpSrPacket
 
 from realtime.session.transport import UNTOLD_MS_MAX
-from realtime.transports.webrtc.reorder import RTP_HZ
 from realtime.transports.webrtc.rtp import RtpPacket
 from realtime.transports.webrtc.track import PlayoutTrack
 
@@ -66,7 +65,7 @@ class Downlink:
         now = time.time()
         return RtcpSenderInfo(
             ntp_timestamp=_ntp(now),
-            rtp_timestamp=(self._timestamp + round((now - self._sent_at) * RTP_HZ)) & 0xFFFFFFFF,
+            rtp_timestamp=(self._timestamp + round((now - self._sent_at) * self._track.rtp_hz)) & 0xFFFFFFFF,
             packet_count=self._packets & 0xFFFFFFFF,
             octet_count=self._octets & 0xFFFFFFFF,
         )

@@ -1,203 +1,245 @@
-"""The peer's offer, read and checked, and our answer (RFC 8829, RFC 8866): one audio, one data channel."""
+"""The peer's offer, read and checked (RFC 8829): one audio, one data channel, and how to reach the peer."""
 
-import secrets
-from collections.abc import Iterator
+import hashlib
+import re
 from dataclasses import dataclass
 
-from aiortc import (
-    RTCDtlsParameters,
-    RTCIceCandidate,
-    RTCIceParameters,
-    RTCRtpCodecParameters,
-    RTCRtpParameters,
-    sdp,
-)
-from aiortc.rtcsctptransport import LOCAL_MAX_MESSAGE_SIZE, RTCSctpCapabilities
+from aiortc import RTCDtlsFingerprint, RTCDtlsParameters, RTCIceCandidate, RTCIceParameters
+from aiortc.sdp import candidate_from_sdp
 
 from realtime.errors import ClientError
+from realtime.transports.webrtc.audio_codec import CODECS, OPUS, AudioCodec
+from realtime.transports.webrtc.description import (
+    Description,
+    MalformedDescription,
+    Section,
+    parse_description,
+)
+from realtime.transports.webrtc.reorder import RTP_HZ
 
 OFFER_BYTES_MAX = 64 * 1024
 CANDIDATES_MAX = 32
 """More are not tried: each makes us send packets to an address of the peer's choice."""
+HASHES = ("sha-256", "sha-384", "sha-512")
+"""Of certificates, the most usual first."""
 _SECTIONS_MAX = 16
-_SCTP_PORT = 5000
-_NOWHERE = "0.0.0.0"
-_DISCARD_PORT = 9
+_MESSAGE_BYTES_MAX_DEFAULT = 65_536  # RFC 8841 6.1
+_ROLES = {"actpass": "auto", "active": "client", "passive": "server"}
+_PORT = re.compile(r"[0-9]{1,5}")
+_HEXADECIMAL = re.compile(r"[0-9A-F]+")
+
+
+@dataclass(frozen=True, slots=True)
+class RemotePath:
+    """Where the peer is, and which certificate it has. described_in: the section that says so, for all of its
+    BUNDLE group. dtls: with fingerprints of one hash."""
+
+    described_in: Section
+    ice: RTCIceParameters
+    dtls: RTCDtlsParameters
+    candidates: tuple[RTCIceCandidate, ...]
+    has_all_candidates: bool
+
+    @property
+    def hash_name(self) -> str:
+        return self.dtls.fingerprints[0].algorithm
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What matters of an offer. audio: the section that carries Opus; channel: the data channels', if any.
+    """What matters of an offer. audio: the section that carries speech, in `codec`, as `payload_type`.
 
+    clock_hz: which the offer names for that; the timestamps of Opus should be at 48 kHz all the same.
+    channel: the data channels' section, if any. events: their path; that of the audio, if they share it.
     hears, speaks: whether the peer takes audio, and whether it sends any.
     """
 
-    description: sdp.SessionDescription
-    audio: sdp.MediaDescription
+    description: Description
+    audio: Section
+    codec: AudioCodec
     payload_type: int
-    channel: sdp.MediaDescription | None
-    ice: RTCIceParameters
-    dtls: RTCDtlsParameters
+    clock_hz: int
+    media: RemotePath
+    channel: Section | None
+    events: RemotePath
 
     @property
     def hears(self) -> bool:
-        return self.audio.direction in (None, "sendrecv", "recvonly")
+        return self.audio.direction in ("sendrecv", "recvonly")
 
     @property
     def speaks(self) -> bool:
-        return self.audio.direction in (None, "sendrecv", "sendonly")
-
-    @property
-    def candidates(self) -> list[RTCIceCandidate]:
-        found = self.audio.ice_candidates + (self.channel.ice_candidates if self.channel else [])
-        return [one for one in found if one.component == 1][:CANDIDATES_MAX]
-
-    @property
-    def has_all_candidates(self) -> bool:
-        return self.audio.ice_candidates_complete and bool(self.candidates)
+        return self.audio.direction in ("sendrecv", "sendonly")
 
     @property
     def message_bytes_max(self) -> int:
-        """Of one event. Where the peer does not say: RFC 8841 6.1; 0 means that any size will do."""
-        told = self.channel.sctpCapabilities if self.channel else None
-        size = 65_536 if told is None else told.maxMessageSize
-        return size or 2**31
+        """Of one event. 0 in the offer means that any size will do."""
+        told = self.channel.word("max-message-size") if self.channel else ""
+        if not told.isdecimal() or len(told) > 18:
+            return _MESSAGE_BYTES_MAX_DEFAULT
+        return int(told) or 2**31
 
     @property
-    def codec(self) -> RTCRtpCodecParameters:
-        """Opus, as we take it. Errors in it we do not mend: what was lost is guessed instead."""
-        parameters: dict[str, int | str | None] = {"minptime": 10, "useinbandfec": 0}
-        return RTCRtpCodecParameters("audio/opus", 48_000, 2, self.payload_type, parameters=parameters)
+    def sctp_port(self) -> int | None:
+        return None if self.channel is None else _sctp_port(self.channel)
 
 
 def parse_offer(text: str) -> Offer:
-    """Raises ClientError with one sentence for what cannot be answered."""
+    """Raises ClientError for what cannot be answered: one sentence, with the line that is to blame."""
     if len(text) > OFFER_BYTES_MAX:
         raise _refused(f"it has {len(text)} characters, of which at most {OFFER_BYTES_MAX} are taken")
-    if not text.lstrip().startswith("v="):
-        raise _refused("expected session description text that begins with 'v='")
     try:
-        description = sdp.SessionDescription.parse(text)
-        # What aiortc's parser checks with assert and by failing, it has no error of its own for.
-    except (
-        ArithmeticError,
-        AssertionError,
-        AttributeError,
-        LookupError,
-        StopIteration,
-        TypeError,
-        ValueError,
-    ):
-        raise _refused("it is not well-formed (RFC 8866)") from None
-    if len(description.media) > _SECTIONS_MAX:
-        raise _refused(f"it has {len(description.media)} media sections, at most {_SECTIONS_MAX} are taken")
-    return _checked(description)
+        description = parse_description(text)
+    except MalformedDescription as malformed:
+        raise _refused(str(malformed), malformed.line) from None
+    if len(description.sections) > _SECTIONS_MAX:
+        raise _refused(
+            f"it has {len(description.sections)} media sections, at most {_SECTIONS_MAX} are taken"
+        )
+    audio, codec, payload_type = _audio(description)
+    channel = next((one for one in description.sections if _is_channel(one)), None)
+    if channel is not None and not _sctp_port(channel):
+        raise _refused("its data channel section has no SCTP port (RFC 8841)", channel.line)
+    media = _path(description, audio)
+    if not any(one.has("rtcp-mux") or one.has("bundle-only") for one in (audio, media.described_in)):
+        raise _refused("expected a=rtcp-mux in this section", audio.line)
+    events = media if channel is None else _path(description, channel)
+    if events.described_in is media.described_in:
+        events = media
+    clock_hz = _clock_hz(audio, str(payload_type)) or codec.rtp_hz
+    return Offer(description, audio, codec, payload_type, clock_hz, media, channel, events)
 
 
-def _checked(description: sdp.SessionDescription) -> Offer:
-    audio, payload_type = next(_opus_sections(description), (None, None))
-    if audio is None or payload_type is None:
-        raise _refused("it has no audio section with Opus at 48 kHz")
-    channel = next((one for one in description.media if one.kind == "application"), None)
-    if channel is not None and (channel.profile.endswith("DTLS/SCTP") is False or not channel.sctp_port):
-        raise _refused("its data channel section has no SCTP port (RFC 8841)")
-    sections = [audio] if channel is None else [audio, channel]
-    bundled = next((group.items for group in description.group if group.semantic == "BUNDLE"), [])
-    if channel is not None and not all(one.rtp.muxId in bundled for one in sections):
-        raise _refused("its audio and data channel do not share a transport: expected a=group:BUNDLE")
-    if not audio.rtcp_mux:
-        raise _refused("expected a=rtcp-mux")
-    if audio.ice is None or not (audio.ice.usernameFragment and audio.ice.password):
-        raise _refused("it has no a=ice-ufrag or a=ice-pwd")
-    if audio.dtls is None or not audio.dtls.fingerprints:
-        raise _refused("it has no a=fingerprint or a=setup: media must be encrypted")
-    return Offer(description, audio, payload_type, channel, audio.ice, audio.dtls)
+# Audio ------------------------------------------------------------------------------------
 
 
-def _opus_sections(
-    description: sdp.SessionDescription,
-) -> Iterator[tuple[sdp.MediaDescription, int]]:
-    for media in description.media:
-        if media.kind == "audio" and media.port and media.direction != "inactive":
-            for codec in media.rtp.codecs:
-                is_opus = codec.mimeType.lower() == "audio/opus" and codec.clockRate == 48_000
-                number = codec.payloadType
-                if is_opus and number is not None and number in media.fmt:  # offered, not only described
-                    yield media, number
-
-
-@dataclass(frozen=True, slots=True)
-class LocalTransport:
-    """What an answer tells of this side. ssrc: of the audio we send. is_client: in DTLS."""
-
-    ice: RTCIceParameters
-    candidates: list[RTCIceCandidate]
-    dtls: RTCDtlsParameters
-    ssrc: int
-    cname: str
-    is_client: bool
-
-
-def answer_to(offer: Offer, local: LocalTransport) -> str:
-    """The answer: sections in the offer's order, those that we do not take refused (RFC 8829 5.3.1)."""
-    answer = sdp.SessionDescription()
-    answer.origin = f"- {secrets.randbits(62)} 2 IN IP4 {_NOWHERE}"
-    taken: list[int | str] = []
-    for media in offer.description.media:
-        if media is offer.audio:
-            section = _audio(offer, local)
-        elif media is offer.channel:
-            section = _channel(media)
-        else:
-            answer.media.append(_nothing(media))
+def _audio(description: Description) -> tuple[Section, AudioCodec, int]:
+    """The first section that can carry a conversation, and its peer's first choice of our codecs."""
+    reasons = []
+    for section in description.sections:
+        if section.kind != "audio":
             continue
-        _add_transport(section, local)
-        taken.append(media.rtp.muxId)
-        answer.media.append(section)
-    if offer.description.group:
-        answer.group.append(sdp.GroupDescription("BUNDLE", taken))
-    answer.msid_semantic.append(sdp.GroupDescription("WMS", ["*"]))
-    return str(answer)
+        why = _unusable(section)
+        if why is None:
+            for format_ in section.formats:
+                codec = _codec(section, format_)
+                if codec is not None:
+                    return section, codec, int(format_)
+            why = "it has no codec that is taken: expected Opus, PCMU or PCMA"
+        reasons.append((why, section.line))
+    if not reasons:
+        raise _refused("it has no audio section")
+    raise _refused(*reasons[0])
 
 
-def _audio(offer: Offer, local: LocalTransport) -> sdp.MediaDescription:
-    section = sdp.MediaDescription("audio", _DISCARD_PORT, offer.audio.profile, [offer.payload_type])
-    section.direction = {
-        (True, True): "sendrecv",
-        (True, False): "sendonly",
-        (False, True): "recvonly",
-    }[offer.hears, offer.speaks]
-    section.rtp = RTCRtpParameters(codecs=[offer.codec], muxId=offer.audio.rtp.muxId)
-    section.rtcp_host, section.rtcp_port, section.rtcp_mux = _NOWHERE, _DISCARD_PORT, True
-    if offer.hears:
-        section.msid = f"{local.cname} {local.cname}"
-        section.ssrc = [sdp.SsrcDescription(local.ssrc, local.cname)]
-    return section
+def _unusable(section: Section) -> str | None:
+    if section.is_disabled:
+        return "this audio section is disabled: its port is 0, without a=bundle-only"
+    if section.direction == "inactive":
+        return "this audio section is inactive"
+    return None if "RTP/" in section.profile else "this audio section is not carried by RTP"
 
 
-def _channel(media: sdp.MediaDescription) -> sdp.MediaDescription:
-    section = sdp.MediaDescription("application", _DISCARD_PORT, media.profile, ["webrtc-datachannel"])
-    section.sctp_port = _SCTP_PORT
-    section.sctpCapabilities = RTCSctpCapabilities(LOCAL_MAX_MESSAGE_SIZE)
-    section.rtp.muxId = media.rtp.muxId
-    return section
+def _codec(section: Section, format_: str) -> AudioCodec | None:
+    """None for a format that cannot be had; with a number that RTCP needs (RFC 5761 4), too."""
+    if not format_.isdecimal() or len(format_) > 3 or int(format_) > 127 or 64 <= int(format_) <= 95:
+        return None
+    codec = CODECS.get(section.about("rtpmap", format_).partition("/")[0].strip().lower())
+    if codec is None or (codec is not OPUS and _clock_hz(section, format_) != codec.rtp_hz):
+        return None
+    return codec
 
 
-def _add_transport(section: sdp.MediaDescription, local: LocalTransport) -> None:
-    section.ice = local.ice
-    section.ice_candidates = local.candidates
-    section.ice_candidates_complete = True
-    section.dtls = RTCDtlsParameters(local.dtls.fingerprints, "client" if local.is_client else "server")
-    section.host = local.candidates[0].ip if local.candidates else _NOWHERE
-    section.port = local.candidates[0].port if local.candidates else _DISCARD_PORT
+def _clock_hz(section: Section, format_: str) -> int | None:
+    """The rate in `a=rtpmap`; of one that Opus does not have, nothing is made (RFC 7587 4.1)."""
+    words = section.about("rtpmap", format_).split("/")
+    told = words[1].strip() if len(words) > 1 else ""
+    clock_hz = int(told) if told.isdecimal() and len(told) < 8 else 0
+    return clock_hz if clock_hz and RTP_HZ % clock_hz == 0 else None
 
 
-def _nothing(media: sdp.MediaDescription) -> sdp.MediaDescription:
-    section = sdp.MediaDescription(media.kind, 0, media.profile, media.fmt)
-    section.host, section.direction, section.ice = _NOWHERE, "inactive", RTCIceParameters()
-    section.rtp.muxId = media.rtp.muxId
-    return section
+# The data channel -------------------------------------------------------------------------
 
 
-def _refused(why: str) -> ClientError:
-    return ClientError("invalid_offer", f"The SDP offer cannot be used: {why}.", "sdp")
+def _is_channel(section: Section) -> bool:
+    return section.kind == "application" and section.profile.endswith("DTLS/SCTP") and not section.is_disabled
+
+
+def _sctp_port(section: Section) -> int:
+    """0 where there is none. Before RFC 8841 it stood in the place of the format."""
+    told = section.word("sctp-port") or (section.formats[0] if section.profile == "DTLS/SCTP" else "")
+    return int(told) if _PORT.fullmatch(told) and int(told) <= 65_535 else 0
+
+
+# The way to the peer ----------------------------------------------------------------------
+
+
+def _path(description: Description, section: Section) -> RemotePath:
+    together = description.bundled_with(section)
+    # What holds for a group stands in the section that it names first (RFC 9143 7.2).
+    told_in = next((one for one in together if not one.is_disabled and _missing(one) is None), section)
+    missing = _missing(told_in)
+    if missing is not None:
+        raise _refused(f"it has no {missing} in this section, nor for all of them", told_in.line)
+    return RemotePath(
+        told_in,
+        RTCIceParameters(told_in.word("ice-ufrag"), told_in.word("ice-pwd"), iceLite=told_in.has("ice-lite")),
+        RTCDtlsParameters(_fingerprints(told_in), _role(told_in)),
+        tuple(_candidates(together)),
+        any(one.has("end-of-candidates") for one in together) and bool(_candidates(together)),
+    )
+
+
+def _missing(section: Section) -> str | None:
+    return next(
+        (f"a={name}" for name in ("ice-ufrag", "ice-pwd", "fingerprint") if not section.word(name)), None
+    )
+
+
+def _fingerprints(section: Section) -> list[RTCDtlsFingerprint]:
+    """Those of one hash: of several hashes of one certificate, one is enough (RFC 8122 5)."""
+    found = []
+    for attribute in section.all("fingerprint"):
+        name, _, value = attribute.value.partition(" ")
+        found.append(RTCDtlsFingerprint(name.lower(), value.strip().upper()))
+    for name in HASHES:
+        digits = 2 * hashlib.new(name.replace("-", "")).digest_size
+        usable = [one for one in found if one.algorithm == name and _digits(one.value) == digits]
+        if usable:
+            return usable
+    first = section.first("fingerprint")
+    raise _refused(f"expected a=fingerprint with {', '.join(HASHES)}", first.line if first else section.line)
+
+
+def _digits(value: str) -> int:
+    plain = value.replace(":", "")
+    return len(plain) if _HEXADECIMAL.fullmatch(plain) else 0
+
+
+def _role(section: Section) -> str:
+    told = section.first("setup")
+    if told is None:
+        return "client"  # RFC 4145 4: who does not say so, calls
+    role = _ROLES.get(section.word("setup"))
+    if role is None:
+        raise _refused("expected a=setup:actpass, active or passive", told.line)
+    return role
+
+
+def _candidates(sections: list[Section]) -> list[RTCIceCandidate]:
+    """Some stacks tell them in the last section of a group. One that cannot be read is passed over."""
+    told = dict.fromkeys(one.value for section in sections for one in section.all("candidate"))
+    found: list[RTCIceCandidate] = []
+    for value in told:
+        try:
+            candidate = candidate_from_sdp(value)
+        except (AssertionError, ValueError):
+            continue
+        if candidate.component == 1:
+            found.append(candidate)
+    return found[:CANDIDATES_MAX]
+
+
+def _refused(why: str, line: int | None = None) -> ClientError:
+    where = "" if line is None else f"line {line}: "
+    return ClientError("invalid_offer", f"The SDP offer cannot be used: {where}{why}.", "sdp")

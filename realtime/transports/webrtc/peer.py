@@ -10,25 +10,24 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from aiortc import (
-    RTCCertificate,
-    RTCDataChannel,
-    RTCIceTransport,
-)
+from aiortc.rtcsctptransport import RTCSctpCapabilities
 from aiortc.rtp import RtcpPacket, RtcpRrPacket, RtcpSdesPacket, RtcpSourceInfo, RtcpSrPacket
 from pylibsrtp import Error as SrtpError
 
+from realtime.session.connections import first_exception
 from realtime.session.transport import PeerGone
-from realtime.transports.webrtc.checked_transports import MALFORMED, CheckedDtls, CheckedSctp
+from realtime.transports.webrtc.answer import LocalSide, answer_to
+from realtime.transports.webrtc.checked_transports import MALFORMED, CheckedSctp, LocalCertificate
 from realtime.transports.webrtc.downlink import Downlink
-from realtime.transports.webrtc.ice import IceSettings, gatherer
-from realtime.transports.webrtc.offer import LocalTransport, Offer, answer_to
+from realtime.transports.webrtc.event_channel import EventChannel
+from realtime.transports.webrtc.ice import IceSettings
+from realtime.transports.webrtc.offer import Offer
 from realtime.transports.webrtc.reorder import Gap, Packet
 from realtime.transports.webrtc.rtp import RtpPacket, is_rtcp
+from realtime.transports.webrtc.secure_path import SecurePath
 from realtime.transports.webrtc.track import PlayoutTrack
 from realtime.transports.webrtc.uplink import Uplink
 
-CHANNEL_LABEL = "oai-events"
 CONNECT_WITHIN_S = 30.0
 SILENT_S_MAX = 12.0
 """Browsers ask for consent every few seconds (RFC 7675 5.1); who sends nothing for so long is not there."""
@@ -41,7 +40,10 @@ _UNREAD_BYTES_MAX = 4 * 1024 * 1024
 
 class Peer:
     """Owned by the task of its call, which closes it. on_message: what comes over the data channel. on_news:
-    the peer is gone, or there may be something to tell of what it heard."""
+    the peer is gone, or there may be something to tell of what it heard. complaint: as of EventChannel.
+
+    events: the channel of events; None for a peer that wants no data channel.
+    """
 
     def __init__(
         self,
@@ -51,74 +53,56 @@ class Peer:
         on_audio: Callable[[Packet | Gap], None],
         on_message: Callable[[str | bytes], None],
         on_news: Callable[[], None],
+        complaint: Callable[[], str],
     ) -> None:
         self.gone: PeerGone | None = None
-        self.channel: RTCDataChannel | None = None
-        self.channel_opened = asyncio.Event()
+        self.events: EventChannel | None = None
         self._offer = offer
-        self._on_message = on_message
         self._on_news = on_news
-        self._gatherer, self._path = gatherer(settings)
-        self._path.ice_controlling = bool(offer.ice.iceLite)
-        self._ice = RTCIceTransport(self._gatherer)
-        self._dtls = CheckedDtls(self._ice, [RTCCertificate.generateCertificate()])
-        self._dtls._set_role("server" if offer.dtls.role == "client" else "client")
-        self._sctp = CheckedSctp(self._dtls) if offer.channel else None
+        certificate = LocalCertificate.generateCertificate()
+        self._media = SecurePath(offer.media, settings, certificate, self.leave)
+        self._paths = [self._media]
+        self._sctp: CheckedSctp | None = None
+        if offer.channel is not None:
+            if offer.events is not offer.media:  # the peer does not bundle
+                self._paths.append(SecurePath(offer.events, settings, certificate, self.leave))
+            self._sctp = CheckedSctp(self._paths[-1].dtls)
+            self.events = EventChannel(self._sctp, on_message, self._channel_gone, complaint)
         self._downlink = Downlink(track, offer.payload_type, self._send_rtp)
-        self._uplink = Uplink(offer.payload_type, on_audio)
+        self._uplink = Uplink(offer.payload_type, on_audio, offer.codec, offer.clock_hz)
         self._cname = secrets.token_hex(8)
         self._is_closed = False
         self._left = asyncio.Event()
-        self._ice.on("statechange", self._changed)
-        self._dtls.on("statechange", self._changed)
-        if self._sctp is not None:
-            self._sctp.on("datachannel", self._channel_came)
 
     @property
     def round_trip_s(self) -> float:
         """The longest that the peer reported lately; before it reported any, that of a connectivity check."""
-        return self._downlink.round_trip_s or self._path.round_trip_s
+        return self._downlink.round_trip_s or self._media.ice.round_trip_s
 
     @property
     def heard_at(self) -> float:
         """When something came from the peer last, on the clock of `time.monotonic`."""
-        return self._path.heard_at
+        return max(path.ice.heard_at for path in self._paths)
 
     async def answer(self) -> str:
-        """The SDP answer, with all our candidates: there is no trickle."""
-        await self._gatherer.gather()
-        local = LocalTransport(
-            self._gatherer.getLocalParameters(),
-            self._gatherer.getLocalCandidates(),
-            self._dtls.getLocalParameters(),
-            self._downlink.ssrc,
-            self._cname,
-            is_client=self._dtls._role == "client",
-        )
-        return answer_to(self._offer, local)
+        """The SDP answer."""
+        local = await asyncio.gather(*(path.gather() for path in self._paths))
+        return answer_to(self._offer, LocalSide(local[0], local[-1], self._downlink.ssrc, self._cname))
 
     async def connect(self) -> None:
-        """Find a path and agree on keys. Raises PeerGone, also when it takes too long."""
+        """Find paths and agree on keys. Raises PeerGone, also when it takes too long."""
         try:
             async with asyncio.timeout(CONNECT_WITHIN_S), asyncio.TaskGroup() as tasks:
-                beside = [
-                    tasks.create_task(self._tell_candidates(), name="candidates of the peer"),
-                    tasks.create_task(self._until_gone(), name="end of the peer"),
-                ]
-                await self._ice.start(self._offer.ice)
-                if self._ice.state != "completed":
-                    raise PeerGone(1006, "no network path to the peer was found")
-                await self._dtls.start(self._offer.dtls)
-                if self._dtls.state != "connected":
-                    raise PeerGone(1006, "the peer's DTLS handshake failed")
-                self._path.on_media = self._media_came
+                gone = tasks.create_task(self._until_gone(), name="end of the peer")
+                await asyncio.wait(
+                    [tasks.create_task(self._connect(path), name="path to the peer") for path in self._paths]
+                )
                 await self._start_events()
-                for task in beside:
-                    task.cancel()
+                gone.cancel()
         except* TimeoutError:
             raise PeerGone(1006, f"the peer did not connect within {CONNECT_WITHIN_S:g} s") from None
         except* (PeerGone, ConnectionError) as failed:
-            first = failed.exceptions[0]
+            first = first_exception(failed)
             lost = PeerGone(1006, "the connection was lost while it was made")
             raise (first if isinstance(first, PeerGone) else lost) from None
 
@@ -146,13 +130,14 @@ class Peer:
         if self.gone is None:
             self.gone = why
             self._left.set()
-            self.channel_opened.set()
+            if self.events is not None:
+                self.events.opened.set()
             self._on_news()
 
     async def flushed(self) -> None:
         """Wait until the peer has got all that was sent over the data channel."""
-        while self.gone is None and self._sctp is not None and self.channel is not None:
-            if not (self.channel.bufferedAmount or self._sctp._outbound_queue or self._sctp._sent_queue):
+        while self.gone is None and self._sctp is not None and self.events is not None:
+            if not (self.events.buffered_bytes or self._sctp._outbound_queue or self._sctp._sent_queue):
                 return
             await asyncio.sleep(0.01)
 
@@ -162,33 +147,30 @@ class Peer:
             return
         self._is_closed = True
         self.leave(PeerGone(1000, "closed"))
-        self._path.on_media = None
-        for stop in (
-            *([self._sctp.stop] if self._sctp else []),
-            self._dtls.stop,
-            self._ice.stop,
-        ):
+        self._media.ice.on_media = None
+        if self._sctp is not None and self.events is not None:
+            self.events.stop()
             with suppress(TimeoutError, ConnectionError):
                 async with asyncio.timeout(_CLOSE_WITHIN_S):
-                    await stop()
+                    await self._sctp.stop()
+        for path in self._paths:
+            await path.close()
 
     async def _until_gone(self) -> None:
         await self._left.wait()
         assert self.gone is not None
         raise self.gone
 
-    async def _tell_candidates(self) -> None:
-        # At once: a browser's hidden address is looked up in the local network, which may take seconds.
-        # One that cannot be used says nothing of the others.
-        told = (self._ice.addRemoteCandidate(candidate) for candidate in self._offer.candidates)
-        await asyncio.gather(*told, return_exceptions=True)
-        if self._offer.has_all_candidates:
-            await self._ice.addRemoteCandidate(None)
+    async def _connect(self, path: SecurePath) -> None:
+        await path.connect()
+        if path is self._media:  # it speaks at once, even while another path is not ready
+            path.ice.on_media = self._media_came
 
     async def _start_events(self) -> None:
-        offer = self._offer
-        if self._sctp is not None and offer.channel is not None and offer.channel.sctp_port is not None:
-            await self._sctp.start(offer.channel.sctpCapabilities, offer.channel.sctp_port)
+        port = self._offer.sctp_port
+        if self._sctp is not None and self.events is not None and port is not None:
+            await self._sctp.start(RTCSctpCapabilities(self._offer.message_bytes_max), port)
+            self.events.begin()
 
     # Audio past aiortc's tasks and queues, within its keys --------------------------------
 
@@ -196,18 +178,18 @@ class Peer:
         """What cannot be decrypted or read is dropped, as any datagram may be."""
         try:
             if is_rtcp(data):
-                for report in RtcpPacket.parse(self._dtls._rx_srtp.unprotect_rtcp(data)):
+                for report in RtcpPacket.parse(self._media.dtls._rx_srtp.unprotect_rtcp(data)):
                     self._uplink.report_came(report)
                     self._downlink.report_came(report)
             elif self._offer.speaks:
-                self._uplink.packet_came(RtpPacket.parse(self._dtls._rx_srtp.unprotect(data)))
+                self._uplink.packet_came(RtpPacket.parse(self._media.dtls._rx_srtp.unprotect(data)))
         except (SrtpError, *MALFORMED):
             pass
 
     def _send_rtp(self, packet: bytes) -> None:
-        if self._dtls.state != "connected":
+        if self._media.dtls.state != "connected":
             raise ConnectionError("the peer is not connected")
-        self._path.send_now(self._dtls._tx_srtp.protect(packet))
+        self._media.ice.send_now(self._media.dtls._tx_srtp.protect(packet))
 
     def _send_report(self) -> None:
         sent, came = self._downlink.report(), self._uplink.report()
@@ -220,22 +202,8 @@ class Peer:
         else:
             return
         named = RtcpSdesPacket([RtcpSourceInfo(ssrc, [(_CNAME, self._cname.encode())])])
-        if self._dtls.state == "connected":
-            self._path.send_now(self._dtls._tx_srtp.protect_rtcp(told + bytes(named)))
+        if self._media.dtls.state == "connected":
+            self._media.ice.send_now(self._media.dtls._tx_srtp.protect_rtcp(told + bytes(named)))
 
-    def _changed(self) -> None:
-        if self._ice.state == "failed":
-            self.leave(PeerGone(1006, "the network path was lost"))
-        elif self._dtls.state == "failed":
-            self.leave(PeerGone(1006, "the peer's DTLS handshake failed"))
-        elif self._dtls.state == "closed":
-            self.leave(PeerGone(1001, "the peer closed the connection"))
-
-    def _channel_came(self, channel: RTCDataChannel) -> None:
-        if channel.label != CHANNEL_LABEL or self.channel is not None:
-            channel.close()
-            return
-        self.channel = channel
-        channel.on("message", self._on_message)
-        channel.on("close", lambda: self.leave(PeerGone(1001, "the peer closed the data channel")))
-        self.channel_opened.set()
+    def _channel_gone(self) -> None:
+        self.leave(PeerGone(1001, "the peer closed the data channel"))

@@ -47,6 +47,10 @@ def is_stun(datagram: bytes) -> bool:
     return bool(datagram) and datagram[0] <= 3
 
 
+def is_dtls(datagram: bytes) -> bool:
+    return bool(datagram) and 20 <= datagram[0] <= 63
+
+
 def is_media(datagram: bytes) -> bool:
     """RTP or RTCP."""
     return len(datagram) > 1 and 128 <= datagram[0] <= 191

@@ -1,4 +1,4 @@
-"""The audio that the peer hears, at the pace of speech: one Opus packet every 20 ms, and few in silence."""
+"""The audio that the peer hears, at the pace of speech: one packet every 20 ms, and few in silence."""
 
 import asyncio
 import time
@@ -6,14 +6,13 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from realtime.audio.opus import FRAME_BYTES, FRAME_MS, OpusEncoder
+from realtime.audio.opus import FRAME_BYTES, FRAME_MS
 from realtime.protocol.effects import Play
 from realtime.session.transport import UNTOLD_MS_MAX
+from realtime.transports.webrtc.audio_codec import OPUS, AudioCodec
 from realtime.transports.webrtc.playout import Frame, Playout, Position
-from realtime.transports.webrtc.reorder import RTP_HZ
 
 _FRAME_S = FRAME_MS / 1000
-_FRAME_SAMPLES = RTP_HZ * FRAME_MS // 1000
 _TAIL_FRAMES = 10
 """Silence after the sound, so that the listener's decoder ends softly and invents nothing."""
 _QUIET_EVERY_S = 0.4  # as Opus does itself in silence (RFC 6716 2.1.9)
@@ -23,7 +22,7 @@ _BEHIND_FRAMES_MAX = 5
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """One Opus packet. timestamp: of its first sample, at 48 kHz, from the first packet's on."""
+    """One packet. timestamp: of its first sample, by the codec's RTP clock, from the first packet's on."""
 
     payload: bytes
     timestamp: int
@@ -40,13 +39,17 @@ class _Sent:
 
 
 class PlayoutTrack:
-    """on_began, on_ended: told of a response whose first or last frame leaves."""
+    """on_began, on_ended: told of a response whose first or last frame leaves. rtp_hz: of its timestamps."""
 
-    def __init__(self, on_began: Callable[[str], None], on_ended: Callable[[str], None]) -> None:
+    def __init__(
+        self, on_began: Callable[[str], None], on_ended: Callable[[str], None], codec: AudioCodec = OPUS
+    ) -> None:
+        self.rtp_hz = codec.rtp_hz
         self._playout = Playout()
         self._on_began = on_began
         self._on_ended = on_ended
-        self._encoder = OpusEncoder()
+        self._encoder = codec.encoder()
+        self._frame_samples = codec.rtp_hz * FRAME_MS // 1000
         self._news = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
@@ -177,7 +180,7 @@ class PlayoutTrack:
             self._slot += int(-ahead_s / _FRAME_S)
 
     def _packet(self, frame: Frame) -> Encoded:
-        packet = Encoded(self._encoder.encode(frame.pcm), self._slot * _FRAME_SAMPLES)
+        packet = Encoded(self._encoder.encode(frame.pcm), self._slot * self._frame_samples)
         self._slot += 1
         if frame.began is not None:
             self._on_began(frame.began)

@@ -8,7 +8,6 @@ import asyncio
 import time
 from collections import deque
 
-from realtime.audio.opus import OpusDecoder
 from realtime.audio.resample import Resampler
 from realtime.audio.wire_format import PCM_HZ, OutputEncoder
 from realtime.errors import InvalidEvent
@@ -31,6 +30,7 @@ from realtime.protocol.events import (
 )
 from realtime.session.outbox import Outbox, Outgoing
 from realtime.session.transport import UNTOLD_MS_MAX, OwnIds, PeerGone
+from realtime.transports.webrtc.event_channel import OPEN_WITHIN_S
 from realtime.transports.webrtc.events import OutputBufferCleared, OutputBufferStarted, OutputBufferStopped
 from realtime.transports.webrtc.ice import IceSettings
 from realtime.transports.webrtc.offer import Offer
@@ -57,7 +57,6 @@ class WebRtcTransport:
         self._own_ids = OwnIds()
         self._slow_peer_s = slow_peer_s
         self._message_bytes_max = offer.message_bytes_max
-        self._has_channel = offer.channel is not None
         self._plays = offer.hears
         self._has_parted = False
         self._outbox = Outbox()
@@ -68,13 +67,22 @@ class WebRtcTransport:
         self._resumed: set[str] = set()  # responses that began on another connection
         self._cut: dict[str, list[ItemTruncated]] = {}  # responses that were cut off before they were done
         self._waiting_since: float | None = None
-        self._decoder = OpusDecoder()
-        self._resampler = Resampler(RTP_HZ, PCM_HZ)
+        self._decoder = offer.codec.decoder()
+        self._decoded_hz = offer.codec.decoded_hz
+        self._resampler = Resampler(self._decoded_hz, PCM_HZ)
         self._input = OutputEncoder(PcmFormat())
         self._input_format: object = PcmFormat()
         self._open_responses: set[str] = set()
-        self._track = PlayoutTrack(self._began, self._ended)
-        self._peer = Peer(offer, settings, self._track, self._audio_came, self._message_came, self._news.set)
+        self._track = PlayoutTrack(self._began, self._ended, offer.codec)
+        self._peer = Peer(
+            offer,
+            settings,
+            self._track,
+            self._audio_came,
+            self._message_came,
+            self._news.set,
+            self._complaint,
+        )
 
     async def answer(self) -> str:
         """The SDP answer."""
@@ -225,7 +233,7 @@ class WebRtcTransport:
             case Gap(samples=samples, lost=True):
                 pcm = self._decoder.conceal(samples)
             case Gap(samples=samples):
-                pcm = bytes(2 * samples)
+                pcm = bytes(2 * (samples * self._decoded_hz // RTP_HZ))
         return self._input.push(self._resampler.push(pcm))
 
     def _take_format(self, session: SessionConfig) -> None:
@@ -262,21 +270,13 @@ class WebRtcTransport:
             await self._ready()
             self._waiting_since = None
             message = await self._outbox.take()
-            if self._has_channel:  # one who asked for none hears, and reads nothing
+            if self._peer.events is not None:  # one who asked for none hears, and reads nothing
                 self._send_text(message.text)
 
     async def _ready(self) -> None:
         """Wait until the data channel takes more."""
-        if not self._has_channel:
-            return
-        await self._peer.channel_opened.wait()
-        channel = self._peer.channel
-        if channel is None or channel.bufferedAmount <= BUFFERED_BYTES_MAX:
-            return
-        is_low = asyncio.Event()
-        channel.bufferedAmountLowThreshold = BUFFERED_BYTES_MAX
-        channel.once("bufferedamountlow", is_low.set)
-        await is_low.wait()
+        if self._peer.events is not None:
+            await self._peer.events.has_sent_up_to(BUFFERED_BYTES_MAX)
 
     async def _watch(self) -> None:
         while True:
@@ -284,17 +284,28 @@ class WebRtcTransport:
             since = self._waiting_since
             if since is not None and time.monotonic() - since >= self._slow_peer_s:
                 self._outbox.clear()
-                raise PeerGone(1008, f"the peer has not read for {self._slow_peer_s:g} s")
+                did = "read" if self._is_open else "opened a data channel"
+                raise PeerGone(1008, f"the peer has not {did} for {self._slow_peer_s:g} s")
 
     @property
     def _is_open(self) -> bool:
-        channel = self._peer.channel
-        return self._peer.gone is None and channel is not None and channel.readyState == "open"
+        events = self._peer.events
+        return self._peer.gone is None and events is not None and events.is_open
 
     def _send_text(self, text: str) -> None:
-        if not self._is_open or self._peer.channel is None:
+        if not self._is_open or self._peer.events is None:
             raise self._peer.gone or PeerGone(1001, "the peer closed the data channel")
-        self._peer.channel.send(text)
+        self._peer.events.send(text)
+
+    def _complaint(self) -> str:
+        """For a peer that has offered a data channel and opened none."""
+        message = (
+            f"No data channel was opened within {OPEN_WITHIN_S:g} s. Open one, of any label; one that is "
+            "negotiated, with an id other than 0 and 1, carries events once you have sent one over it."
+        )
+        event = Error(error=ErrorObject("invalid_request_error", "no_data_channel", message, None, None))
+        self._own_ids.give(event)
+        return encode(event)
 
 
 def _report(position: Position) -> PlaybackReport:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from aiortc.rtcrtpreceiver import StreamStatistics
 from aiortc.rtp import AnyRtcpPacket, RtcpReceiverInfo, RtcpSrPacket
 
-from realtime.audio.opus import samples_of
+from realtime.transports.webrtc.audio_codec import OPUS, AudioCodec
 from realtime.transports.webrtc.reorder import RTP_HZ, Gap, Packet, Reorder
 from realtime.transports.webrtc.rtp import RtpPacket
 
@@ -18,14 +18,26 @@ class Uplink:
     lost packet and keeps that delay, conceals nothing, and has a thread for each peer.
     """
 
-    def __init__(self, payload_type: int, take: Callable[[Packet | Gap], None]) -> None:
-        """take: called with each packet in its order, and with what is missing between."""
+    def __init__(
+        self,
+        payload_type: int,
+        take: Callable[[Packet | Gap], None],
+        codec: AudioCodec = OPUS,
+        clock_hz: int = RTP_HZ,
+    ) -> None:
+        """take: called with each packet in its order, and with what is missing between.
+
+        clock_hz: which the offer names. Timestamps of Opus are at 48 kHz all the same (RFC 7587 4.1), but a
+        peer that names another may count by it, too.
+        """
         self._payload_type = payload_type
         self._take = take
-        self._reorder = Reorder()
-        self._statistics = StreamStatistics(RTP_HZ)
+        self._codec = codec
+        self._clock_hz = clock_hz
         self._ssrc: int | None = None
         self._last_report = (0, 0.0)  # of the peer: its clock's middle bits, and when it came
+        self._before: tuple[RtpPacket, int] | None = None
+        self._begin(codec.rtp_hz)
 
     def report(self) -> RtcpReceiverInfo | None:
         """How well it arrives; None before anything has."""
@@ -43,20 +55,40 @@ class Uplink:
         )
 
     def packet_came(self, packet: RtpPacket) -> None:
-        """One that is not local or no Opus is passed over."""
+        """One of another format is passed over."""
         if packet.payload_type != self._payload_type:
             return
         try:
-            samples = samples_of(packet.payload)
+            samples = self._codec.samples_of(packet.payload)
         except ValueError:
             return
         if packet.ssrc != self._ssrc:
-            self._ssrc, self._reorder = packet.ssrc, Reorder()
-            self._statistics = StreamStatistics(RTP_HZ)
+            self._ssrc = packet.ssrc
+            self._begin(self._codec.rtp_hz)
+        elif self._hz != self._clock_hz and self._counts_by_its_own_clock(packet):
+            self._begin(self._clock_hz)
+        self._before = packet, samples
         self._statistics.add(packet)  # type: ignore[arg-type]  # asks for two of its fields
-        came = Packet(packet.sequence_number, packet.timestamp, packet.payload)
+        timestamp = packet.timestamp * (RTP_HZ // self._hz) & 0xFFFFFFFF
+        came = Packet(packet.sequence_number, timestamp, packet.payload)
         for ready in self._reorder.push(came, samples):
             self._take(ready)
+
+    def _begin(self, hz: int) -> None:
+        """Another stream, or the same with timestamps at `hz`."""
+        self._hz = hz
+        self._reorder = Reorder()
+        self._statistics = StreamStatistics(hz)
+        self._before = None
+
+    def _counts_by_its_own_clock(self, packet: RtpPacket) -> bool:
+        """Whether this one follows the last as far as the clock of the offer has it, of which it has less."""
+        if self._before is None:
+            return False
+        before, samples = self._before
+        is_next = (packet.sequence_number - before.sequence_number) & 0xFFFF == 1
+        ahead = (packet.timestamp - before.timestamp) & 0xFFFFFFFF
+        return is_next and ahead * (RTP_HZ // self._clock_hz) == samples
 
     def report_came(self, packet: AnyRtcpPacket) -> None:
         if isinstance(packet, RtcpSrPacket):

@@ -8,6 +8,7 @@ import pytest
 from agent.api import AgentError
 from agent.asr import queue
 from agent.asr.queue import QueuedRecogniser
+from tests.waiting import HANGS_S
 
 
 class _Model:
@@ -21,7 +22,7 @@ class _Model:
     def recognise(self, pcm: bytes, language: str) -> str:
         self.calls.append((pcm, language))
         self.begun.set()
-        self.go.wait(10)
+        self.go.wait(HANGS_S)
         return "words"
 
 
@@ -29,7 +30,7 @@ async def test_calls_on_the_same_audio_share_one_computation() -> None:
     model = _Model()
     recogniser = QueuedRecogniser(model)
     both = asyncio.gather(recogniser.recognise(b"ab" * 160), recogniser.recognise(b"ab" * 160))
-    await asyncio.to_thread(model.begun.wait, 5)
+    await asyncio.to_thread(model.begun.wait, HANGS_S)
     model.go.set()
     assert [heard.text for heard in await both] == ["words", "words"]
     assert (await recogniser.recognise(b"ab" * 160)).duration_s == 0.01
@@ -52,7 +53,7 @@ async def test_one_caller_that_leaves_does_not_take_the_answer_from_another() ->
     recogniser = QueuedRecogniser(model)
     leaver = asyncio.create_task(recogniser.recognise(b"ab"))
     stayer = asyncio.create_task(recogniser.recognise(b"ab"))
-    await asyncio.to_thread(model.begun.wait, 5)
+    await asyncio.to_thread(model.begun.wait, HANGS_S)
     leaver.cancel()
     await asyncio.wait({leaver})
     model.go.set()
@@ -64,7 +65,7 @@ async def test_a_clip_that_nobody_waits_for_is_not_recognised() -> None:
     model = _Model()
     recogniser = QueuedRecogniser(model)
     first = asyncio.create_task(recogniser.recognise(b"ab"))
-    await asyncio.to_thread(model.begun.wait, 5)
+    await asyncio.to_thread(model.begun.wait, HANGS_S)
     second = asyncio.create_task(recogniser.recognise(b"cd"))
     third = asyncio.create_task(recogniser.recognise(b"ef"))
     await asyncio.sleep(0)
@@ -82,7 +83,7 @@ async def test_a_flood_of_clips_is_refused(monkeypatch: pytest.MonkeyPatch) -> N
     model = _Model()
     recogniser = QueuedRecogniser(model)
     first = asyncio.create_task(recogniser.recognise(b"ab"))
-    await asyncio.to_thread(model.begun.wait, 5)
+    await asyncio.to_thread(model.begun.wait, HANGS_S)
     with pytest.raises(AgentError) as refused:
         await recogniser.recognise(b"cd")
     assert refused.value.code == "agent_overloaded"

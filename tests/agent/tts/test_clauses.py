@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.tts.clauses import FIRST_MOST, LATER_MOST, ClauseCutter
+from agent.speech_text.speakable import pieces
+from agent.tts.clauses import FIRST_MOST, LATER_MOST, LONGEST_UNBROKEN, ClauseCutter
+from tests.agent.speech_text.everyday_sentences import SENTENCES
 
 _WORDS = st.sampled_from(
     [
@@ -68,10 +70,50 @@ def test_a_sentence_leaves_with_the_space_after_it() -> None:
         "He lives in the U.S. of old",
         "1. Preheat the oven",
         "It starts at 10:30 sharp",
+        "The result of 10 - 3 = 7",
+        "He has always lived at No. 5",
+        "On the evening of Jan. 5",
+        "They work at Acme Inc. in Ohio",
+        "It is open until 10 p.m. on Monday",
+        "Her house is on Elm Dr. in Boston",
     ],
 )
 def test_what_belongs_together_is_not_cut(text: str) -> None:
     assert _cut(text, 1) == [text]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The answer is No. Do not touch it",
+        "She works at Acme Inc. It grew",
+        "The shop is on Main St. It is open",
+        "It is open until 10 p.m. Come early",
+        "The answer to that is 42. Anything else",
+    ],
+)
+def test_a_sentence_that_ends_like_an_abbreviation_ends(text: str) -> None:
+    first, second = _cut(text, 1)
+    assert first.endswith(".")
+    assert second.startswith(" ")
+
+
+@given(st.lists(st.sampled_from([written for written, _ in SENTENCES]), min_size=1), st.integers(1, 30))
+def test_the_words_said_are_the_same_however_the_text_is_cut(sentences: list[str], step: int) -> None:
+    text = " ".join(sentences)
+    assert [word for clause in _cut(text, step) for word in _words(clause)] == _words(text)
+
+
+def _words(text: str) -> list[str]:
+    return [piece.spoken for piece in pieces(text) if not piece.is_pause]
+
+
+@pytest.mark.parametrize("sign", ["7", "中", "a"])
+def test_text_without_a_place_to_cut_is_cut_all_the_same(sign: str) -> None:
+    text = sign * 20 * LONGEST_UNBROKEN
+    clauses = _cut(text, 1000)
+    assert "".join(clauses) == text
+    assert all(len(clause) <= LONGEST_UNBROKEN for clause in clauses)
 
 
 def test_later_clauses_are_whole_sentences() -> None:

@@ -17,7 +17,7 @@ from agent.models.embedded import build_embedded
 from agent.models.files import ModelFileError, all_verified, present, verified
 from agent.models.manifest import KOKORO, KOKORO_PARTS, KOKORO_VOICES, LEXICON, WHISPER_BASE
 from agent.settings import AgentSettings
-from agent.speech_text.letter_sounds import sounded
+from agent.speech_text.letter_to_sound import sounded
 from agent.speech_text.pronunciation import Lexicon
 from agent.tts.base import Samples
 from agent.tts.kokoro import MOST_TOKENS, STYLE_DIMENSIONS, KokoroVoice, kokoro_voices, tokens_of

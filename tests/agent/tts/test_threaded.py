@@ -13,6 +13,7 @@ from agent.tts.base import Mark, SpokenClause
 from agent.tts.fake import fake_synthesiser
 from agent.tts.pauses import shaped
 from agent.tts.threaded import ThreadedSynthesiser, pieces_of
+from tests.waiting import HANGS_S
 
 
 async def _clauses(*clauses: str) -> AsyncIterator[str]:
@@ -60,7 +61,7 @@ class _Held:
 
     def speak(self, clause: str) -> SpokenClause:
         self.begun.set()
-        self.go.wait(10)
+        self.go.wait(HANGS_S)
         self.spoken.append(clause)
         return SpokenClause(np.zeros(240, np.float32), ())
 
@@ -70,7 +71,7 @@ async def test_closing_leaves_the_later_clauses_unspoken() -> None:
     voice = ThreadedSynthesiser({"held": held})
     speech = voice.synthesise(_clauses("first", "second"))
     first = asyncio.ensure_future(anext(speech))
-    await asyncio.to_thread(held.begun.wait, 5)
+    await asyncio.to_thread(held.begun.wait, HANGS_S)
     first.cancel()
     await asyncio.wait({first})
     await speech.aclose()
@@ -84,7 +85,7 @@ async def test_too_many_waiting_clauses_are_refused(monkeypatch: pytest.MonkeyPa
     held = _Held()
     voice = ThreadedSynthesiser({"held": held})
     first = asyncio.ensure_future(anext(voice.synthesise(_clauses("a"))))
-    await asyncio.to_thread(held.begun.wait, 5)
+    await asyncio.to_thread(held.begun.wait, HANGS_S)
     with pytest.raises(AgentError, match="too many"):
         await anext(voice.synthesise(_clauses("b")))
     held.go.set()

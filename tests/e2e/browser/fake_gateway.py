@@ -29,6 +29,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from realtime.server.page import Page
+from realtime.server.qr_code import qr_code_svg
 
 Event = dict[str, Any]
 
@@ -49,6 +50,8 @@ class Behaviour:
     max_sessions: int = 8
     ready: bool = True
     knows_extensions: bool = True
+    hands_over: bool = False
+    draws_codes: bool = True
     sentences: int = 6
     think_s: float = 0.35
     token_s: float = 0.06
@@ -118,6 +121,10 @@ class FakeSession:
                 await self.cancel("client_cancelled")
             case "conversation.item.truncate":
                 await self.truncate(event["item_id"], event["audio_end_ms"])
+            case "parlour.hand_over":
+                await self.send(
+                    "parlour.hand_over_token", token="rt_fake.token", expires_at=time.time() + 120
+                )
             case "parlour.playback":
                 assert self.extensions, "the page sent an extension that it was refused"
 
@@ -125,6 +132,8 @@ class FakeSession:
         if self.behaviour.knows_extensions:
             self.extensions = True
             await self.send("session.updated", session=self.echo())
+            if self.behaviour.hands_over:
+                await self.send("parlour.resume_token", token="rt_fake.token", grace_s=60.0)
             return
         error = {
             "type": "invalid_request_error",
@@ -319,6 +328,11 @@ def make_app(behaviour: Behaviour) -> Starlette:
     async def about(_request: Request) -> Response:
         return JSONResponse({**behaviour.about, "needs_key": bool(behaviour.api_key)})
 
+    async def qr_code(request: Request) -> Response:
+        if not behaviour.draws_codes:
+            return Response(status_code=404)
+        return Response(qr_code_svg((await request.body()).decode()), media_type="image/svg+xml")
+
     async def readyz(_request: Request) -> Response:
         full = len(sessions) >= behaviour.max_sessions
         detail = "" if behaviour.ready else "Loading the voice."
@@ -333,6 +347,7 @@ def make_app(behaviour: Behaviour) -> Starlette:
         routes=[
             WebSocketRoute("/v1/realtime", realtime),
             Route("/v1/parlour", about),
+            Route("/v1/parlour/qr-code", qr_code, methods=["POST"]),
             Route("/readyz", readyz),
             Route("/healthz", healthz),
             Mount("/", Page()),

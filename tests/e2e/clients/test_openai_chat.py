@@ -2,15 +2,14 @@
 
 import asyncio
 import base64
-import io
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import numpy as np
 import openai
 import pytest
-import soundfile
 from openai import AsyncOpenAI
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
@@ -34,6 +33,7 @@ from tests import speech
 from tests.agent.agents import EndlessAgent, SteeredAgent
 from tests.conftest import Server, running_server
 from tests.e2e.clients.talk import WEATHER, Attentive
+from tests.recordings import recording
 from tests.waiting import HANGS_S, unless_it_hangs
 
 HELLO: list[Any] = [{"role": "user", "content": "Please recite."}]
@@ -84,14 +84,14 @@ def steered(*events: AgentEvent) -> SteeredAgent:
 
 def recorded(kind: str = "wav", hz: int = 16_000, n_channels: int = 1) -> dict[str, Any]:
     """The utterance "something", as a content part."""
-    samples, _ = soundfile.read(speech.utterance("something").path, always_2d=True)
-    file = io.BytesIO()
+    said = speech.utterance("something")
     if kind == "wav" and (hz, n_channels) == (16_000, 1):
-        file.write(speech.utterance("something").path.read_bytes())
+        file = said.path.read_bytes()
     else:
         # Played too fast or too slow, if the rate is another: how long it is tells that it was kept.
-        soundfile.write(file, samples.repeat(n_channels, axis=1), hz, format=kind.upper())
-    audio = {"data": base64.b64encode(file.getvalue()).decode(), "format": kind}
+        samples = np.frombuffer(said.pcm16k, "<i2")[:, None] / 32768
+        file = recording(samples.repeat(n_channels, axis=1), hz, kind)
+    audio = {"data": base64.b64encode(file).decode(), "format": kind}
     return {"type": "input_audio", "input_audio": audio}
 
 
@@ -217,7 +217,7 @@ async def test_a_recording_and_text_arrive_in_their_order() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "hz", "n_channels"),
-    [("wav", 48_000, 2), ("wav", 8_000, 1), ("mp3", 44_100, 2), ("flac", 48_000, 1), ("ogg", 44_100, 1)],
+    [("wav", 48_000, 2), ("wav", 8_000, 1), ("mp3", 44_100, 2), ("flac", 48_000, 1), ("ogg", 24_000, 1)],
 )
 @pytest.mark.parametrize("stream", [False, True])
 async def test_recordings_of_all_kinds_are_heard(kind: str, hz: int, n_channels: int, stream: bool) -> None:

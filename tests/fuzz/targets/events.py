@@ -154,9 +154,11 @@ def seeds() -> list[bytes]:
         {"type": "conversation.item.delete", "item_id": "u1"},
         {"type": "response.create", "response": response},
         {"type": "response.cancel", "response_id": "resp_1"},
+        {"type": "parlour.say", "text": "The light is off."},
         {"type": "parlour.playback", "item_id": "item_1", "played_ms": 10, "underruns": 1},
         {"type": "parlour.resume", "token": "rt_a.b", "last_event_id": "event_1"},
         {"type": "parlour.hand_over"},
+        {"type": "parlour.say", "text": "Hello."},
     ]
     missing = {str(kind.__struct_config__.tag) for kind in get_args(AnyClientEvent)} - {
         str(event["type"]) for event in each

@@ -8,6 +8,7 @@ from aiomqtt import Topic
 
 from realtime.errors import InvalidEvent
 from realtime.transports.hermes import codec as hermes
+from realtime.transports.hermes.microphone import AUDIO_FRAME_S_MAX, Microphone
 from tests.fuzz.mutate import bytes_changed, json_changed
 from tests.fuzz.target import Pure, Unkept
 
@@ -21,11 +22,15 @@ def run(data: bytes) -> None:
     try:
         message = hermes.read(name, payload)
     except InvalidEvent as error:
-        hermes.error("asr", "site", "", error.message)
+        hermes.error(*hermes.sender_of(name, payload), None, error.message, name)
         return
     if isinstance(message, hermes.AudioFrame):
-        if len(message.pcm) % 2 or len(message.pcm) > hermes.AUDIO_FRAME_BYTES_MAX:
-            raise Unkept("sound is whole samples, and no more than was sent")
+        try:
+            pcm = Microphone().push(message.riff)
+        except InvalidEvent:
+            return
+        if len(pcm) % 2 or len(pcm) > 2 * hermes.UP_HZ * AUDIO_FRAME_S_MAX:
+            raise Unkept("sound is whole samples, and no more than two seconds")
     elif message is not None:
         if not hermes.is_site(message.site):
             raise Unkept("a site's name is a level of a topic")

@@ -18,10 +18,11 @@ from tests.e2e.webrtc_client import Caller
 from tests.fuzz.mutate import bytes_changed
 from tests.fuzz.target import FOLDER, Attack, Live, Unkept, parts_of
 from tests.fuzz.targets import data_channel, media_packets
+from tests.peers.pace import Paced
+from tests.waiting import HANGS_S
 
 STRANGER, FORGED, DATA, MEDIA = range(4)
 LOOK_EVERY, CALL_EVERY = 25, 250
-ANSWER_WITHIN_S = 10.0
 
 
 class Line:
@@ -50,20 +51,19 @@ class Line:
     def lives(self) -> bool:
         return self.caller.channel.readyState == "open" and self.dtls.state == "connected"
 
-    async def is_served(self, within_s: float = ANSWER_WITHIN_S) -> bool:
+    async def is_served(self, within_s: float = HANGS_S) -> bool:
         if not self.lives:
             return False
         n_errors = len(self.caller.of("error"))
         await self.caller.say(type="conversation.item.retrieve", item_id="none")
         with suppress(TimeoutError):
             async with asyncio.timeout(within_s):
-                while len(self.caller.of("error")) == n_errors:
-                    await asyncio.sleep(0.01)
+                await self.caller.hears_of("error", n_errors + 1)
         return len(self.caller.of("error")) > n_errors
 
     async def begin(self, server: Server) -> None:
         await self.caller.call(server, through=self.through)
-        await self.caller.until("session.created", ANSWER_WITHIN_S)
+        await self.caller.until("session.created")
 
 
 class Attacker:
@@ -94,7 +94,7 @@ class Attacker:
         if not await self._other.is_served():
             raise Unkept("the call of another goes on")
         # Who has sent chunks that were no chunks of its own may have lost its count of them.
-        if await self._line.is_served(1.0 if self._is_own_fault else ANSWER_WITHIN_S):
+        if await self._line.is_served(1.0 if self._is_own_fault else HANGS_S):
             return
         if not self._is_own_fault:
             raise Unkept("a call goes on, whatever strangers send")
@@ -108,13 +108,14 @@ class Attacker:
         await before.caller.close()
         self._is_own_fault = False
         beginning = asyncio.create_task(self._line.begin(self._server), name="caller")
+        paced = Paced()
         while not beginning.done():
             if self._line.address[1]:
                 self._to_port(data[1:])
-            await asyncio.sleep(0.002)
+            await paced.after(0.002)
         try:
             await beginning
-        except TimeoutError:
+        except AssertionError:
             raise Unkept("a call is made, whatever strangers send meanwhile") from None
 
     async def _send(self, data: bytes) -> None:

@@ -22,7 +22,6 @@ from tests.transports.webrtc.test_offer import OFFER
 REQUEST, FRAMES, EVENTS = range(3)
 LOOK_EVERY = 10
 READ_WITHIN_S = 0.02
-ANSWER_WITHIN_S = 10.0
 
 
 class Attacker:
@@ -42,9 +41,8 @@ class Attacker:
             writer.transport.abort()
         if self._count % LOOK_EVERY == 0:
             try:
-                async with asyncio.timeout(ANSWER_WITHIN_S):
-                    await round_trip(self._other)
-            except TimeoutError:
+                await round_trip(self._other)
+            except AssertionError:
                 raise Unkept("the session of another is answered") from None
 
     async def _send(

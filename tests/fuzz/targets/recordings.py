@@ -1,15 +1,16 @@
 """Recordings in a chat completion: the first byte says as which kind they were sent."""
 
-import io
 import random
 import struct
+from pathlib import Path
 
 import numpy as np
-import soundfile
 
 from realtime.transports.chat.recordings import KINDS, decode_recording
 from tests.fuzz.target import Pure, Unkept
+from tests.recordings import recording
 
+FILES = Path(__file__).parents[2] / "data" / "recordings"
 S_MAX = 20.0
 HZ = 16_000
 
@@ -27,22 +28,26 @@ def run(data: bytes) -> None:
 def seeds() -> list[bytes]:
     sound = 0.3 * np.sin(np.arange(2_000) / 9.0)
     made = []
-    for kind, subtype, channels in (
-        ("wav", "PCM_16", 1),
-        ("wav", "PCM_24", 2),
-        ("wav", "FLOAT", 1),
-        ("wav", "ULAW", 1),
-        ("mp3", None, 1),
-        ("flac", None, 2),
-        ("ogg", "VORBIS", 1),
-        ("ogg", "OPUS", 1),
+    for kind, container, codec, n_channels in (
+        ("wav", "wav", "pcm_s16le", 1),
+        ("wav", "wav", "pcm_s24le", 2),
+        ("wav", "wav", "pcm_f32le", 1),
+        ("wav", "wav", "pcm_mulaw", 1),
+        ("wav", "wav", "adpcm_ms", 1),
+        ("mp3", "mp3", "libmp3lame", 1),
+        ("flac", "flac", "flac", 2),
+        ("ogg", "ogg", "libopus", 1),
+        ("webm", "webm", "libopus", 1),
+        ("m4a", "mp4", "aac", 1),
+        ("m4a", "mp4", "alac", 1),
+        ("aac", "adts", "aac", 1),
     ):
-        file = io.BytesIO()
-        shaped = np.stack([sound] * channels, axis=1)
-        soundfile.write(
-            file, shaped, HZ if subtype != "OPUS" else 48_000, format=kind.upper(), subtype=subtype
-        )
-        made.append(bytes([KINDS.index(kind)]) + file.getvalue())
+        shaped = np.stack([sound] * n_channels, axis=1)
+        file = recording(shaped, 48_000 if codec == "libopus" else HZ, container, codec)
+        made.append(bytes([KINDS.index(kind)]) + file)
+    fragments = recording(sound[:, None], HZ, "mp4", options={"movflags": "frag_keyframe+empty_moov"})
+    made.append(bytes([KINDS.index("mp4")]) + fragments)
+    made += [bytes([KINDS.index(path.suffix[1:])]) + path.read_bytes() for path in FILES.glob("tone_*")]
     wide = (
         struct.pack("<HHIIHH", 0xFFFE, 2, 8000, 0, 0, 16)
         + struct.pack("<HHI", 22, 16, 3)
@@ -54,11 +59,12 @@ def seeds() -> list[bytes]:
 
 
 def _mutate(data: bytes, chance: random.Random) -> bytes:
-    """In the head, where the formats are; a file's sound is mostly sound."""
+    """Mostly in the head, where the formats are; an MP4 has its index at its end."""
     out = bytearray(data)
     for _ in range(chance.choice((1, 2, 4))):
         if out:
-            out[chance.randrange(min(len(out), 120))] = chance.randrange(256)
+            n_bytes = chance.choice((min(len(out), 120), len(out)))
+            out[chance.randrange(n_bytes)] = chance.randrange(256)
     return bytes(out)
 
 
@@ -66,7 +72,7 @@ TARGET = Pure(
     run,
     seeds,
     is_guided=False,
-    words=("RIFF", "WAVE", "fmt ", "data", "fLaC", "OggS", "ID3"),
+    words=("RIFF", "WAVE", "fmt ", "data", "fLaC", "OggS", "ID3", "moov", "moof", "stsz", "trun"),
     mutate=_mutate,
     bytes_max=16_384,
 )

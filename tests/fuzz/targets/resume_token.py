@@ -11,8 +11,8 @@ from typing import Any
 
 from realtime.access.tokens import RESUME_TOKEN, Signer, _encode, hash_of
 from realtime.errors import ClientError
-from realtime.session.resumption import SessionKeeper
-from realtime.store.base import Store, Stored
+from realtime.session.resumption import ResumableSessions
+from realtime.store.base import Store, StoredSession
 from realtime.store.memory import MemoryStore
 from realtime.store.sqlite import SqliteStore
 from tests.fuzz.mutate import bytes_changed, json_changed
@@ -36,7 +36,7 @@ TOKEN = _signed(_signer, NOW + 60, "a")
 EXPIRED = _signed(_signer, NOW - 60, "b")
 USED = _signed(_signer, NOW + 60, "c")
 OF_ANOTHER_SERVER = _signed(Signer(["other"]), NOW + 60, "a")
-STORED = Stored(
+STORED = StoredSession(
     "sess_1", OWNER, {hash_of(TOKEN): NOW + 60, hash_of(EXPIRED): NOW - 60}, NOW + 600, b"nonsense"
 )
 _folder = tempfile.TemporaryDirectory()
@@ -65,18 +65,18 @@ def _wrapped(claims: str) -> str:
 async def _find(owner: str, token: str) -> None:
     for store in _stores:
         await store.save(STORED, "holder")
-        keeper = SessionKeeper(store, _signer, 60.0, _revive, lambda: NOW)
+        resumption = ResumableSessions(store, _signer, 60.0, _restore, lambda: NOW)
         try:
-            await keeper.find(token, owner)
+            await resumption.claim(token, owner)
         except ClientError as error:
             is_right = token == TOKEN and owner == OWNER
             if is_right != (error.code == "resume_unavailable"):
                 raise Unkept(f"the right token comes to the session, no other does: {error.code}") from None
-        await store.forget("sess_1", keeper._holder)
-        await store.forget("sess_1", "holder")
+        await store.delete("sess_1", resumption._holder)
+        await store.delete("sess_1", "holder")
 
 
-def _revive(*_: object) -> Any:
+def _restore(*_: object) -> Any:
     raise Unkept("nothing is revived out of what is no snapshot")
 
 

@@ -2,27 +2,23 @@
 
 import re
 
-from aiortc import RTCDtlsFingerprint, RTCDtlsParameters, RTCIceCandidate, RTCIceParameters, sdp
+from aiortc import RTCDtlsFingerprint, RTCIceCandidate, RTCIceParameters
 
 from realtime.errors import ClientError
-from realtime.transports.webrtc.offer import (
-    CANDIDATES_MAX,
-    OFFER_BYTES_MAX,
-    LocalTransport,
-    answer_to,
-    parse_offer,
-)
+from realtime.transports.webrtc.answer import LocalPath, LocalSide, answer_to
+from realtime.transports.webrtc.description import parse_description
+from realtime.transports.webrtc.offer import CANDIDATES_MAX, OFFER_BYTES_MAX, parse_offer
 from tests.fuzz.target import Pure, Unkept
+from tests.transports.webrtc.offers import OFFERS
 from tests.transports.webrtc.test_offer import OFFER
 
-OURS = LocalTransport(
+PATH = LocalPath(
     RTCIceParameters("ufrag", "password"),
     [RTCIceCandidate(1, "f", "127.0.0.1", 5000, 1, "udp", "host")],
-    RTCDtlsParameters([RTCDtlsFingerprint("sha-256", "AB")]),
-    ssrc=7,
-    cname="cname",
+    RTCDtlsFingerprint("sha-256", "AB"),
     is_client=False,
 )
+OURS = LocalSide(PATH, PATH, ssrc=7, cname="cname")
 _LINE = re.compile(r"[a-z]=[^\r\n]*")
 
 
@@ -42,9 +38,9 @@ def run(data: bytes) -> None:
         raise Unkept("an answer's lines are lines of a description")
     if len(answer) > 2 * OFFER_BYTES_MAX:
         raise Unkept("an answer is no larger than an offer may be")
-    if len(sdp.SessionDescription.parse(answer).media) != len(offer.description.media):
+    if len(parse_description(answer).sections) != len(offer.description.sections):
         raise Unkept("an answer has a section for each of the offer's")
-    if len(offer.candidates) > CANDIDATES_MAX or offer.message_bytes_max < 0:
+    if len(offer.media.candidates) > CANDIDATES_MAX or offer.message_bytes_max < 0:
         raise Unkept("an offer asks for no more than is taken")
 
 
@@ -56,6 +52,7 @@ def seeds() -> list[bytes]:
         (OFFER + extra).encode(),
         OFFER.replace("a=sendrecv", "a=recvonly").encode(),
         OFFER.split("m=application")[0].replace(" 0 1 2", " 0").encode(),
+        *(text.encode() for text in OFFERS.values()),
     ]
 
 
@@ -73,6 +70,8 @@ TARGET = Pure(
         *("a=sctpmap:5000 webrtc-datachannel 1", "a=max-message-size:0", "a=extmap:1 x", "a=rtcp-fb:* nack"),
         *(
             "a=fingerprint:sha-256 ",
+            "a=bundle-only",
+            "m=audio 0 ",
             "a=rtcp:9 IN IP4 0.0.0.0",
             "a=msid-semantic:",
             "99999999999",

@@ -12,7 +12,7 @@ from realtime.protocol.limits import Limits
 from realtime.protocol.resync import resync, unheard_answers
 from realtime.protocol.session import Session
 from realtime.protocol.snapshot import Snapshot, restore, take_snapshot, unheard_audio_of
-from realtime.session.replay import Replay
+from realtime.session.replay import ReplayBuffer
 from tests.fuzz.mutate import bytes_changed, tree_changed
 from tests.fuzz.target import Pure
 from tests.protocol.driver import AGENT, Driver
@@ -33,14 +33,14 @@ def run(data: bytes) -> None:
         snapshot.fixed,
     )
     restore(session.state, snapshot, 100.0)
-    replay = Replay(session.config.id, told_before=snapshot.n_events + 1_000_000)
+    replay = ReplayBuffer(session.config.id, n_sent_before=snapshot.n_events + 1_000_000)
     for playout in snapshot.playouts:
         for play in unheard_audio_of(playout):
-            replay.note(play)
+            replay.record(play)
     driver = _Going(session)
-    driver.tell(resync(session.state, True))
+    driver.send(resync(session.state, True))
     for one in unheard_answers(session.state, driver.now):
-        replay.sound_of(one.item_id, one.heard_ms)
+        replay.unheard_audio(one.item_id, one.heard_ms)
     driver.client("response.create")
     driver.write("hello")
     for item in list(session.conversation):
@@ -48,7 +48,7 @@ def run(data: bytes) -> None:
         driver.client("conversation.item.truncate", item_id=item.id, content_index=0, audio_end_ms=1)
     driver.speak(200)
     driver.advance(20.0)
-    take_snapshot(session.state, driver.now, replay.sound_of, replay.last).encode()
+    take_snapshot(session.state, driver.now, replay.unheard_audio, replay.last_number).encode()
 
 
 class _Going(Driver):
@@ -56,7 +56,7 @@ class _Going(Driver):
         super().__init__()
         self.session = session
 
-    def tell(self, effects: list[Effect]) -> None:
+    def send(self, effects: list[Effect]) -> None:
         for effect in effects:
             if isinstance(effect, Send):
                 encode(effect.event)

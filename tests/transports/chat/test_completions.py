@@ -33,12 +33,11 @@ class DeafPeer:
 async def test_a_peer_that_does_not_read_is_given_up() -> None:
     metrics, agent = Metrics(), EndlessAgent()
     app = ChatCompletions(Settings(slow_peer_s=0.05), agent, "m", metrics, lambda _: None)
-    async with asyncio.timeout(20):
-        for n_read in (0, 1, 5):
-            agent.freed.clear()
-            peer = DeafPeer(n_read)
-            await app(SCOPE, peer.receive, peer.send)
-            assert agent.freed.is_set()
+    for n_read in (0, 1, 5):
+        agent.freed.clear()
+        peer = DeafPeer(n_read)
+        await app(SCOPE, peer.receive, peer.send)
+        assert agent.freed.is_set()
     told = metrics.registry.get_sample_value
     assert told("parlour_chat_completions_total", {"outcome": "peer_left"}) == 3
     assert told("parlour_chat_completions_open") == 0

@@ -12,6 +12,7 @@ from realtime.transports.mqtt.codec import (
     AUDIO_BYTES_MAX,
     Address,
     Frame,
+    OfServer,
     Played,
     Start,
     Topics,
@@ -21,6 +22,7 @@ from realtime.transports.mqtt.codec import (
     read_volume,
     write_frame,
 )
+from realtime.transports.mqtt.membership import Kind
 
 TOPICS = Topics("parlour/v1")
 WORDS = st.recursive(
@@ -44,11 +46,40 @@ def test_a_topic_is_read_as_it_is_written() -> None:
         "parlour/v1/kitchen/up/event/x",
         "parlour/v2/kitchen/up/event",
         "parlour/v1//up/event",
-        "parlour/v1/a b/up/event",
+        "parlour/v1/a\tb/up/event",
+        f"parlour/v1/{'x' * 65}/up/event",
+        "parlour/v1/server/0123456789abcdef",
+        "parlour/v1/server/0123456789abcdef/device/kitchen",
     ],
 )
 def test_what_is_no_devices_topic_has_no_address(topic: str) -> None:
     assert TOPICS.address(topic) is None
+
+
+@pytest.mark.parametrize(
+    "name", ["AA:BB:CC:DD:EE:FF", "living room", "sat.1", "Küche", "x" * 64, "server", "$up", "{kitchen}"]
+)
+def test_a_device_may_have_any_name_that_a_topic_can_hold(name: str) -> None:
+    assert TOPICS.address(f"parlour/v1/{name}/up/event") == Address(name, "event")
+    assert TOPICS.unusable_name(f"parlour/v1/{name}/up/event") is None
+
+
+@pytest.mark.parametrize("name", ["", "x" * 65, "a\tb", "a\x7fb"])
+def test_a_name_that_cannot_be_used_is_known_so_that_it_can_be_told(name: str) -> None:
+    assert TOPICS.unusable_name(f"parlour/v1/{name}/up/event") == name
+    assert TOPICS.unusable_name(f"parlour/v1/{name}/down/event") is None
+
+
+def test_what_servers_say_is_read_as_it_is_written() -> None:
+    server = "0123456789abcdef"
+    assert TOPICS.of_server(TOPICS.presence(server)) == OfServer(server)
+    for kind, name in CLAIMED:
+        assert TOPICS.of_server(TOPICS.claim(server, kind, name)) == OfServer(server, kind, name)
+    for other in (TOPICS.server, TOPICS.up("server", "event"), f"{TOPICS.server}/me", TOPICS.server + "/"):
+        assert TOPICS.of_server(other) is None
+
+
+CLAIMED: list[tuple[Kind, str]] = [("device", "kitchen"), ("site", "living room"), ("site", "device")]
 
 
 @given(st.text(max_size=60))

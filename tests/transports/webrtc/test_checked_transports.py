@@ -1,6 +1,5 @@
 """What no well-behaved peer sends is dropped, and nobody feels it (more of it: tests/fuzz)."""
 
-import asyncio
 import struct
 from typing import Any
 
@@ -96,8 +95,7 @@ async def test_a_broken_packet_costs_nothing_and_the_call_goes_on(chunk: bytes) 
     peer = KeyedPeer()
     peer.begin()
     await peer.sctp(packet(peer.tag, _data(100, 50, OPENING)))
-    async with asyncio.timeout(5):
-        await peer.sctp(packet(peer.tag, chunk))
+    await peer.sctp(packet(peer.tag, chunk))
     heard = await _said(
         peer, _data(102 if chunk[0] == 0 else 101, 51, b'{"type": "response.create"}', flags=7)
     )
@@ -113,11 +111,37 @@ async def test_text_that_is_no_text_is_told_so() -> None:
     await peer.close()
 
 
+async def test_a_message_on_a_stream_that_nobody_has_opened_makes_a_negotiated_channel_known() -> None:
+    peer = KeyedPeer()
+    peer.begin()
+    await peer.sctp(packet(peer.tag, _data(100, 51, EVENT, stream=7)))
+    inside: Any = peer.transport._peer
+    assert [(channel.id, channel.negotiated) for channel in inside.events._channels] == [(7, True)]
+    await peer.sctp(packet(peer.tag, _data(101, 51, EVENT, stream=9)))
+    assert list(inside._sctp._data_channels) == [7], "one is enough"
+    await peer.close()
+
+
+async def test_a_channel_may_be_opened_on_a_stream_that_was_only_guessed() -> None:
+    peer = KeyedPeer()
+    peer.begin()
+    inside: Any = peer.transport._peer
+    inside.events.guess()
+    guessed = inside.events._channels
+    assert [channel.id for channel in guessed] == [0, 1]
+    await peer.sctp(packet(peer.tag, _data(100, 50, OPENING, stream=1)))
+    [channel] = inside.events._channels
+    assert (channel.id, channel.label, channel.negotiated) == (1, "oai-events", False)
+    assert channel not in guessed
+    await peer.close()
+
+
 async def _said(peer: KeyedPeer, chunk: bytes) -> list[Any]:
     """What comes of it to the transport."""
     came: list[Any] = []
     inside: Any = peer.transport._peer
-    inside.channel.remove_all_listeners("message")
-    inside.channel.on("message", came.append)
+    [channel] = inside.events._channels
+    channel.remove_all_listeners("message")
+    channel.on("message", came.append)
     await peer.sctp(packet(peer.tag, chunk))
     return came

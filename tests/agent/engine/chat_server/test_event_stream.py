@@ -14,6 +14,7 @@ STREAMS = {
     "both": (b"data: a\r\n\r\ndata: b\r\n\r\n", ["a", "b"]),
     "mixed": (b"data: a\r\n\ndata: b\n\r\n", ["a", "b"]),
     "several lines": (b"data: a\ndata: b\n\n", ["a\nb"]),
+    "several lines with both": (b"data: a\r\ndata: b\r\n\r\n", ["a\nb"]),
     "byte order mark": (b"\xef\xbb\xbfdata: a\n\n", ["a"]),
     "byte order mark within": (b"data: \xef\xbb\xbfa\n\n", ["\ufeffa"]),
     "empty data": (b"data:\n\ndata: \n\ndata\n\ndata: a\n\n", ["a"]),

@@ -1,7 +1,7 @@
 // @ts-check
-/** What the connection doctor finds wrong. */
+/** A check of the connection doctor that failed. */
 
-export class Unwell extends Error {
+export class CheckFailed extends Error {
   /** @param {string} what is wrong @param {string} cure what to do about it */
   constructor(what, cure) {
     super(what);
