@@ -34,7 +34,11 @@ PURE = (
 ONE_AT_A_TIME = {
     "browsers": ("tests/e2e/browser",),
     "models": (
-        "tests/agent/engine",
+        "tests/agent/asr/test_whisper.py",
+        "tests/agent/engine/test_exactness.py",
+        "tests/agent/engine/test_llama_cpp.py",
+        "tests/agent/engine/test_schedules.py",
+        "tests/agent/engine/test_speech_lm.py",
         "tests/agent/models",
         "tests/e2e/test_embedded.py",
         "tests/e2e/test_embedded_speakers.py",

@@ -164,11 +164,15 @@ class Firefox:
                 waiting.set_result(message["result"])
 
     async def command(self, method: str, **params: Any) -> Any:
-        number = next(self._numbers)
-        self._waiting[number] = asyncio.get_running_loop().create_future()
-        await self._connection.send(json.dumps({"id": number, "method": method, "params": params}))
+        answer = await self._begin(method, **params)
         async with unless_it_hangs(f"Firefox's answer to {method}"):
-            return await self._waiting[number]
+            return await answer
+
+    async def _begin(self, method: str, **params: Any) -> asyncio.Future[Any]:
+        number = next(self._numbers)
+        self._waiting[number] = answer = asyncio.get_running_loop().create_future()
+        await self._connection.send(json.dumps({"id": number, "method": method, "params": params}))
+        return answer
 
     async def go_to(self, url: str) -> None:
         await self.command("browsingContext.navigate", context=self._context, url=url, wait="complete")
@@ -191,7 +195,10 @@ class Firefox:
         await self.until(f"{json.dumps(states)}.includes(document.documentElement.dataset.state)")
 
     async def click(self, selector: str) -> None:
-        """With the pointer: what follows has a user's gesture."""
+        """With the pointer: what follows has a user's gesture. Who clicks waits for what comes of it.
+
+        Not for the answer: on a busy machine Firefox has waited for ever for its own pointer's events.
+        """
         box = await self.evaluate(f"document.querySelector({json.dumps(selector)}).getBoundingClientRect()")
         x, y = round(box["x"] + box["width"] / 2), round(box["y"] + box["height"] / 2)
         steps = [
@@ -200,7 +207,7 @@ class Firefox:
             {"type": "pointerUp", "button": 0},
         ]
         pointer = {"type": "pointer", "id": "mouse", "actions": steps}
-        await self.command("input.performActions", context=self._context, actions=[pointer])
+        await self._begin("input.performActions", context=self._context, actions=[pointer])
 
 
 @asynccontextmanager

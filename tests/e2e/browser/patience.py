@@ -21,8 +21,8 @@ LIMITS = frozenset(
         "CONNECTING_MS",
         "DISCONNECTED_MS",
         "HANGING_UP_MS",
+        "MOVE_MS",
         "OPENING_MS",
-        "PARTING_MS",
         "PATIENCE_MS",
         "RESEND_MS",
         "SESSION_MS",
@@ -31,7 +31,7 @@ LIMITS = frozenset(
         "UNBLOCK_MS",
     }
 )
-"""As the page's files name them; each is there once."""
+"""As the page's files name them."""
 LIMIT_MS = round(HANGS_S * 1000)
 _LIMIT = re.compile(r"\bconst (\w+_MS) = [\d_]+;")
 
@@ -73,11 +73,11 @@ async def past_its_limits(page: Page) -> None:
 
 
 @cache
-def named_limits() -> tuple[str, ...]:
-    """The limits of LIMITS that the page's files define, each as often as they do."""
+def named_limits() -> frozenset[str]:
+    """Those of LIMITS that the page's files define."""
     files = [path for path in WEB_CLIENT.rglob("*.js") if not {"node_modules", "tests"} & set(path.parts)]
-    named = [found[1] for path in files for found in _LIMIT.finditer(path.read_text("utf-8"))]
-    return tuple(sorted(name for name in named if name in LIMITS))
+    named = {found[1] for path in files for found in _LIMIT.finditer(path.read_text("utf-8"))}
+    return LIMITS & named
 
 
 def _with_limits(script: str, longer: frozenset[str]) -> str:
