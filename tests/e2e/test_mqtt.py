@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from realtime.protocol.assistant import Limits
 
 from agent.scripted.agent import RECITAL
+from realtime.protocol.limits import Limits
 from realtime.session import registry
 from tests.conftest import running_server
 from tests.e2e.conftest import FollowUp
