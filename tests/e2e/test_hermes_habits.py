@@ -46,7 +46,7 @@ async def test_a_microphone_of_48_khz_in_stereo_is_heard(tmp_path: Path) -> None
 
 
 async def test_a_satellite_that_never_names_the_piece_it_has_played_gets_the_next_one(tmp_path: Path) -> None:
-    async with kitchen(tmp_path, finishes=False) as (site, _):
+    async with kitchen(tmp_path, finishes=False, n_sentences=10) as (site, _):
         await begun(site)
         await site.hear(SPEECH + SILENCE)
         for n in range(1, 4):
