@@ -20,9 +20,13 @@ from agent.models.manifest import SMOLLM2, WHISPER_TINY_EN
 from agent.scripted.agent import ScriptedAgent
 from realtime.server.app import create_app
 from realtime.server.serve import listen, uvicorn_config
+from realtime.session import registry
 from realtime.session.registry import Sessions
 from realtime.settings import Settings
 from realtime.store.base import Store
+from realtime.transports.mqtt import broker, devices, link
+from realtime.transports.mqtt import transport as mqtt_transport
+from realtime.transports.webrtc import peer
 from tests.schedule import pytest_collection_modifyitems as pytest_collection_modifyitems
 from tests.schedule import pytest_runtest_logreport as pytest_runtest_logreport
 from tests.schedule import pytest_xdist_make_scheduler as pytest_xdist_make_scheduler
@@ -35,6 +39,28 @@ hypothesis.settings.load_profile("parlour")
 
 UNHURRIED = {"slow_peer_s": HANGS_S, "agent_first_event_s": HANGS_S, "agent_next_event_s": HANGS_S}
 """Settings that give nobody up because the machine is slow; a test of giving up sets its own."""
+
+
+PATIENCE_S = 60
+CLOSING_LIMITS = (
+    (broker, "ANSWER_WITHIN_S"),
+    (broker, "KEEPALIVE_S"),
+    (link, "LAST_PUBLISH_WITHIN_S"),
+    (mqtt_transport, "CLOSE_WITHIN_S"),
+    (devices, "PART_WITHIN_S"),
+    (registry, "END_WITHIN_S"),
+    (peer, "_CLOSE_WITHIN_S"),
+)
+"""How long the product waits for a broker, and for what is said and closed last: what is not said by then is
+never said, and what is not closed stays open."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unhurried() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in CLOSING_LIMITS:
+            patch.setattr(module, name, PATIENCE_S)
+        yield
 
 
 class _Started(uvicorn.Server):

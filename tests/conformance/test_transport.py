@@ -24,6 +24,7 @@ QUESTION = utterance("cards_001")
 INTERRUPTION = utterance("cards_003")
 WITHIN_MS = 200
 """How far what the history holds may be from what was heard."""
+N_MOVED = 5  # sentences of an answer that moves, and is heard on until it does
 WEATHER = {"type": "function", "name": "weather", "parameters": {"type": "object", "properties": {}}}
 
 
@@ -264,28 +265,29 @@ async def test_an_answer_moves_to_another_transport_in_mid_word(
 ) -> None:
     async with place(tmp_path, there, here, playback_lead_s=0.5) as both:
         old, new = both.peer(there), both.peer(here)
-        await old.begin(**sentences(4))
+        await old.begin(**sentences(N_MOVED))
+        token = await old.hand_over()
         await old.ask()
         item_id = await old.answer()
         await old.hears(item_id, 1_100)
-        resumed = await new.take_over(await old.hand_over())
+        resumed = await new.take_over(token)
         assert resumed["type"] == "parlour.resumed"
         await old.until("parlour.moved")
         [playing] = resumed["playing"]
         assert playing["item_id"] == item_id
         assert abs(playing["heard_ms"] - old.heard_ms[item_id]) < lateness.allowed_ms(WITHIN_MS)
-        await new.hears(item_id, 4 * SENTENCE_MS - playing["heard_ms"] - WITHIN_MS)
+        await new.hears(item_id, N_MOVED * SENTENCE_MS - playing["heard_ms"] - WITHIN_MS)
         await new.until("response.output_audio.done")
         goes_on = item_id in new.answers()  # a busy server may have made all of it before it moved
         if goes_on:
             await new.until("response.done")
         await new.falls_silent()
         heard_ms = old.heard_ms[item_id] + new.heard_ms[item_id]
-        assert abs(heard_ms - 4 * SENTENCE_MS) < lateness.allowed_ms(WITHIN_MS)
-        assert not goes_on or new.words(item_id) == recital(4)
+        assert abs(heard_ms - N_MOVED * SENTENCE_MS) < lateness.allowed_ms(WITHIN_MS)
+        assert not goes_on or new.words(item_id) == recital(N_MOVED)
         await new.ask()
         await new.hears(await new.answer(1 + goes_on), 300)
-        assert said_by_assistant(both) == [recital(4)]
+        assert said_by_assistant(both) == [recital(N_MOVED)]
 
 
 # -----------------------------------------------------------------------------------------

@@ -36,9 +36,10 @@ class Device:
     frames: list[tuple[int, int, bytes]] = field(default_factory=list)
     cleared: int = 0
     told_ms: int = 0  # the last acknowledgement that the broker has
-    played: dict[int, float] = field(default_factory=dict)  # ms of each answer that came out
+    played: dict[int, float] = field(default_factory=dict)  # ms of each answer of the session that came out
     on_news: Callable[[], None] = lambda: None
     _waiting: list[tuple[int, bytes]] = field(default_factory=list)
+    _n_sessions: int = 0
     _in_frame: bool = False  # a piece of sound is being played, or its end is being told
     _has_sound: asyncio.Event = field(default_factory=asyncio.Event)
     _news: News = field(default_factory=News)
@@ -123,6 +124,11 @@ class Device:
 
     def _take(self, event: dict[str, Any]) -> None:
         self.events.append(event)
+        if event["type"] == "session.created":  # its answers are numbered anew
+            self._n_sessions += 1
+            self.cleared = 0
+            self.played.clear()
+            self._waiting.clear()
         if event["type"] == "parlour.moved":  # silent, whatever may still come
             self.cleared = max((answer for answer, _, _ in self.frames), default=0)
             self._waiting.clear()
@@ -143,11 +149,13 @@ class Device:
                 continue
             self._in_frame = True
             following, pcm = self._waiting.pop(0)
-            if answer != following and (answer, self.played.get(answer, 0.0)) != told:
+            if answer in self.played and answer != following and (answer, self.played[answer]) != told:
                 # The last word on one that was stopped, which the next has followed at once.
                 await self._acknowledge(answer)
-            answer = following
+            answer, session = following, self._n_sessions
             await loudspeaker.after(len(pcm) / 48_000)
+            if session != self._n_sessions:
+                continue
             self.played[answer] = self.played.get(answer, 0.0) + len(pcm) / 48
             self._told()
             is_over = not self._waiting

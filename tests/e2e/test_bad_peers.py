@@ -7,6 +7,7 @@ import logging
 import socket as sockets
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -18,6 +19,8 @@ from realtime.audio.wire_format import InputDecoder
 from realtime.protocol.config import PcmFormat, ServerVad
 from realtime.protocol.inputs import SpeechStarted, SpeechStopped
 from realtime.server.serve import uvicorn_config
+from realtime.session import runner
+from realtime.session.flood import EventBudget
 from realtime.turns.choose import Detectors
 from tests.bench.frames import client_frame, upgrade_request
 from tests.bench.tracks import tracks
@@ -72,8 +75,6 @@ async def _read_on(peer: ClientConnection) -> None:
 
 # An event that cannot be used ---------------------------------------------------------------
 
-HALF_A_SAMPLE = base64.b64encode(bytes(4801)).decode()
-
 
 @pytest.mark.parametrize(
     ("message", "code", "param", "event_id"),
@@ -101,12 +102,6 @@ HALF_A_SAMPLE = base64.b64encode(bytes(4801)).decode()
         ),
         (
             '{"type": "input_audio_buffer.append", "audio": "%%", "event_id": "e1"}',
-            "invalid_value",
-            "audio",
-            "e1",
-        ),
-        (
-            f'{{"type": "input_audio_buffer.append", "audio": "{HALF_A_SAMPLE}", "event_id": "e1"}}',
             "invalid_value",
             "audio",
             "e1",
@@ -219,11 +214,15 @@ async def test_many_small_frames_of_one_message_over_the_limit_are_closed_with_1
     ],
     ids=["events", "tiny appends", "not JSON"],
 )
-async def test_a_flood_of_events_is_closed_with_1008(server: Server, event: str) -> None:
+async def test_a_flood_of_events_is_closed_with_1008(
+    server: Server, event: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # So many at once are a flood, also on a machine that takes no hundred a second.
+    monkeypatch.setattr(runner, "EventBudget", partial(EventBudget, per_s=1.0))
     async with opened(server) as peer, opened(server) as other, asyncio.TaskGroup() as tasks:
         closed = tasks.create_task(close_code(peer))
-        with suppress(ConnectionClosed):
-            while True:
+        with suppress(ConnectionClosed):  # the server may be quicker
+            for _ in range(5_000):
                 await peer.send(event)
         assert await closed == 1008
         await round_trip(other)

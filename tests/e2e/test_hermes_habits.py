@@ -1,6 +1,5 @@
 """Satellites and programs of several habits over a real broker: served, or told why not."""
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -114,9 +113,7 @@ async def test_a_lost_broker_ends_the_open_sessions_once_it_is_there_again(
             await site.publish(START, customData="mine")
             session = (await site.told("asr/startListening"))["sessionId"]
             await broker.stop()
-            async with asyncio.timeout(10):
-                while server.sessions.open_count:
-                    await asyncio.sleep(0.01)
+            await server.left()
             await broker.start()
         async with satellite(broker.url) as site, device(broker.url, "probe"):
             if begins_anew:
@@ -147,9 +144,7 @@ async def test_a_session_that_is_ended_with_a_text_speaks_it_and_then_ends(tmp_p
         ended = await site.told("dialogueManager/sessionEnded")
         assert (ended["sessionId"], ended["termination"]) == (session, {"reason": "nominal"})
         assert sum(map(duration_ms, site.pieces)) == TEXT_MS == site.played_ms
-        async with asyncio.timeout(10):
-            while server.sessions.open_count:
-                await asyncio.sleep(0.01)
+        await server.left()
 
 
 async def test_a_text_takes_the_place_of_the_answer_that_is_made(tmp_path: Path) -> None:

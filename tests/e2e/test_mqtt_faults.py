@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from agent.api import GenerationFailed
 from agent.scripted.agent import ScriptedAgent
 from realtime.store.sqlite import SqliteStore
+from realtime.transports.mqtt import speakers
 from realtime.transports.mqtt.uplink import UNREAD_AUDIO_BYTES_MAX
 from tests.conftest import Server, running_server
 from tests.e2e.device import PREFIX, Device, device
@@ -384,7 +385,11 @@ async def test_a_failing_agent_is_told_and_the_next_turn_works(tmp_path: Path) -
         await converse(speaker)
 
 
-async def test_a_device_that_floods_is_closed_and_the_others_go_on(tmp_path: Path) -> None:
+async def test_a_device_that_floods_is_closed_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # So many at once are a flood, also on a machine that takes no hundred a second.
+    monkeypatch.setattr(speakers, "EVENTS_PER_S", 1.0)
     async with (
         running_broker(tmp_path) as broker,
         running_server(mqtt_url=broker.url),
@@ -393,7 +398,7 @@ async def test_a_device_that_floods_is_closed_and_the_others_go_on(tmp_path: Pat
     ):
         await bad.say("parlour.start")
         await bad.state("listening")
-        while not bad.of("parlour.closed"):
+        for _ in range(1000):
             await bad.client.publish(bad.up("event"), b'{"type": "response.cancel"}')
         assert (await bad.event("parlour.closed"))["code"] == 1008
         await converse(good)
@@ -496,7 +501,7 @@ async def test_topics_of_others_are_nobodys(tmp_path: Path) -> None:
         for topic in (
             f"{PREFIX}/kitchen/down/event",
             f"{PREFIX}/kitchen/up/event/more",
-            f"{PREFIX}/küche/up/event",
+            f"{PREFIX}/kü/che/up/event",
             f"{PREFIX}/{'x' * 65}/up/event",
             f"{PREFIX}//up/event",
             "elsewhere/kitchen/up/event",

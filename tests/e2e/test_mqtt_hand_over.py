@@ -14,7 +14,7 @@ from tests.speech import utterances
 from tests.waiting import Lateness, unless_it_hangs
 
 SPEECH = utterances()[1].pcm16k
-N_SENTENCES = 7
+N_SENTENCES = 10
 
 
 class Page:

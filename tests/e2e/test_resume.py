@@ -11,11 +11,12 @@ import pytest
 
 from agent.scripted.agent import RECITAL
 from realtime.protocol.snapshot import Snapshot
+from realtime.session import connections
 from tests.conftest import running_server
 from tests.e2e.resuming import ResumingClient
 from tests.e2e.serving import address_of, started
 from tests.speech import utterances
-from tests.waiting import polled
+from tests.waiting import HANGS_S, polled
 
 SPEECH = utterances()[1].pcm24k + bytes(48_000)
 ANSWER_BYTES = 10 * 48_000
@@ -76,7 +77,10 @@ async def test_speech_that_is_cut_in_two_by_the_network_is_one_turn() -> None:
         await whole.leave()
 
 
-async def test_a_device_that_takes_over_hears_the_answer_from_where_it_was_heard_last() -> None:
+async def test_a_device_that_takes_over_hears_the_answer_from_where_it_was_heard_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connections, "PARTING_S", HANGS_S)
     async with running_server() as server:
         kitchen = await ResumingClient(ws(server)).begin()
         await kitchen.speak(SPEECH)

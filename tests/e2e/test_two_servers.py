@@ -170,6 +170,7 @@ async def test_whoever_of_two_is_killed_the_state_stays_and_the_other_one_serves
             closed = await speaker.event("parlour.closed")
             assert closed["code"] == 1012
             await speaker.state("idle")
+            speaker.played[1] = 0.0  # the other one counts its answers from 1
             await converse(speaker)
             await watcher.until(lambda: len(watcher.servers) == 1)
             assert set(watcher.claims) == {"device/kitchen"}

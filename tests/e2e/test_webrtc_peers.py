@@ -22,8 +22,9 @@ from OpenSSL import SSL, crypto
 
 from realtime.transports.webrtc.checked_transports import CheckedDtls
 from tests.conftest import Server
-from tests.e2e.webrtc_client import WITHIN_S, Caller, calling, post
+from tests.e2e.webrtc_client import Caller, calling, post
 from tests.speech import HZ, utterance
+from tests.waiting import HANGS_S
 
 BRIEF = {"type": "realtime", "max_output_tokens": 12}
 
@@ -34,7 +35,7 @@ async def has_a_spoken_turn(caller: Caller) -> None:
     await caller.until("input_audio_buffer.speech_started")
     await caller.until("response.done")
     await caller.until("output_audio_buffer.stopped")
-    async with asyncio.timeout(WITHIN_S):
+    async with asyncio.timeout(HANGS_S):
         while caller.sound_ms < 1_000:
             await caller.recorded_s(0.1)
 
@@ -106,7 +107,7 @@ async def test_who_has_no_channel_that_is_known_is_told_why_and_may_speak_first(
         channel.on("message", told.set_result)
 
     await caller.call(server)
-    async with asyncio.timeout(WITHIN_S):
+    async with asyncio.timeout(HANGS_S):
         assert '"code":"no_data_channel"' in await told
     await caller.say(type="conversation.item.retrieve", item_id="none")
     await caller.until("session.created")
@@ -244,9 +245,7 @@ async def _why_not_connected(
     caller = Caller()
     with caplog.at_level(logging.INFO, "parlour.call"):
         await caller.call(server, through=through)
-        async with asyncio.timeout(WITHIN_S):
-            while server.sessions.open_count:
-                await asyncio.sleep(0.01)
+        await server.left()
     await caller.close()
     [record] = [one for one in caplog.records if one.name == "parlour.call"]
     assert record.message == "call not connected"

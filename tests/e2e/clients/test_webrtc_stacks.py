@@ -24,13 +24,14 @@ from realtime.transports.webrtc.audio_codec import PCMU
 from tests.conftest import running_server
 from tests.e2e.browser.chromium import chromium_path, open_browser, write_wav
 from tests.e2e.browser.firefox import FIREFOX, SOUND, open_firefox, sound_card
-from tests.e2e.clients.test_other_clients import BUILDS_WITHIN_S, output_of
+from tests.e2e.clients.test_other_clients import BUILD_HANGS_S, output_of
 from tests.speech import HZ, utterance
+from tests.waiting import HANGS_S
 
 pytestmark = pytest.mark.other_clients
 
 HERE = Path(__file__).parent / "webrtc"
-CALLS_WITHIN_S = 60.0
+CALL_HANGS_S = HANGS_S
 SYSTEM_PYTHON = "/usr/bin/python3"
 _48K = 48_000
 _FRAME_BYTES = 2 * 24_000 // 50
@@ -78,7 +79,7 @@ async def test_a_javascript_stack_has_a_whole_turn(
     asked = _question(tmp_path / "question.json", options.get("codec", "opus"))
     async with running_server() as server:
         url = f"{server.http}/v1/realtime/calls"
-        seen = await output_of(CALLS_WITHIN_S, node, HERE / f"{stack}.mjs", url, asked, json.dumps(options))
+        seen = await output_of(CALL_HANGS_S, node, HERE / f"{stack}.mjs", url, asked, json.dumps(options))
     has_a_whole_turn(json.loads(seen))
 
 
@@ -92,7 +93,7 @@ async def test_gstreamer_has_a_whole_turn(tmp_path: Path, policy: str, codec: st
     async with running_server() as server:
         url = f"{server.http}/v1/realtime/calls"
         command = (SYSTEM_PYTHON, HERE / "gstreamer.py", url, asked, policy, codec)
-        seen = await output_of(CALLS_WITHIN_S, *map(str, command))
+        seen = await output_of(CALL_HANGS_S, *map(str, command))
     has_a_whole_turn(json.loads(seen.splitlines()[-1]))
 
 
@@ -145,7 +146,7 @@ async def _javascript() -> Path:
     if node is None or npm is None:
         pytest.skip("node and npm are missing")
     if not (HERE / "node_modules" / ".package-lock.json").exists():
-        await output_of(BUILDS_WITHIN_S, npm, "ci", "--no-audit", "--no-fund", cwd=HERE)
+        await output_of(BUILD_HANGS_S, npm, "ci", "--no-audit", "--no-fund", cwd=HERE)
     return Path(node)
 
 
@@ -164,7 +165,7 @@ GSTREAMER_PACKAGES = (
 
 async def _gstreamer() -> None:
     try:
-        await output_of(CALLS_WITHIN_S, SYSTEM_PYTHON, "-c", GSTREAMER)
+        await output_of(CALL_HANGS_S, SYSTEM_PYTHON, "-c", GSTREAMER)
     except (AssertionError, FileNotFoundError):
         pytest.skip(f"GStreamer's webrtcbin is missing (Debian: apt-get install {GSTREAMER_PACKAGES})")
 
