@@ -24,7 +24,6 @@ from tests.speech import utterance
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 SAID = "document.querySelectorAll('.word.said').length"
 CUT = "document.querySelector('#lines li.assistant del')?.textContent"
-CONNECTED_BY = "document.querySelector(\"#figures [data-figure='Connected by'] dd\")?.textContent"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -57,7 +56,7 @@ async def test_one_speaks_is_answered_and_may_interrupt(
 ) -> None:
     if way == "WebRTC" and not REAL:
         pytest.skip("the fake gateway takes no calls")
-    await firefox.go_to(gateway.origin if way == "WebRTC" else gateway.url)
+    await firefox.go_to(f"{gateway.origin}?transport={way.lower()}")
     await firefox.click("#talk")
     await firefox.state_is("listening")
     await card.say(utterance("cards_001").pcm16k)
@@ -68,7 +67,5 @@ async def test_one_speaks_is_answered_and_may_interrupt(
     assert len(notes) > 15
     await card.say(utterance("cards_002").pcm16k)
     await firefox.until(CUT)
-    await firefox.evaluate("document.querySelector('#drawer-button').click()")
-    assert (await firefox.until(CONNECTED_BY)).startswith(way)
     await firefox.until("document.querySelectorAll('#lines li.assistant').length === 2")
     assert firefox.errors == []
