@@ -26,7 +26,7 @@ from realtime.settings import Settings
 from realtime.store.base import Store
 from realtime.transports.mqtt import broker, devices, link
 from realtime.transports.mqtt import transport as mqtt_transport
-from realtime.transports.webrtc import peer
+from realtime.transports.webrtc import peer, secure_path
 from tests.schedule import pytest_collection_modifyitems as pytest_collection_modifyitems
 from tests.schedule import pytest_runtest_logreport as pytest_runtest_logreport
 from tests.schedule import pytest_xdist_make_scheduler as pytest_xdist_make_scheduler
@@ -50,6 +50,7 @@ CLOSING_LIMITS = (
     (devices, "PART_WITHIN_S"),
     (registry, "END_WITHIN_S"),
     (peer, "_CLOSE_WITHIN_S"),
+    (secure_path, "_CLOSE_WITHIN_S"),
 )
 """How long the product waits for a broker, and for what is said and closed last: what is not said by then is
 never said, and what is not closed stays open."""

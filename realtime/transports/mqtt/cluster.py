@@ -57,6 +57,7 @@ class Cluster:
         self._is_asked = asyncio.Event()  # somebody has come who does not know this server
         self._claims: dict[tuple[Kind, str], bytes] = {}  # own ones
         self._unsaid: dict[tuple[Kind, str], bytes] = {}  # changes to them; b"" releases
+        self._kept: set[tuple[Kind, str]] = set()  # what the broker may keep of them
         self._has_claims_to_say = asyncio.Event()
 
     # What the broker delivers --------------------------------------------------------------
@@ -157,6 +158,12 @@ class Cluster:
         self._presence = msgspec.structs.replace(self._presence, is_leaving=True)
         await self._publish(self._presence_message())
 
+    def last_releases(self) -> list[OutgoingMessage]:
+        """Nobody says any more what this server holds or has let go: the messages that do it at its end."""
+        releases = [self._claim_message(kind, name, b"") for kind, name in sorted(self._kept)]
+        self._kept.clear()
+        return releases
+
     def gone(self, server: str) -> OutgoingMessage:
         """The message that says that a server is gone; the last will of each says it too."""
         return OutgoingMessage(self._topics.presence(server), b"", retain=True)
@@ -186,5 +193,10 @@ class Cluster:
             await self._has_claims_to_say.wait()
             self._has_claims_to_say.clear()
             while self._unsaid:
-                kind, name = next(iter(self._unsaid))
-                await self._publish(self._claim_message(kind, name, self._unsaid.pop((kind, name))))
+                claim = kind, name = next(iter(self._unsaid))
+                state = self._unsaid.pop(claim)
+                if state:
+                    self._kept.add(claim)
+                await self._publish(self._claim_message(kind, name, state))
+                if not state and claim not in self._unsaid:
+                    self._kept.discard(claim)

@@ -160,7 +160,7 @@ class Devices:
         with suppress(PeerGone):
             await cluster.leave()
         await self._part(link, PeerGone(1012, "the server is stopping"))
-        last = [cluster.gone(cluster.membership.own)]
+        last = [*cluster.last_releases(), cluster.gone(cluster.membership.own)]
         if cluster.membership.is_alone:
             last.insert(0, self._state("offline"))
         await link.publish_last(*last)
