@@ -80,7 +80,7 @@ async def test_speech_that_is_cut_in_two_by_the_network_is_one_turn() -> None:
 async def test_a_device_that_takes_over_hears_the_answer_from_where_it_was_heard_last(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(connections, "PARTING_S", HANGS_S)
+    monkeypatch.setattr(connections, "CLOSE_AFTER_MOVE_S", HANGS_S)
     async with running_server() as server:
         kitchen = await ResumingClient(ws(server)).begin()
         await kitchen.speak(SPEECH)
