@@ -1,14 +1,11 @@
 """What the stock `openai` client gets for a bad event: its code, its event_id, a session that goes on."""
 
-import base64
 from typing import Any
 
 import pytest
 
 from tests.agent.reciter import Reciter
 from tests.e2e.clients.talk import Talk, talking
-
-HALF_A_SAMPLE = base64.b64encode(bytes(4_801)).decode()
 
 
 def update(**session: Any) -> dict[str, Any]:
