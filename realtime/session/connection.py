@@ -152,20 +152,20 @@ class NullTransport:
     def stop_playback(self, response_id: str) -> None:
         pass
 
-    async def room(self) -> None:
+    async def drain(self) -> None:
         if self._served.replay.is_full:
             await self._attached.wait()
 
-    def lives(self, since: float) -> bool:
+    def is_alive(self, since: float) -> bool:
         return True
 
     async def run(self) -> None:
         pass
 
-    def part(self, is_lost: bool) -> list[PlaybackReport]:
+    def detach(self, is_lost: bool) -> list[PlaybackReport]:
         return []
 
-    def abandon(self) -> None:
+    def discard(self) -> None:
         pass
 
     async def close(self, code: int, reason: str) -> None:

@@ -88,7 +88,7 @@ class Connections:
             gone = await self._serve(connection) or PeerGone(MOVED, "the session goes on elsewhere")
             self._connection, self._transport = None, NullTransport(self._served, self._attached)
             self._server_paced = connection.transport.paces_playback
-            reports = connection.transport.part(is_lost=True)
+            reports = connection.transport.detach(is_lost=True)
             for report in reports:
                 self._served.playback_reported(report)
             self._served.feed(ClientDisconnected({report.item_id: report.played_ms for report in reports}))
@@ -97,11 +97,11 @@ class Connections:
                 await closing
                 await self._wait_for_next(gone)
 
-    async def room(self) -> None:
+    async def drain(self) -> None:
         """Wait until the connection, or the replay in its place, can take more."""
         while True:
             transport = self._transport
-            await transport.room()
+            await transport.drain()
             if transport is self._transport:
                 return
 
@@ -113,7 +113,7 @@ class Connections:
                 continue
             match ended:
                 case SwitchSession() if connection is self._connection:
-                    connection.transport.part(is_lost=False)
+                    connection.transport.detach(is_lost=False)
                     connection.switch = ended
                     connection.detached.set()
                     continue
@@ -123,7 +123,7 @@ class Connections:
                     pass
                 case _:
                     await connection.transport.close(1011, "internal error")
-            connection.transport.abandon()
+            connection.transport.discard()
             connection.detached.set()
 
     # One connection -----------------------------------------------------------------------
@@ -181,7 +181,7 @@ class Connections:
             return  # it has left meanwhile
         self._served.send(Moved(token=token, expires_at=expires_at))
         # What this server has sent is heard to its end there; and no more of it is sent.
-        for report in connection.transport.part(is_lost=False):
+        for report in connection.transport.detach(is_lost=False):
             self._served.playback_reported(report)
         await self._clock.sleep(CLOSE_AFTER_MOVE_S)
         connection.detach.set()
@@ -192,7 +192,7 @@ class Connections:
             if gone.code in (MOVED, 1008):
                 await connection.transport.close(gone.code, gone.reason)
         finally:
-            connection.transport.abandon()
+            connection.transport.discard()
             connection.detached.set()
 
     async def _wait_for_next(self, gone: PeerGone) -> None:

@@ -20,7 +20,7 @@ class Outgoing:
 
 
 class Outbox:
-    """put never blocks; `room` is awaited by whoever makes more, `take` by the one who sends."""
+    """put never blocks; `drain` is awaited by whoever makes more, `take` by the one who sends."""
 
     def __init__(self, bytes_max: int = OUTBOX_BYTES_MAX) -> None:
         self._queue: deque[Outgoing] = deque()
@@ -55,7 +55,7 @@ class Outbox:
             self._room.set()
         return message
 
-    async def room(self) -> None:
+    async def drain(self) -> None:
         """Wait until more may be put."""
         await self._room.wait()
 

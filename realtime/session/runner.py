@@ -79,7 +79,7 @@ class Runner:
         self._grace_s = grace_s
         self._connections = Connections(self, session, resumption, clock, grace_s)
         self._calls = AgentCalls(
-            agent, clock, playback_lead_s, session.config.id, self.feed, self._connections.room
+            agent, clock, playback_lead_s, session.config.id, self.feed, self._connections.drain
         )
         self._stopped = asyncio.Event()
         self._stopped_by: SessionOver | None = None
@@ -223,7 +223,7 @@ class Runner:
                 self.last_client_event = event.event_id
             if costs and not self._budget.spend(self._clock.now(), transport.received_bytes):
                 raise SessionOver(1008, "too many events: audio apart, at most 100 a second of 16 KiB")
-            await self._connections.room()
+            await self._connections.drain()
             await self._calls.transcription_room()
 
     def playback_reported(self, report: wire.PlaybackReport) -> None:
@@ -283,7 +283,7 @@ class Runner:
             return True
         last_audio_at = self._input.last_audio_at
         audio_at = self._clock.now() if last_audio_at is None else last_audio_at
-        return self._connections.transport.lives(audio_at + SENT_TOGETHER_S)
+        return self._connections.transport.is_alive(audio_at + SENT_TOGETHER_S)
 
     def feed(self, event: Input) -> None:
         now = self._clock.now()

@@ -64,11 +64,11 @@ class Transport(Protocol):
 
     def stop_playback(self, response_id: str) -> None: ...
 
-    async def room(self) -> None:
+    async def drain(self) -> None:
         """Wait until more audio may be queued."""
         ...
 
-    def lives(self, since: float) -> bool:
+    def is_alive(self, since: float) -> bool:
         """Whether there is reason to think so, when no sound has come since then (of `time.monotonic`)."""
         ...
 
@@ -76,7 +76,7 @@ class Transport(Protocol):
         """Carry what is queued to the peer, until cancelled. Raises PeerGone."""
         ...
 
-    def part(self, is_lost: bool) -> list[PlaybackReport]:
+    def detach(self, is_lost: bool) -> list[PlaybackReport]:
         """The session goes on without this connection: play no more. Returns the reports that are still due
         of what was heard.
 
@@ -85,7 +85,7 @@ class Transport(Protocol):
         """
         ...
 
-    def abandon(self) -> None:
+    def discard(self) -> None:
         """The peer is gone: forget what is queued, and let nobody wait for room."""
         ...
 

@@ -81,10 +81,10 @@ class WebSocketTransport:
     def stop_playback(self, response_id: str) -> None:
         self._outbox.drop_audio(response_id)
 
-    async def room(self) -> None:
-        await self._outbox.room()
+    async def drain(self) -> None:
+        await self._outbox.drain()
 
-    def lives(self, since: float) -> bool:
+    def is_alive(self, since: float) -> bool:
         return self._heard_at > since or self._now() > since + UNNOTICED_S
 
     async def run(self) -> None:
@@ -109,10 +109,10 @@ class WebSocketTransport:
                 self._outbox.clear()  # so that what it reads next, if it does, is why it was closed
                 raise PeerGone(1008, f"the peer has not read for {self._slow_peer_s:g} s")
 
-    def part(self, is_lost: bool) -> list[PlaybackReport]:
+    def detach(self, is_lost: bool) -> list[PlaybackReport]:
         return []
 
-    def abandon(self) -> None:
+    def discard(self) -> None:
         self._outbox.clear()
 
     async def close(self, code: int, reason: str) -> None:

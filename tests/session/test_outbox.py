@@ -24,7 +24,7 @@ async def test_dropping_an_answers_audio_leaves_everything_else_in_order() -> No
 async def test_a_full_outbox_has_no_room_until_something_has_left() -> None:
     outbox = Outbox(bytes_max=4)
     outbox.put(Outgoing("abcd"))
-    room = asyncio.create_task(outbox.room())
+    room = asyncio.create_task(outbox.drain())
     await asyncio.sleep(0)
     assert not room.done()
     await outbox.take()
@@ -35,7 +35,7 @@ async def test_dropping_audio_makes_room() -> None:
     outbox = Outbox(bytes_max=4)
     outbox.put(Outgoing("abcd", "r1"))
     outbox.drop_audio("r1")
-    await outbox.room()
+    await outbox.drain()
     assert outbox.is_empty
 
 

@@ -103,19 +103,19 @@ class FakeTransport:
     def stop_playback(self, response_id: str) -> None:
         self.stopped.append(response_id)
 
-    async def room(self) -> None:
+    async def drain(self) -> None:
         await self.has_room.wait()
 
-    def lives(self, since: float) -> bool:
+    def is_alive(self, since: float) -> bool:
         return self.lives_until > since
 
     async def run(self) -> None:
         await asyncio.Event().wait()
 
-    def part(self, is_lost: bool) -> list[PlaybackReport]:
+    def detach(self, is_lost: bool) -> list[PlaybackReport]:
         return []
 
-    def abandon(self) -> None:
+    def discard(self) -> None:
         self.has_room.set()
 
     async def close(self, code: int, reason: str) -> None:

@@ -51,11 +51,11 @@ async def test_a_connection_without_a_sign_of_life_lives_or_not_until_long_after
     at = 1_000_000.0
     transport._now = lambda: at
     await transport.receive()
-    assert transport.lives(at - 1)
+    assert transport.is_alive(at - 1)
     at += 5
-    assert not transport.lives(at - 4)
+    assert not transport.is_alive(at - 4)
     at += UNNOTICED_S
-    assert transport.lives(at - UNNOTICED_S - 4)
+    assert transport.is_alive(at - UNNOTICED_S - 4)
 
 
 async def test_what_is_queued_goes_out_before_the_close() -> None:

@@ -94,7 +94,7 @@ class HermesSites:
         if self._unsaid:
             link.tasks.create_task(self._say_what_was_unsaid(link), name="unsaid")
 
-    def part(self, gone: PeerGone) -> list[asyncio.Task[None]]:
+    def end_sessions(self, gone: PeerGone) -> list[asyncio.Task[None]]:
         ending = []
         for site in self._sites.values():
             if site.session is not None and site.task is not None:

@@ -206,10 +206,10 @@ class HermesTransport:
         self._attention.silenced(self._now())
         self._changed.set()
 
-    async def room(self) -> None:
+    async def drain(self) -> None:
         await self._room.wait()
 
-    def lives(self, since: float) -> bool:
+    def is_alive(self, since: float) -> bool:
         return True
 
     async def run(self) -> None:
@@ -217,11 +217,11 @@ class HermesTransport:
             tasks.create_task(self._carry(), name="messages")
             tasks.create_task(self._attend(), name="attention")
 
-    def part(self, is_lost: bool) -> list[wire.PlaybackReport]:
+    def detach(self, is_lost: bool) -> list[wire.PlaybackReport]:
         heard = self._pieces.heard(self._now())
         return [_report_of(heard)] if heard is not None else []
 
-    def abandon(self) -> None:
+    def discard(self) -> None:
         self._pieces.clear()
         self._room.set()
 

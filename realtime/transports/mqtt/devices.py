@@ -168,7 +168,7 @@ class Devices:
     async def _part(self, link: Link, gone: PeerGone) -> None:
         """End the sessions, and wait for that."""
         link.is_open = False
-        ending = [task for dialect in self._dialects for task in dialect.part(gone)]
+        ending = [task for dialect in self._dialects for task in dialect.end_sessions(gone)]
         if ending:
             _, late = await asyncio.wait(ending, timeout=PART_WITHIN_S)
             for task in late:

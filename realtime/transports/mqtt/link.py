@@ -50,7 +50,7 @@ class Dialect(Protocol):
         """Called in the middle of reading from the broker: never waits, never raises."""
         ...
 
-    def part(self, gone: PeerGone) -> list[asyncio.Task[None]]:
+    def end_sessions(self, gone: PeerGone) -> list[asyncio.Task[None]]:
         """The connection ends: let all sessions go. Returns the tasks to be waited for."""
         ...
 

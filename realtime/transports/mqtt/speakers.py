@@ -125,7 +125,7 @@ class Speakers:
             if self._now() < interrupted.held_until:
                 link.cluster.claim("device", name)
 
-    def part(self, gone: PeerGone) -> list[asyncio.Task[None]]:
+    def end_sessions(self, gone: PeerGone) -> list[asyncio.Task[None]]:
         ending = []
         for device in self._devices.values():
             device.next_start = None

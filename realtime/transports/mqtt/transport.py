@@ -277,11 +277,11 @@ class MqttTransport:
             self._attention.silenced(self._now())
             self.send(AnswerCleared(response_id=response_id, answer=cleared))
 
-    async def room(self) -> None:
-        await self._outbox.room()
+    async def drain(self) -> None:
+        await self._outbox.drain()
         await self._audio_room.wait()
 
-    def lives(self, since: float) -> bool:
+    def is_alive(self, since: float) -> bool:
         return True
 
     async def run(self) -> None:
@@ -290,10 +290,10 @@ class MqttTransport:
             tasks.create_task(self._carry_audio(), name="audio")
             tasks.create_task(self._attend(), name="attention")
 
-    def part(self, is_lost: bool) -> list[wire.PlaybackReport]:
+    def detach(self, is_lost: bool) -> list[wire.PlaybackReport]:
         return []
 
-    def abandon(self) -> None:
+    def discard(self) -> None:
         self._outbox.clear()
         self._down.forget()
         self._audio_room.set()

@@ -108,7 +108,7 @@ class PlayoutTrack:
                 return position
         return None
 
-    def part(self, arrived_by: float) -> list[Position]:
+    def detach(self, arrived_by: float) -> list[Position]:
         """Forget all audio; how far it was heard, as far as it has not been told.
 
         arrived_by: what was sent until then has come to the peer. Where more was told of an item, its
@@ -131,11 +131,11 @@ class PlayoutTrack:
         self._make_room()
         return told
 
-    def abandon(self) -> None:
+    def discard(self) -> None:
         """Nobody hears it any more: nobody waits for room."""
         self._room.set()
 
-    async def room(self) -> None:
+    async def drain(self) -> None:
         """Wait until more may be played."""
         await self._room.wait()
 

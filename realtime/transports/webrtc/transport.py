@@ -155,11 +155,11 @@ class WebRtcTransport:
         for event in truncated:
             self._post(event)
 
-    async def room(self) -> None:
-        await self._outbox.room()
-        await self._track.room()
+    async def drain(self) -> None:
+        await self._outbox.drain()
+        await self._track.drain()
 
-    def lives(self, since: float) -> bool:
+    def is_alive(self, since: float) -> bool:
         return self._peer.heard_at > since
 
     async def run(self) -> None:
@@ -169,15 +169,15 @@ class WebRtcTransport:
             tasks.create_task(self._peer.watch(), name="peer watch")
             tasks.create_task(self._watch(), name="slow peer watch")
 
-    def part(self, is_lost: bool) -> list[PlaybackReport]:
+    def detach(self, is_lost: bool) -> list[PlaybackReport]:
         self._has_parted = True
         on_its_way_s = min(self._peer.round_trip_s, UNTOLD_MS_MAX / 1000) if is_lost else 0.0
         arrived_by = self._peer.heard_at - on_its_way_s
-        return [_report(position) for position in self._track.part(arrived_by)]
+        return [_report(position) for position in self._track.detach(arrived_by)]
 
-    def abandon(self) -> None:
+    def discard(self) -> None:
         self._outbox.clear()
-        self._track.abandon()
+        self._track.discard()
 
     async def close(self, code: int, reason: str) -> None:
         """WebRTC has no code or reason to give: what is to be told, an event has told."""

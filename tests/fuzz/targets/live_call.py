@@ -48,11 +48,11 @@ class Line:
         return self.caller.connection.getSenders()[0].transport
 
     @property
-    def lives(self) -> bool:
+    def is_alive(self) -> bool:
         return self.caller.channel.readyState == "open" and self.dtls.state == "connected"
 
     async def is_served(self, within_s: float = HANGS_S) -> bool:
-        if not self.lives:
+        if not self.is_alive:
             return False
         n_errors = len(self.caller.of("error"))
         await self.caller.say(type="conversation.item.retrieve", item_id="none")

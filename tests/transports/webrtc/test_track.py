@@ -37,7 +37,7 @@ async def test_what_was_sent_since_the_last_sign_of_life_is_not_heard() -> None:
     await sent(playing, 4)
     assert playing.heard(alive_at, may_wait=False) == Position("a", 4 * FRAME_MS)
     assert playing.heard(alive_at, may_wait=False) is None
-    assert playing.part(alive_at) == [Position("a", 4 * FRAME_MS)]
+    assert playing.detach(alive_at) == [Position("a", 4 * FRAME_MS)]
 
 
 async def test_parting_takes_back_what_was_told_and_had_not_arrived() -> None:
@@ -46,8 +46,8 @@ async def test_parting_takes_back_what_was_told_and_had_not_arrived() -> None:
     arrived_by = await sent(playing, 3)
     alive_at = await sent(playing, 4)
     assert playing.heard(alive_at, may_wait=False) == Position("a", 500 + 7 * FRAME_MS)
-    assert playing.part(arrived_by) == [Position("a", 500 + 3 * FRAME_MS)]
-    assert playing.part(arrived_by) == []
+    assert playing.detach(arrived_by) == [Position("a", 500 + 3 * FRAME_MS)]
+    assert playing.detach(arrived_by) == []
 
 
 async def test_parting_takes_back_the_whole_answer_if_nothing_of_it_had_arrived() -> None:
@@ -57,7 +57,7 @@ async def test_parting_takes_back_the_whole_answer_if_nothing_of_it_had_arrived(
     playing.finish("of a")
     alive_at = await sent(playing, 4)
     assert playing.heard(alive_at, may_wait=False) == Position("a", 500 + 4 * FRAME_MS)
-    assert playing.part(arrived_by) == [Position("a", 500)]
+    assert playing.detach(arrived_by) == [Position("a", 500)]
 
 
 async def test_what_had_left_long_before_the_next_sign_of_life_is_told_too() -> None:
@@ -66,7 +66,7 @@ async def test_what_had_left_long_before_the_next_sign_of_life_is_told_too() -> 
     playing.finish("of a")
     alive_at = await sent(playing, 4) + 10.0
     assert playing.heard(alive_at, may_wait=False) == Position("a", 4 * FRAME_MS)
-    assert playing.part(alive_at) == []
+    assert playing.detach(alive_at) == []
 
 
 async def test_what_was_told_of_an_answer_that_was_cut_off_is_not_taken_back() -> None:
@@ -76,7 +76,7 @@ async def test_what_was_told_of_an_answer_that_was_cut_off_is_not_taken_back() -
     alive_at = await sent(playing, 4)
     playing.heard(alive_at, may_wait=False)
     playing.stop_playing("of a")
-    assert playing.part(arrived_by) == []
+    assert playing.detach(arrived_by) == []
 
 
 async def test_parting_tells_of_an_answer_of_which_nothing_was_heard() -> None:
@@ -85,8 +85,8 @@ async def test_parting_tells_of_an_answer_of_which_nothing_was_heard() -> None:
     playing.finish("of a")
     playing.play(play("b", 2, start_ms=500))
     alive_at = await sent(playing, 2)
-    assert playing.part(alive_at)[-2:] == [Position("a", 2 * FRAME_MS), Position("b", 500)]
-    assert playing.part(time.monotonic()) == []
+    assert playing.detach(alive_at)[-2:] == [Position("a", 2 * FRAME_MS), Position("b", 500)]
+    assert playing.detach(time.monotonic()) == []
 
 
 async def test_what_comes_after_silence_has_the_time_of_its_leaving(monkeypatch: pytest.MonkeyPatch) -> None:
