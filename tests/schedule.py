@@ -67,7 +67,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item], config: pytest.Config) -> None:
-    measured = config.cache.get(_MEASURED, {}) if config.cache else {}
+    cache = getattr(config, "cache", None)  # none with -p no:cacheprovider
+    measured = cache.get(_MEASURED, {}) if cache else {}
     counted = Counter(group_of(item.nodeid) for item in items)
 
     def place(item: pytest.Item) -> tuple[int, float, str]:
@@ -85,8 +86,9 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 def remember_measured(session: pytest.Session) -> None:
     """At the end of a run that measured whole groups."""
     config = session.config
-    if config.cache is not None and not hasattr(config, "workerinput") and session.testscollected > 1_000:
-        config.cache.set(_MEASURED, dict(_seconds))
+    cache = getattr(config, "cache", None)
+    if cache is not None and not hasattr(config, "workerinput") and session.testscollected > 1_000:
+        cache.set(_MEASURED, dict(_seconds))
 
 
 def group_of(nodeid: str) -> str:
