@@ -93,6 +93,8 @@ class Cluster:
     def _take_claim(self, server: str, kind: Kind, name: str, payload: bytes) -> None:
         if not payload:
             self.membership.released(server, kind, name)
+            if server == self.membership.own and (kind, name) not in self._claims:
+                self._kept.discard((kind, name))
             return
         claim = Claim(server, kind, name, payload)
         self.membership.claimed(claim)

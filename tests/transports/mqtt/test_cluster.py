@@ -9,6 +9,7 @@ from realtime.transports.mqtt.membership import Presence
 from realtime.transports.mqtt.transport import OutgoingMessage
 
 TOPICS = Topics("parlour/v1")
+SERVER = "0123456789abcdef"
 
 
 class Broker:
@@ -31,7 +32,9 @@ class Broker:
 
 def cluster_at(broker: Broker) -> Cluster:
     presence = Presence(serves={})
-    return Cluster(TOPICS, "a", presence, broker.publish, lambda: None, lambda claim: None, now=lambda: 0.0)
+    return Cluster(
+        TOPICS, SERVER, presence, broker.publish, lambda: None, lambda claim: None, now=lambda: 0.0
+    )
 
 
 async def stopped(task: asyncio.Task[None]) -> None:
@@ -52,7 +55,7 @@ async def test_what_is_held_is_kept_by_the_broker_until_it_is_released() -> None
     cluster.claim("device", "kitchen")
     while not broker.kept:
         await asyncio.sleep(0)
-    assert list(broker.kept) == [TOPICS.claim("a", "device", "kitchen")]
+    assert list(broker.kept) == [TOPICS.claim(SERVER, "device", "kitchen")]
     cluster.release("device", "kitchen")
     while broker.kept:
         await asyncio.sleep(0)
@@ -78,3 +81,18 @@ async def test_a_server_that_stops_while_it_says_so_leaves_no_claim_behind() -> 
     cluster.release("device", "hall")  # after its task has ended
     await left(cluster, broker)
     assert broker.kept == {}
+
+
+async def test_a_release_that_the_broker_has_given_back_is_not_said_again() -> None:
+    """A server that stops has said it for each session, and has little time for its last words."""
+    broker = Broker()
+    cluster = cluster_at(broker)
+    saying = asyncio.create_task(cluster.say_claims())
+    cluster.claim("device", "kitchen")
+    while not broker.kept:
+        await asyncio.sleep(0)
+    await stopped(saying)
+    released = cluster.release_now("device", "kitchen")
+    await broker.publish(released)
+    cluster.take(released.topic, b"", is_retained=False)
+    assert cluster.last_releases() == []
