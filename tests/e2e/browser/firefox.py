@@ -42,6 +42,8 @@ _UNTIL = """(found) => new Promise((done) => {
   };
   look();
 })"""
+_SHOWN = "document.documentElement.dataset.state + ': ' + document.body.innerText"
+_LOOK_S = 10.0
 _PIECE_S = 0.02
 _PIECE_BYTES = int(2 * HZ * _PIECE_S)
 _IS_UP = re.compile(rb"Daemon startup complete")
@@ -124,11 +126,12 @@ class SoundCard:
         try:
             while True:
                 piece = bytes(self._unsaid[:_PIECE_BYTES]).ljust(_PIECE_BYTES, b"\0")
-                del self._unsaid[:_PIECE_BYTES]
+                # Where nobody has listened for two seconds, silence is lost; words wait for their listener.
+                with suppress(BlockingIOError):
+                    os.write(mouth, piece)
+                    del self._unsaid[:_PIECE_BYTES]
                 if not self._unsaid:
                     self._is_said.set()
-                with suppress(BlockingIOError):  # nobody has listened for two seconds
-                    os.write(mouth, piece)
                 await pace.after(_PIECE_S)
         finally:
             os.close(mouth)
@@ -188,8 +191,19 @@ class Firefox:
 
     async def until(self, condition: str) -> Any:
         """Wait until an expression is true, and return its value."""
-        async with unless_it_hangs(condition):
-            return await self.evaluate(f"({_UNTIL})(() => {condition})")
+        try:
+            async with unless_it_hangs(condition):
+                return await self.evaluate(f"({_UNTIL})(() => {condition})")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; {await self._shown()}") from None
+
+    async def _shown(self) -> str:
+        """What the page looks like, for who has waited in vain."""
+        try:
+            async with asyncio.timeout(_LOOK_S):
+                return str(await self.evaluate(_SHOWN))
+        except TimeoutError:
+            return "the page's main thread stands still"
 
     async def state_is(self, *states: str) -> None:
         await self.until(f"{json.dumps(states)}.includes(document.documentElement.dataset.state)")
