@@ -16,6 +16,9 @@ from realtime.protocol.events import (
     ServerEvent,
 )
 
+LATE_S = 1.0
+"""So much later than reckoned may a device that tells how far it is be done with an answer."""
+
 State = Literal["idle", "listening", "hearing", "thinking", "speaking"]
 
 
@@ -110,7 +113,8 @@ class Attention:
             self._played_ms.pop(earlier, None)
         self._played_ms[answer] = played_ms
         left_ms = sum(self._sent_ms.values()) - min(played_ms, self._sent_ms[answer])
-        self._plays_until = now + left_ms / 1000.0
+        # It tells the end as well: until then, and not much longer, a device that is late still speaks.
+        self._plays_until = now + (left_ms / 1000.0 + LATE_S if left_ms > 0.0 else 0.0)
 
     def silenced(self, now: float) -> None:
         """All that was sent is dropped."""

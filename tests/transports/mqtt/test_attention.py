@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime.protocol import events as wire
-from realtime.transports.mqtt.attention import Attention
+from realtime.transports.mqtt.attention import LATE_S, Attention
 
 FOLLOW_UP_S, REMEMBERED_S = 8.0, 300.0
 SPEECH_STARTS = wire.InputSpeechStarted(item_id="item_1", audio_start_ms=0)
@@ -104,8 +104,22 @@ def test_a_loudspeaker_that_is_late_is_waited_for() -> None:
     attention.start(0.0)
     attention.sent(1, 1000.0, 0.0)
     attention.played(1, 100.0, 0.9)
-    assert attention.is_speaking(1.7)
-    assert not attention.is_speaking(1.8)
+    assert attention.is_speaking(1.7 + LATE_S)
+    assert not attention.is_speaking(1.8 + LATE_S)
+
+
+def test_the_lights_of_a_loudspeaker_that_falls_behind_do_not_flicker() -> None:
+    attention = fresh()
+    attention.start(0.0)
+    attention.sent(1, 1000.0, 0.0)
+    shown = set()
+    for tenth in range(10):
+        now = tenth * 0.15
+        attention.played(1, tenth * 100.0, now)
+        shown |= {attention.state(now), attention.state(now + 0.149)}
+    assert shown == {"speaking"}
+    attention.played(1, 1000.0, 1.5)
+    assert attention.state(1.5) == "listening", "its word for the end counts at once"
 
 
 def test_a_loudspeaker_that_repeats_itself_says_nothing_new() -> None:
