@@ -283,6 +283,7 @@ class _Request:
 
     async def begin(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         self.is_begun, self._status = True, status
+        headers = [*headers, (b"x-request-id", self.id.encode())]  # as the log has it
         await self._out({"type": "http.response.start", "status": status, "headers": headers})
 
     async def write(self, body: bytes, last: bool = False) -> None:

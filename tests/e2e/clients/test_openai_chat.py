@@ -464,6 +464,17 @@ async def test_requests_are_counted_by_their_outcome() -> None:
         assert "parlour_chat_completions_open 0.0" in metrics
 
 
+async def test_the_id_of_a_request_is_told_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with asking() as here:
+        create = here.client.chat.completions.with_raw_response.create
+        answered = await create(model="any", messages=HELLO)
+        with pytest.raises(openai.BadRequestError) as refused:
+            await create(model="any", messages=[])
+    ids = [vars(record)["request_id"] for record in caplog.records if record.name == "parlour.chat"]
+    assert ids == [answered.request_id, refused.value.request_id]
+
+
 async def test_nothing_that_was_said_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     secret = "xylophone"
