@@ -23,13 +23,12 @@ from tests.agent.reciter import Reciter
 from tests.conftest import running_server
 from tests.e2e.clients.talk import TEN_SECONDS_BYTES
 from tests.e2e.clients.tap import Tap, tapped
+from tests.environments import BUILD_HANGS_S, environment, output_of
 from tests.waiting import HANGS_S
 
 pytestmark = [pytest.mark.other_clients, pytest.mark.timeout(2_400)]
 
 HERE = Path(__file__).parent
-BUILD_HANGS_S = 1_800.0
-"""Gigabytes come from a registry."""
 PLAYBACK_LEAD_S = 4.0
 
 PIPECAT = ("pipecat-ai[openai]==1.14.0",)
@@ -115,35 +114,6 @@ async def conversation(tmp_path: Path, program: Path, script: Path) -> tuple[See
         printed = await output_of(3 * HANGS_S, program, script, address, question, str(HANGS_S))
     [line] = [line for line in printed.splitlines() if line.startswith('{"spoken"')]
     return json.loads(line), tap
-
-
-async def output_of(within_s: float, *command: str | Path, cwd: Path | None = None) -> str:
-    """What the command prints. Raises AssertionError with its complaints where it fails."""
-    process = await asyncio.create_subprocess_exec(
-        *command, cwd=cwd, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    try:
-        async with asyncio.timeout(within_s):
-            out, err = await process.communicate()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-        raise
-    assert process.returncode == 0, (out + err).decode()[-3000:]
-    return out.decode()
-
-
-async def environment(name: str, packages: tuple[str, ...]) -> Path:
-    """The Python of a virtual environment that holds these packages."""
-    cache = Path(os.environ.get("TESTS_CACHE") or Path.home() / ".cache" / "parlour-tests")
-    built = cache / name / "built-with.txt"
-    python = cache / name / "bin" / "python"
-    wanted = "\n".join(packages)
-    if not built.exists() or built.read_text("utf-8") != wanted:
-        await output_of(BUILD_HANGS_S, sys.executable, "-m", "venv", cache / name)
-        await output_of(BUILD_HANGS_S, python, "-m", "pip", "install", "--quiet", *packages)
-        built.write_text(wanted, "utf-8")
-    return python
 
 
 async def javascript() -> Path:

@@ -24,7 +24,7 @@ from realtime.transports.webrtc.audio_codec import PCMU
 from tests.conftest import running_server
 from tests.e2e.browser.chromium import chromium_path, open_browser, write_wav
 from tests.e2e.browser.firefox import FIREFOX, SOUND, open_firefox, sound_card
-from tests.e2e.clients.test_other_clients import BUILD_HANGS_S, output_of
+from tests.environments import BUILD_HANGS_S, output_of
 from tests.speech import HZ, utterance
 from tests.waiting import HANGS_S
 
