@@ -18,7 +18,7 @@ SPEECH_LM := $(VENV)/.speech-lm
 RUNS_HERE := $(if $(findstring --llm-url,$(ARGS)),,$(findstring /,$(MODEL)))
 NODE_MODULES := web_client/node_modules/.package-lock.json
 
-.PHONY: run kokoro test test-core test-clients check lint types layers page format fuzz bench bench-gpu clean help
+.PHONY: run kokoro test test-core test-clients judges check lint types layers page format fuzz bench bench-gpu clean help
 
 help:
 	@echo "To use it"
@@ -31,6 +31,7 @@ help:
 	@echo "  make format        what of the style a program can mend"
 	@echo "To be sure of it"
 	@echo "  make test-clients  other people's clients, each in an environment of its own"
+	@echo "  make judges        other people's tests and load generators with Parlour as their server (gigabytes)"
 	@echo "  make fuzz          everything that a stranger can send, changed at random (SECONDS=1800, of all targets together)"
 	@echo "To measure it"
 	@echo "  make bench         the benchmarks: a table and JSON in bench-results/"
@@ -67,6 +68,9 @@ page:
 
 test-clients: $(INSTALLED) $(TESTED_WITH)
 	$(BIN)/python -m pytest tests/e2e/clients -m other_clients $(ARGS)
+
+judges: $(INSTALLED) $(TESTED_WITH)
+	$(BIN)/python -m pytest tests/judges -m judges -s $(ARGS)
 
 # What breaks lies in tests/fuzz/corpus, where `make test` finds it.
 fuzz: $(INSTALLED) $(TESTED_WITH)

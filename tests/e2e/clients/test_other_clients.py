@@ -5,11 +5,8 @@ demand: `make test-clients` builds their environments (once, below TESTS_CACHE, 
 ~/.cache/parlour-tests by default) and runs what is marked `other_clients`.
 """
 
-import asyncio
 import json
-import os
 import shutil
-import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
