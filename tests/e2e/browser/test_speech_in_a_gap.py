@@ -13,6 +13,7 @@ from tests.e2e.browser.speech import begin_to_say, places_of, voice
 from tests.e2e.browser.test_webrtc_page import CALLS, event
 from tests.e2e.lossy import LossyNetwork, lossy_network
 from tests.speech import utterance
+from tests.waiting import Lateness
 
 pytestmark = [
     pytest.mark.browser,
@@ -41,7 +42,11 @@ async def test_a_sentence_during_which_the_network_died_is_heard_whole(spoken_pa
     page, gateway = spoken_page, Gateway(limits_as_shipped=frozenset({"DISCONNECTED_MS"}))
     gateway.agent = agent = KeepingAgent()
     host = get_host_addresses(use_ipv4=True, use_ipv6=False)[0]
-    async with running(gateway), lossy_network(host, loss=0.0, jitter_s=0.0) as network:
+    async with (
+        running(gateway),
+        lossy_network(host, loss=0.0, jitter_s=0.0) as network,
+        Lateness() as lateness,
+    ):
         await page.add_init_script(CALLS)
         await page.route("**/v1/realtime/calls?*", lambda route: through_once(network, route))
         await page.goto(f"{gateway.origin}?transport=webrtc")
@@ -56,7 +61,7 @@ async def test_a_sentence_during_which_the_network_died_is_heard_whole(spoken_pa
     [heard] = agent.heard
     places = places_of(SENTENCE, heard, LISTENING_HZ)
     assert len(places) >= 10
-    assert max(places) - min(places) < SEAM_MS
+    assert max(places) - min(places) < lateness.allowed_ms(SEAM_MS)
 
 
 async def through_once(network: LossyNetwork, route: Route) -> None:
