@@ -49,7 +49,7 @@ def joined(messages: Sequence[Message]) -> tuple[Message, ...]:
     for message in messages:
         match result[-1:], message:
             case [UserMessage(before)], UserMessage(parts):
-                between = (TextPart("\n"),) if _are_text(before[-1:] + parts[:1]) else ()
+                between = (TextPart("\n"),) if before and isinstance(before[-1], TextPart) else ()
                 result[-1] = UserMessage((*before, *between, *parts))
             case [AssistantMessage(before)], AssistantMessage(text):
                 result[-1] = AssistantMessage(f"{before} {text}")
@@ -123,10 +123,6 @@ def _says_something(part: TextPart | AudioPart, hears: bool) -> bool:
             return bool((transcript or "").strip()) or (hears and bool(pcm))
 
 
-def _are_text(parts: Sequence[TextPart | AudioPart]) -> bool:
-    return len(parts) == 2 and all(isinstance(part, TextPart) for part in parts)
-
-
 # Calls and outputs -----------------------------------------------------------------------
 
 
@@ -192,7 +188,7 @@ def _outputs_of_calls(messages: Sequence[Message]) -> dict[int, int]:
 
 
 def _is_answered_next(messages: Sequence[Message], call: int, output: int) -> bool:
-    """Whether a late output is what the next answer is about: an answer lies before it, and no question after.
+    """Whether a late output is what the next answer is about: one answer lies before it, no question after.
 
     At its call it would leave the request to end in the assistant's own words.
     """

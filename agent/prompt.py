@@ -86,7 +86,7 @@ def small_fitted(
     examples: Sequence[Line] = EXAMPLES,
     tokens_per_estimate: float = 1.0,
 ) -> Fitted:
-    """The messages that fit. tokens_per_estimate: of this text, where the model has counted. Raises AgentError."""
+    """The messages that fit. tokens_per_estimate: where the model has counted. Raises AgentError."""
 
     def tokens(text: str) -> int:
         return math.ceil(token_estimate(text) * tokens_per_estimate)

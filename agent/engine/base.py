@@ -17,7 +17,6 @@ from agent.api import (
     Usage,
 )
 
-
 ANSWER_TOKENS_MAX = 4096
 """Of an answer whose length nobody limits, thoughts included: the highest limit that the wire knows."""
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import pytest
@@ -166,7 +167,7 @@ def test_the_oldest_turns_leave_and_the_rest_begins_with_the_users() -> None:
 @pytest.mark.parametrize("ratio", [0.0, 0.2, 0.5, 0.8, 1.0])
 def test_turns_leave_until_the_retention_ratio_of_the_room_is_used(ratio: float) -> None:
     sizes = [fit(LONG[:n], 400, Truncation(ratio)).tokens for n in range(1, 2 * 400 // 50 + 1, 2)]
-    after = next(tokens for before, tokens in zip(sizes, sizes[1:], strict=False) if tokens <= before)
+    after = next(tokens for before, tokens in pairwise(sizes) if tokens <= before)
     assert abs(after - ratio * 400) <= 100  # a turn
 
 
@@ -175,7 +176,7 @@ def test_with_a_ratio_below_one_the_first_turn_seldom_changes() -> None:
 
     def firsts(ratio: float) -> int:
         made = [fit(LONG[:n], 400, Truncation(ratio)).messages[0] for n in range(1, len(LONG), 2)]
-        return sum(first != before for before, first in zip(made, made[1:], strict=False))
+        return sum(first != before for before, first in pairwise(made))
 
     assert firsts(0.5) < firsts(1.0)
 
@@ -277,7 +278,7 @@ def check(messages: list[Message], budget: int, truncation: Truncation) -> None:
     assert sum(map(size, made.messages)) <= budget + len(messages)  # what joins them
     check_well_formed(messages, made.messages)
     speakers = [one for one in made.messages if isinstance(one, UserMessage | AssistantMessage)]
-    for before, after in zip(made.messages, made.messages[1:], strict=False):
+    for before, after in pairwise(made.messages):
         assert not (type(before) is type(after) and isinstance(after, UserMessage | AssistantMessage))
     users = [one for one in formed if isinstance(one, UserMessage)]
     if users and not made.is_cut:
