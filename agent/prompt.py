@@ -118,6 +118,10 @@ def token_estimate(text: str) -> int:
     return math.ceil(len(text.encode()) / 3)
 
 
+FEWEST_TOKENS_PER_ESTIMATE = 0.6
+"""Of English text: where the estimate, which is a careful one, says no, the model may still say yes."""
+
+
 def plain(text: str) -> str:
     """The same text, of which no tokenizer makes a control token.
 

@@ -23,6 +23,7 @@ from agent.api import AgentError, Sampling, TextDelta, Usage
 from agent.engine.base import EngineDelta, EngineDone, EngineRequest
 from agent.prompt import (
     EXAMPLES,
+    FEWEST_TOKENS_PER_ESTIMATE,
     Line,
     small_chatml,
     small_fitted,
@@ -51,8 +52,6 @@ this size breaks the rule in words now and then; kept so, it names the fruits in
 INSTRUCTIONS_BYTES_MAX = 6000
 """Of English, which has 3.5 to 4.5 bytes a token: with the examples and an answer beside them, the context is
 full."""
-FEWEST_TOKENS_PER_ESTIMATE = 0.6
-"""Of English text. Where the estimate, which is a careful one, says no, llama.cpp is asked all the same."""
 WAITING_ANSWERS = 32
 """Answers that may wait for a slot; more are refused."""
 FIRST_TOKEN_TIMEOUT_S = 60.0
