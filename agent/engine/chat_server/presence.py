@@ -11,7 +11,7 @@ CHECK_S = 10.0
 """How long a server that was reached is taken to be there."""
 AWAY_CHECK_S = 1.0
 """The same of one that is away: so long after its return, it is known to be there."""
-CONNECT_S = 3.0
+CONNECT_S = 1.5
 
 _STARTED_BY = {11434: "ollama serve", 1234: "lms server start", 8000: "vllm serve", 8080: "llama-server"}
 """What listens at these ports where nobody changed them: Ollama, LM Studio, vLLM, llama.cpp."""
