@@ -10,9 +10,22 @@ from typing import Any
 
 import pytest
 
-from agent.api import AgentError, AssistantMessage, Sampling, TextDelta, TextPart, Truncation, UserMessage
+from agent.api import (
+    AgentError,
+    AssistantMessage,
+    Sampling,
+    TextDelta,
+    TextPart,
+    Tool,
+    ToolCallMessage,
+    ToolResultMessage,
+    Truncation,
+    UserMessage,
+)
 from agent.engine.base import EngineDelta, EngineDone, EngineRequest
 from agent.engine.chat_server.client import ChatServer
+from agent.engine.chat_server.context import Context
+from agent.history import well_formed
 from agent.models.files import present, verified
 from agent.models.manifest import SMOLLM2
 
@@ -40,7 +53,7 @@ def _ask(*texts: str, max_tokens: int | None = None) -> EngineRequest:
     return EngineRequest("c", "", tuple(messages), max_tokens=max_tokens)
 
 
-async def _answer(engine: LlamaCpp, request: EngineRequest) -> tuple[str, EngineDone]:
+async def _answer(engine: LlamaCpp | ChatServer, request: EngineRequest) -> tuple[str, EngineDone]:
     deltas: list[EngineDelta] = [delta async for delta in engine.generate(request)]
     done = deltas[-1]
     assert isinstance(done, EngineDone)
@@ -216,18 +229,68 @@ async def test_nothing_listens_on_the_network(engine: LlamaCpp) -> None:
     assert not _sockets_of_this_process() & _listening_sockets()
 
 
-async def test_llama_cpp_as_a_chat_server_over_http() -> None:
-    xllamacpp = pytest.importorskip("xllamacpp")
-    parameters = xllamacpp.CommonParams()
+@pytest.fixture
+async def chat_server() -> AsyncIterator[ChatServer]:
+    """llama.cpp's own server over HTTP, with little context."""
+    parameters = llama_cpp.xllamacpp.CommonParams()
     parameters.model.path = str(verified(SMOLLM2))
-    parameters.n_ctx = 2048
+    parameters.n_ctx = 512
     parameters.n_parallel = 1
     parameters.verbosity = -1
-    server = await asyncio.to_thread(xllamacpp.Server, parameters)
+    server = await asyncio.to_thread(llama_cpp.xllamacpp.Server, parameters)
     engine = ChatServer(server.listening_address, "smollm2")
-    deltas = [delta async for delta in engine.generate(_ask("What is the capital of France?", max_tokens=30))]
+    yield engine
     await engine.aclose()
+    del server
+
+
+async def test_llama_cpp_as_a_chat_server_over_http(chat_server: ChatServer) -> None:
+    question = _ask("What is the capital of France?", max_tokens=30)
+    deltas = [delta async for delta in chat_server.generate(question)]
     # Without example turns the model talks nonsense; that it talks is the point here.
     assert len([delta for delta in deltas if isinstance(delta, TextDelta)]) > 3
     assert isinstance(deltas[-1], EngineDone)
     assert deltas[-1].usage.output_text_tokens > 0
+
+
+async def test_a_conversation_longer_than_a_real_servers_context_goes_on(chat_server: ChatServer) -> None:
+    talk: list[str] = []
+    for number in range(6):
+        talk.append(f"Fact {number}: " + "the cat sat on the mat and looked at the moon. " * 8)
+        _, done = await _answer(chat_server, _ask(*talk, max_tokens=4))
+        assert not done.input_was_cut
+        talk.append("Noted.")
+    _, done = await _answer(chat_server, _ask("word " * 3000, max_tokens=4))
+    assert done.input_was_cut
+    assert done.usage.input_text_tokens < 512
+    with pytest.raises(AgentError) as failure:
+        await _answer(chat_server, replace(_ask("Hi"), instructions="word " * 3000))
+    assert failure.value.code == "context_length_exceeded"
+
+
+async def test_what_a_real_server_refuses_is_learned_from(chat_server: ChatServer) -> None:
+    """As though nobody had told how much it reads."""
+    chat_server._context, chat_server._context_is_asked = Context(), True
+    _, done = await _answer(
+        chat_server, _ask(*["Tell me more about it. " * 8] * 40, "And now?", max_tokens=4)
+    )
+    assert done.usage.input_text_tokens < 512
+    assert chat_server._context.tokens == 512
+
+
+async def test_a_real_server_takes_a_tool_that_was_interrupted_by_a_question(chat_server: ChatServer) -> None:
+    weather, joke = UserMessage((TextPart("Weather in Rome?"),)), UserMessage((TextPart("Tell me a joke."),))
+    call, result = ToolCallMessage("c", "weather", "{}"), ToolResultMessage("c", "21 degrees")
+    knock = AssistantMessage("Knock, knock.")
+    tool = Tool("weather", "Tells it.", {"type": "object", "properties": {}})
+    for messages in (
+        (weather, call, joke),
+        (weather, call, joke, result),
+        (weather, call, joke, knock, result),
+        (weather, call, result, result, joke),
+        (weather, result, joke),
+        (weather, joke, UserMessage((TextPart(" "),))),
+        (knock, weather, call),
+    ):
+        request = replace(_ask("", max_tokens=2), messages=well_formed(messages, hears=False), tools=(tool,))
+        assert (await _answer(chat_server, request))[1].usage.output_text_tokens
