@@ -110,7 +110,7 @@ class Audio(Struct, frozen=True, kw_only=True):
     output: AudioOutput = AudioOutput()
 
 
-class TokenLimits(Struct, frozen=True, kw_only=True):
+class TokenLimits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """post_instructions: tokens of the conversation beside instructions and tools."""
 
     post_instructions: int | None = None
@@ -120,7 +120,9 @@ class TokenLimits(Struct, frozen=True, kw_only=True):
             _in_range("post_instructions", self.post_instructions, 1, 2**31)
 
 
-class RetentionRatio(Struct, frozen=True, kw_only=True, tag_field="type", tag="retention_ratio"):
+class RetentionRatio(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="retention_ratio"
+):
     """When the conversation is too long, its oldest turns leave until this share of the room is used."""
 
     retention_ratio: float
