@@ -111,7 +111,7 @@ class Settings:
     )
     llm_context_tokens: int = _setting(
         0,
-        "tokens that it reads, answer included (default: what the server says, or else refuses)",
+        "tokens that it reads at the most, answer included (default: as it says, or else refuses)",
         Allowed(lambda tokens: tokens == 0 or tokens >= 256, "256 or more, or 0 to ask the server"),
     )
     answer_tokens_max: int = _setting(

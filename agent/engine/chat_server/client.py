@@ -84,13 +84,13 @@ class ChatServer:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         context_tokens: int = 0,
     ) -> None:
-        """context_tokens: that the server reads; 0: it is asked, and what it refuses is learned from."""
+        """context_tokens: that are used at the most; 0: as many as the server says, or does not refuse."""
         self._url = endpoint(address)
         self._model = model
         self._timeouts = timeouts or Timeouts()
         self._sleep = sleep
         self._dialect, self._is_proven = Dialect(), False
-        self._context, self._context_is_asked = Context(context_tokens or None), bool(context_tokens)
+        self._context, self._context_is_asked = Context(context_tokens or None), False
         self._presence = Presence(self._url, time.monotonic)
         self._call_ids = CallIds(lambda: secrets.token_hex(4))
         self._client = httpx.AsyncClient(
@@ -128,8 +128,9 @@ class ChatServer:
         except httpx.HTTPError:
             tokens = None
         self._context_is_asked = True
-        if self._context.tokens is None:  # no refusal has told it meanwhile
-            self._context = replace(self._context, tokens=tokens)
+        if not self._context.has_refused:
+            known = [number for number in (self._context.tokens, tokens) if number]
+            self._context = replace(self._context, tokens=min(known, default=None))
 
     async def aclose(self) -> None:
         await self._client.aclose()

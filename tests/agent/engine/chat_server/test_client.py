@@ -484,10 +484,11 @@ async def test_with_truncation_disabled_a_refusal_is_told_at_once() -> None:
     assert len(seen) == 1
 
 
-@pytest.mark.parametrize("set_tokens", [0, 2000])
-async def test_a_server_that_says_how_much_it_reads_has_nothing_to_refuse(set_tokens: int) -> None:
+@pytest.mark.parametrize(("set_tokens", "told"), [(0, 2000), (2000, 100_000), (100_000, 2000)])
+async def test_a_server_that_says_how_much_it_reads_has_nothing_to_refuse(set_tokens: int, told: int) -> None:
+    """Less may be set."""
     seen: list[int] = []
-    listing = {"data": [{"id": "m", "max_model_len": 100_000 if set_tokens else 2000}]}
+    listing = {"data": [{"id": "m", "max_model_len": told}]}
     async with serving(_small(6000, NAMED, seen), listing) as url:
         [*_, done] = await _deltas(url, LONG, context_tokens=set_tokens)
     assert isinstance(done, EngineDone)
