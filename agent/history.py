@@ -193,8 +193,10 @@ def _is_answered_next(messages: Sequence[Message], call: int, output: int) -> bo
     At its call it would leave the request to end in the assistant's own words.
     """
     before = [message for message in messages[call:output] if isinstance(message, _Spoken)]
+    if not before or not isinstance(before[-1], AssistantMessage):
+        return False
     after = next((message for message in messages[output:] if isinstance(message, _Spoken)), None)
-    return bool(before) and isinstance(before[-1], AssistantMessage) and not isinstance(after, UserMessage)
+    return not isinstance(after, UserMessage)
 
 
 _Spoken = (UserMessage, AssistantMessage)
@@ -267,12 +269,13 @@ def _cut_to(messages: Sequence[Message], size: Callable[[Message], int], fixed: 
         raise _too_long("The instructions and the last turn take", fixed + best.tokens, fixed + room)
     fits, too_long = CUT_CHARS_LEAST, max(map(_longest_text, messages), default=0)
     while too_long - fits > 1:
-        middle = (fits + too_long) // 2
-        trial = cut(middle)
+        # Twice as much first: texts are long, what fits is short, and each trial takes its length's time.
+        chars = min(2 * fits, (fits + too_long) // 2)
+        trial = cut(chars)
         if trial.tokens <= room:
-            best, fits = trial, middle
+            best, fits = trial, chars
         else:
-            too_long = middle
+            too_long = chars
     return best
 
 
