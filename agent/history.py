@@ -7,7 +7,6 @@ Every engine gets its messages through here; how long a message is, each one mea
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 
 from agent.api import (
     AgentError,
@@ -27,9 +26,6 @@ NO_OUTPUT = "No result: the tool has not answered."
 CUT_CHARS_LEAST = 80
 """A text that is too long is cut to so many characters at the shortest."""
 _CUT_MARK = " [...] "
-
-_Unit = tuple[Message, ...]
-"""What leaves together: a message, or calls of tools with their outputs."""
 
 
 def well_formed(messages: Sequence[Message], hears: bool) -> tuple[Message, ...]:
@@ -82,9 +78,8 @@ def fitted(
     tools made since leave before that, the oldest first, each with its output.
     Raises AgentError: `context_length_exceeded`.
     """
-    units = _units(messages)
-    sizes = {id(unit): sum(map(size, unit)) for unit in units}
-    needed = sum(sizes.values())
+    units = [_Unit(unit, sum(map(size, unit))) for unit in _leaving_together(messages)]
+    needed = _tokens(units)
     room = needed if budget_tokens is None else budget_tokens - fixed_tokens
     if truncation.tokens_max is not None:
         room = min(room, truncation.tokens_max)
@@ -92,9 +87,9 @@ def fitted(
         return Fitted(joined(messages), needed)
     if truncation.retention_ratio is None:
         raise _too_long("The conversation takes", fixed_tokens + needed, fixed_tokens + room)
-    staying = _staying(units, [sizes[id(unit)] for unit in units], room, truncation.retention_ratio)
-    needed = sum(sizes[id(unit)] for unit in staying)
-    kept = [message for unit in staying for message in unit]
+    staying = _staying(units, room, truncation.retention_ratio)
+    needed = _tokens(staying)
+    kept = [message for unit in staying for message in unit.messages]
     if needed <= room:
         return Fitted(joined(kept), needed)
     if not truncation.cuts_texts:
@@ -205,56 +200,61 @@ _Spoken = (UserMessage, AssistantMessage)
 # What fits -------------------------------------------------------------------------------
 
 
-def _units(messages: Sequence[Message]) -> list[_Unit]:
-    units: list[_Unit] = []
-    for is_tools, run in groupby(messages, lambda message: isinstance(message, _OfTools)):
-        if not is_tools:
-            units += [(message,) for message in run]
-            continue
-        for message in run:
-            # A call after an output begins the next group.
-            if isinstance(message, ToolCallMessage) and (
-                not units or not isinstance(units[-1][-1], ToolCallMessage)
-            ):
-                units.append((message,))
-            elif units and isinstance(units[-1][-1], _OfTools):
-                units[-1] = (*units[-1], message)
-            else:
-                units.append((message,))
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """What leaves together: a message, or calls of tools with their outputs."""
+
+    messages: tuple[Message, ...]
+    tokens: int
+
+
+def _tokens(units: Sequence[_Unit]) -> int:
+    return sum(unit.tokens for unit in units)
+
+
+def _leaving_together(messages: Sequence[Message]) -> list[tuple[Message, ...]]:
+    units: list[tuple[Message, ...]] = []
+    for message in messages:
+        before = units[-1][-1] if units else None
+        begins_group = isinstance(message, ToolCallMessage) and not isinstance(before, ToolCallMessage)
+        if isinstance(message, _OfTools) and isinstance(before, _OfTools) and not begins_group:
+            units[-1] = (*units[-1], message)
+        else:
+            units.append((message,))
     return units
 
 
 _OfTools = (ToolCallMessage, ToolResultMessage)
 
 
-def _staying(units: Sequence[_Unit], sizes: Sequence[int], room: int, retention_ratio: float) -> list[_Unit]:
+def _staying(units: Sequence[_Unit], room: int, retention_ratio: float) -> list[_Unit]:
     """The units that are left when the oldest turns have gone; they may still be too long.
 
     Turns leave by a share of the room at once: if they left one by one, each answer would have to read the
     whole conversation anew, for what a server keeps of it ends where the first turn changes.
     """
-    is_system = [isinstance(unit[0], SystemMessage) for unit in units]
-    is_user = [isinstance(unit[0], UserMessage) for unit in units]
-    stays = [True] * len(units)
-    surplus = sum(sizes) - room
+    first = [unit.messages[0] for unit in units]
+    systems = [place for place, message in enumerate(first) if isinstance(message, SystemMessage)]
+    others = [place for place, message in enumerate(first) if not isinstance(message, SystemMessage)]
+    users = [place for place in others if isinstance(first[place], UserMessage)]
+    last_turn = max(users or others, default=0)
+    surplus = _tokens(units) - room
     step = max(round(room * (1 - retention_ratio)), 1)
     leaving = -(-surplus // step) * step
-    others = [place for place, system in enumerate(is_system) if not system]
-    last_turn = next((place for place in reversed(others) if is_user[place]), others[-1] if others else 0)
+    gone: set[int] = set()
     for place in others:
-        if place >= last_turn or (leaving <= 0 and is_user[place]):
+        if place >= last_turn or (leaving <= 0 and isinstance(first[place], UserMessage)):
             break
-        stays[place] = False
-        leaving -= sizes[place]
-        surplus -= sizes[place]
+        gone.add(place)
+        leaving -= units[place].tokens
+        surplus -= units[place].tokens
     since = [place for place in others if place > last_turn]
-    systems = [place for place, system in enumerate(is_system) if system]
     for place in [*since[:-1], *systems]:
         if surplus <= 0:
             break
-        stays[place] = False
-        surplus -= sizes[place]
-    return [unit for unit, stay in zip(units, stays, strict=True) if stay]
+        gone.add(place)
+        surplus -= units[place].tokens
+    return [unit for place, unit in enumerate(units) if place not in gone]
 
 
 def _cut_to(messages: Sequence[Message], size: Callable[[Message], int], fixed: int, room: int) -> Fitted:

@@ -376,20 +376,20 @@ def parts_pairs(_: Any) -> Any:
 
 
 def lets_turns_leave_from_the_end(original: Any) -> Any:
-    def staying(units: Any, sizes: Any, room: int, ratio: float) -> Any:
-        return list(units[: len(original(units, sizes, room, ratio))])
+    def staying(units: Any, room: int, ratio: float) -> Any:
+        return list(units[: len(original(units, room, ratio))])
 
     return staying
 
 
 def begins_in_mid_turn(original: Any) -> Any:
-    def staying(units: Any, sizes: Any, room: int, ratio: float) -> Any:
-        kept = original(units, sizes, room, ratio)
-        spared = room - sum(size(one) for unit in kept for one in unit)
+    def staying(units: Any, room: int, ratio: float) -> Any:
+        kept = original(units, room, ratio)
         gone = [unit for unit in units if unit not in kept]
-        if gone and not isinstance(gone[-1][0], UserMessage) and sum(map(size, gone[-1])) <= spared:
-            return [gone[-1], *kept]
-        return kept
+        if not gone or isinstance(gone[-1].messages[0], UserMessage):
+            return kept
+        is_room = sum(unit.tokens for unit in [gone[-1], *kept]) <= room
+        return [gone[-1], *kept] if is_room else kept
 
     return staying
 
@@ -401,7 +401,7 @@ BUGS = [
     Bug("_outputs_of_calls", takes_an_output_twice),
     Bug("_is_empty", keeps_what_is_empty),
     Bug("joined", joins_nothing),
-    Bug("_units", parts_pairs),
+    Bug("_leaving_together", parts_pairs),
     Bug("_staying", lets_turns_leave_from_the_end),
     Bug("_staying", begins_in_mid_turn),
 ]
