@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,6 @@ from agent.api import (
     Sampling,
     TextDelta,
     TextPart,
-    Tool,
     ToolCallMessage,
     ToolResultMessage,
     Truncation,
@@ -229,19 +229,43 @@ async def test_nothing_listens_on_the_network(engine: LlamaCpp) -> None:
     assert not _sockets_of_this_process() & _listening_sockets()
 
 
-@pytest.fixture
-async def chat_server() -> AsyncIterator[ChatServer]:
+STRICT_TEMPLATE = """
+{%- set ns = namespace(turns=0) -%}
+{%- for message in messages -%}
+{%- if message['role'] == 'user' or (message['role'] == 'assistant' and not message['tool_calls']) -%}
+{%- if (message['role'] == 'user') != (ns.turns % 2 == 0) -%}
+{{ raise_exception('conversation roles must alternate user/assistant/user/assistant/...') }}
+{%- endif -%}
+{%- set ns.turns = ns.turns + 1 -%}
+{%- endif -%}
+{{ '<|im_start|>' + message['role'] + ': ' }}{{ message['content'] or '' }}{{ '<|im_end|>' }}
+{%- endfor -%}
+{{ '<|im_start|>assistant: ' }}"""
+"""It counts turns as the templates of Mistral's and Google's models do."""
+
+
+@asynccontextmanager
+async def _serving(template: str = "") -> AsyncIterator[ChatServer]:
     """llama.cpp's own server over HTTP, with little context."""
     parameters = llama_cpp.xllamacpp.CommonParams()
     parameters.model.path = str(verified(SMOLLM2))
     parameters.n_ctx = 512
     parameters.n_parallel = 1
     parameters.verbosity = -1
+    if template:
+        parameters.use_jinja = True
+        parameters.chat_template = template
     server = await asyncio.to_thread(llama_cpp.xllamacpp.Server, parameters)
     engine = ChatServer(server.listening_address, "smollm2")
     yield engine
     await engine.aclose()
     del server
+
+
+@pytest.fixture
+async def chat_server() -> AsyncIterator[ChatServer]:
+    async with _serving() as engine:
+        yield engine
 
 
 async def test_llama_cpp_as_a_chat_server_over_http(chat_server: ChatServer) -> None:
@@ -278,19 +302,22 @@ async def test_what_a_real_server_refuses_is_learned_from(chat_server: ChatServe
     assert chat_server._context.tokens == 512
 
 
-async def test_a_real_server_takes_a_tool_that_was_interrupted_by_a_question(chat_server: ChatServer) -> None:
+@pytest.mark.parametrize("template", ["", STRICT_TEMPLATE], ids=["its own", "strict"])
+async def test_a_real_server_takes_a_tool_that_was_interrupted_by_a_question(template: str) -> None:
     weather, joke = UserMessage((TextPart("Weather in Rome?"),)), UserMessage((TextPart("Tell me a joke."),))
     call, result = ToolCallMessage("c", "weather", "{}"), ToolResultMessage("c", "21 degrees")
     knock = AssistantMessage("Knock, knock.")
-    tool = Tool("weather", "Tells it.", {"type": "object", "properties": {}})
-    for messages in (
-        (weather, call, joke),
-        (weather, call, joke, result),
-        (weather, call, joke, knock, result),
-        (weather, call, result, result, joke),
-        (weather, result, joke),
-        (weather, joke, UserMessage((TextPart(" "),))),
-        (knock, weather, call),
-    ):
-        request = replace(_ask("", max_tokens=2), messages=well_formed(messages, hears=False), tools=(tool,))
-        assert (await _answer(chat_server, request))[1].usage.output_text_tokens
+    async with _serving(template) as engine:
+        for messages in (
+            (weather, call, joke),
+            (weather, call, joke, result),
+            (weather, call, joke, knock, result),
+            (weather, call, result, result, joke),
+            (weather, result, joke),
+            (weather, joke, UserMessage((TextPart(" "),))),
+            (knock, weather, call),
+            (weather, knock),
+        ):
+            request = replace(_ask("", max_tokens=2), messages=well_formed(messages, hears=False))
+            assert (await _answer(engine, request))[1].usage.output_text_tokens
+        assert engine._dialect.any_order == (not template)
