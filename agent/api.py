@@ -97,6 +97,24 @@ OWN_SAMPLING = Sampling()
 
 
 @dataclass(frozen=True, slots=True)
+class Truncation:
+    """What becomes of a conversation that is longer than the model's context.
+
+    retention_ratio: the share of the room that is used after turns have left, the oldest first; None: none
+    leaves, and the answer fails. tokens_max: of the conversation without instructions and tools, where less
+    than the model's own room is wanted. cuts_texts: a last turn that is too long by itself is shortened, and
+    not refused.
+    """
+
+    retention_ratio: float | None = 0.5
+    tokens_max: int | None = None
+    cuts_texts: bool = True
+
+
+AUTO_TRUNCATION = Truncation()
+
+
+@dataclass(frozen=True, slots=True)
 class AgentRequest:
     """One answer to produce.
 
@@ -104,6 +122,7 @@ class AgentRequest:
     voice: one of `Health.voices`, or "" for the agent's own choice; an unknown one is
     treated as "".
     verbatim: the answer's words where they are known already, or "": no model is asked then.
+    messages: in any order and shape that a client may leave them in; agent/history.py makes them well formed.
     """
 
     session_id: str
@@ -117,6 +136,7 @@ class AgentRequest:
     max_output_tokens: int | None = None
     sampling: Sampling = OWN_SAMPLING
     verbatim: str = ""
+    truncation: Truncation = AUTO_TRUNCATION
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,10 +217,14 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class GenerationDone:
-    """The last event of an answer. "no_words": the user's audio held no words, so there is none."""
+    """The last event of an answer. "no_words": the user's audio held no words, so there is none.
+
+    input_was_cut: a text of the last turn was longer than the model reads, and was shortened for it.
+    """
 
     reason: Literal["stop", "max_tokens", "no_words"] = "stop"
     usage: Usage = Usage()
+    input_was_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,19 +268,22 @@ class Transcript:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """status: "starting" while models load, "ready" once warm, "failed" when it cannot serve.
+    """status: "starting" while models load, "ready" once warm, "failed" when it cannot serve, "away" while
+    a server that it needs does not answer: it is ready again when that is back.
 
-    transcribes: whether `transcribe` works. wants_audio_history: whether audio of earlier
-    turns is of use once its transcript is known.
+    detail: one sentence; of what is away, at which address and how to start it. transcribes: whether
+    `transcribe` works. wants_audio_history: whether audio of earlier turns is of use once its transcript is
+    known. instructions_bytes_max: longer ones (UTF-8) leave no room in the context; 0: not known.
     """
 
-    status: Literal["starting", "ready", "failed"]
+    status: Literal["starting", "ready", "failed", "away"]
     model: str
     detail: str = ""
     voices: tuple[str, ...] = ()
     transcribes: bool = False
     wants_audio_history: bool = False
     facts: Mapping[str, str] = field(default_factory=dict)  # for people: versions, devices
+    instructions_bytes_max: int = 0
 
 
 class AgentError(Exception):

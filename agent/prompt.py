@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from agent.api import (
+    AUTO_TRUNCATION,
     AssistantMessage,
     AudioPart,
     Message,
@@ -19,8 +20,10 @@ from agent.api import (
     Tool,
     ToolCallMessage,
     ToolResultMessage,
+    Truncation,
     UserMessage,
 )
+from agent.history import NO_OUTPUT, Fitted, fitted
 
 PERSONA = "You are Parlour, a friendly voice assistant."
 """For a session without instructions of its own."""
@@ -31,6 +34,8 @@ SPEECH_RULE = (
 )
 SMALL_SPEECH_RULE = "You answer in one short sentence."
 """The same for a model of 135 million parameters, which a long rule only confuses."""
+
+_ANSWER = "<|im_start|>assistant\n"
 
 Role = Literal["system", "user", "assistant"]
 
@@ -66,22 +71,55 @@ def small_prompt(
 ) -> str:
     """ChatML that ends where the assistant's answer begins.
 
-    budget_tokens: for the whole prompt, as `token_estimate` counts. Where it does not suffice, the
-    oldest turns leave, whole; the system line and what the user said last always stay.
+    budget_tokens: for the whole prompt, as `token_estimate` counts. Raises AgentError where the instructions
+    alone take it.
     """
-    system, lines = _system_and_lines(f"{instructions or PERSONA} {SMALL_SPEECH_RULE}", messages)
-    head = _chatml([Line("system", system), *examples])
-    return head + _chatml(_newest(lines, budget_tokens - token_estimate(head))) + "<|im_start|>assistant\n"
+    made = small_fitted(instructions, messages, budget_tokens, AUTO_TRUNCATION, examples)
+    return small_chatml(instructions, made.messages, examples)
+
+
+def small_fitted(
+    instructions: str,
+    messages: Sequence[Message],
+    budget_tokens: int,
+    truncation: Truncation,
+    examples: Sequence[Line] = EXAMPLES,
+    tokens_per_estimate: float = 1.0,
+) -> Fitted:
+    """The messages that fit. tokens_per_estimate: where the model has counted. Raises AgentError."""
+
+    def tokens(text: str) -> int:
+        return math.ceil(token_estimate(text) * tokens_per_estimate)
+
+    def size(message: Message) -> int:
+        line = _line(message)
+        return tokens(_chatml([line])) if line is not None else 0
+
+    head = small_prefix(instructions, examples) + _ANSWER
+    return fitted(messages, size, tokens(head), budget_tokens, truncation)
+
+
+def small_chatml(instructions: str, messages: Sequence[Message], examples: Sequence[Line] = EXAMPLES) -> str:
+    system, lines = _system_and_lines(_small_system(instructions), messages)
+    return _chatml([Line("system", system), *examples, *lines]) + _ANSWER
 
 
 def small_prefix(instructions: str, examples: Sequence[Line] = EXAMPLES) -> str:
     """What the prompts of all conversations with these instructions begin with."""
-    return _chatml([Line("system", f"{instructions or PERSONA} {SMALL_SPEECH_RULE}"), *examples])
+    return _chatml([Line("system", _small_system(instructions)), *examples])
+
+
+def _small_system(instructions: str) -> str:
+    return f"{instructions or PERSONA} {SMALL_SPEECH_RULE}"
 
 
 def token_estimate(text: str) -> int:
     """At least as many as SmolLM2's tokenizer makes of everyday text in Latin letters."""
     return math.ceil(len(text.encode()) / 3)
+
+
+FEWEST_TOKENS_PER_ESTIMATE = 0.6
+"""Of English text: where the estimate, which is a careful one, says no, the model may still say yes."""
 
 
 def plain(text: str) -> str:
@@ -116,29 +154,10 @@ def _line(message: Message) -> Line | None:
             return Line("user", said_by_user(message))
         case AssistantMessage(text):
             return Line("assistant", text.strip())
-        case ToolResultMessage(_, output):
+        case ToolResultMessage(_, output) if output != NO_OUTPUT:
             return Line("user", f"Here is what I found: {output}")
-        case ToolCallMessage():
+        case ToolCallMessage() | ToolResultMessage():
             return None
-
-
-def _newest(lines: Sequence[Line], budget_tokens: int) -> Sequence[Line]:
-    """The newest turns that fit, beginning with the user's; at least the last line.
-
-    Turns leave by the half of a budget at once: if they left one by one, every answer would have
-    to read the whole conversation anew, for the cached prefix ends where the first turn changes.
-    """
-    costs = [token_estimate(_chatml([line])) for line in lines]
-    surplus = sum(costs) - budget_tokens
-    if surplus <= 0:
-        return lines
-    step = max(budget_tokens // 2, 1)
-    leaving = -(-surplus // step) * step
-    start = 0
-    while start < len(lines) - 1 and (leaving > 0 or lines[start].role != "user"):
-        leaving -= costs[start]
-        start += 1
-    return lines[start:]
 
 
 def _chatml(lines: Sequence[Line]) -> str:
@@ -149,9 +168,8 @@ def _chatml(lines: Sequence[Line]) -> str:
 
 
 def chat_messages(instructions: str, messages: Sequence[Message]) -> list[dict[str, Any]]:
-    """Messages of `/v1/chat/completions`, the system prompt first."""
-    system = f"{instructions or PERSONA}\n\n{SPEECH_RULE}"
-    chat: list[dict[str, Any]] = [{"role": "system", "content": system}]
+    """Messages of `/v1/chat/completions`, the system prompt first. messages: well formed."""
+    chat: list[dict[str, Any]] = [{"role": "system", "content": chat_system(instructions)}]
     for message in messages:
         match message:
             case SystemMessage(text):
@@ -173,6 +191,10 @@ def chat_messages(instructions: str, messages: Sequence[Message]) -> list[dict[s
             case ToolResultMessage(call_id, output):
                 chat.append({"role": "tool", "tool_call_id": call_id, "content": output})
     return chat
+
+
+def chat_system(instructions: str) -> str:
+    return f"{instructions or PERSONA}\n\n{SPEECH_RULE}"
 
 
 def chat_tools(tools: Sequence[Tool]) -> list[dict[str, Any]]:

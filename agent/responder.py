@@ -6,10 +6,11 @@ first sound leaves long before the last word is decoded.
 
 import asyncio
 import logging
+import math
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -35,8 +36,9 @@ from agent.api import (
     UserMessage,
 )
 from agent.asr.base import Recogniser
-from agent.engine.base import Engine, EngineDelta, EngineDone, EngineRequest
+from agent.engine.base import ANSWER_TOKENS_MAX, Engine, EngineDelta, EngineDone, EngineRequest
 from agent.error_location import place
+from agent.history import well_formed
 from agent.prompt import said_by_user
 from agent.tts.base import Synthesiser
 from agent.tts.clauses import ClauseCutter
@@ -49,10 +51,23 @@ CLAUSES_AHEAD = 32
 """Clauses that may wait for the voice; when full, decoding waits."""
 
 
+SPOKEN_CHARS_PER_S = 15
+"""Of a voice at its usual pace."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerLimits:
+    """Of an answer whose length no client limits. spoken_s: seconds of speech, about."""
+
+    tokens: int = ANSWER_TOKENS_MAX
+    spoken_s: float = 180.0
+
+
 class Responder:
     """An `agent.api.Agent`. Owns its three parts and closes them.
 
-    clock: seconds, monotonic; for the durations of stages.
+    clock: seconds, monotonic; for the durations of stages. check: brings the health up to date where the
+    engine depends on something that comes and goes.
     """
 
     def __init__(
@@ -62,7 +77,11 @@ class Responder:
         synthesiser: Synthesiser,
         health: Health,
         clock: Callable[[], float] = time.perf_counter,
+        limits: AnswerLimits | None = None,
+        check: Callable[[Health], Awaitable[Health]] | None = None,
     ) -> None:
+        self._limits = limits or AnswerLimits()
+        self._check = check
         self._engine = engine
         self._recogniser = recogniser
         self._synthesiser = synthesiser
@@ -107,7 +126,9 @@ class Responder:
             messages = await self._heard(request, events)
         if messages is None:
             return GenerationDone("no_words")
-        decoding = _Decoding(engine, _engine_request(request, messages), events, self._clock)
+        is_limited = request.max_output_tokens is not None or bool(request.verbatim)
+        chars_max = math.inf if is_limited else self._limits.spoken_s * SPOKEN_CHARS_PER_S
+        decoding = _Decoding(engine, self._engine_request(request, messages), events, self._clock, chars_max)
         if request.modality == "text":
             return await decoding.run(None)
         clauses: asyncio.Queue[str | None] = asyncio.Queue(CLAUSES_AHEAD)
@@ -187,12 +208,25 @@ class Responder:
         try:
             messages = await self._heard(request, None)
             if messages is not None:
-                await self._engine.warm(_engine_request(request, messages))
+                await self._engine.warm(self._engine_request(request, messages))
         except AgentError:
             return  # only a hint: `respond` meets the same fault, and tells it
 
+    def _engine_request(self, request: AgentRequest, messages: tuple[Message, ...]) -> EngineRequest:
+        return EngineRequest(
+            request.session_id,
+            request.instructions,
+            well_formed(messages, self._engine.hears),
+            request.tools,
+            request.tool_choice,
+            request.max_output_tokens,
+            request.sampling,
+            request.truncation,
+            self._limits.tokens,
+        )
+
     async def health(self) -> Health:
-        return self._health
+        return self._health if self._check is None else await self._check(self._health)
 
     async def aclose(self) -> None:
         await self._engine.aclose()
@@ -209,7 +243,9 @@ class _Decoding:
         request: EngineRequest,
         events: asyncio.Queue[AgentEvent],
         clock: Callable[[], float],
+        spoken_chars_max: float,
     ) -> None:
+        self._spoken_chars_left = spoken_chars_max
         self._generate = generate
         self._request = request
         self._events = events
@@ -231,17 +267,22 @@ class _Decoding:
                     case TextDelta(text):
                         await self._events.put(delta)
                         await self._speak(self._cutter.push(text), clauses)
+                        if self._spoken_chars_left <= 0:
+                            return await self._ended(clauses, GenerationDone("max_tokens"))
                     case KeepAlive():
                         await self._events.put(delta)
                     case ToolCall():
                         self.has_called_a_tool = True
                         await self._events.put(delta)
-                    case EngineDone(reason, usage):
+                    case EngineDone(reason, usage, input_was_cut):
                         await self._speak(self._cutter.finish(), clauses)
-                        if clauses is not None:
-                            await clauses.put(None)
-                        return GenerationDone(reason, usage)
+                        return await self._ended(clauses, GenerationDone(reason, usage, input_was_cut))
         raise AgentError("agent_error", "the engine ended without saying that it is done")
+
+    async def _ended(self, clauses: asyncio.Queue[str | None] | None, done: GenerationDone) -> GenerationDone:
+        if clauses is not None:
+            await clauses.put(None)
+        return done
 
     async def _speak(self, cut: list[str], clauses: asyncio.Queue[str | None] | None) -> None:
         for clause in cut:
@@ -249,6 +290,7 @@ class _Decoding:
                 self._first_clause_is_out = True
                 await self._stage("decode", self._first_token_at, self._clock())
             if clauses is not None:
+                self._spoken_chars_left -= len(clause)
                 await clauses.put(clause)
 
     async def _stage(self, stage: str, start: float, end: float) -> None:
@@ -259,18 +301,6 @@ async def _verbatim(text: str, _: EngineRequest) -> AsyncGenerator[EngineDelta, 
     """An engine that knows its answer."""
     yield TextDelta(text)
     yield EngineDone("stop", Usage())
-
-
-def _engine_request(request: AgentRequest, messages: tuple[Message, ...]) -> EngineRequest:
-    return EngineRequest(
-        request.session_id,
-        request.instructions,
-        messages,
-        request.tools,
-        request.tool_choice,
-        request.max_output_tokens,
-        request.sampling,
-    )
 
 
 def _unheard(message: Message) -> bool:

@@ -12,13 +12,17 @@ class AgentSettings:
     choose by the machine's cores. threads: CPU threads for models, 0 for all cores. hub: where a
     model's id is looked up, "huggingface" or "modelscope". dtype: of a speech language model's weights,
     "bfloat16" or "float32", or "" for the device's own. llm_thinking_s: how long a model on `llm_url` may
-    be loaded or think without a word for the listener.
+    be loaded or think without a word for the listener. llm_context_tokens: that it reads; 0: it is asked.
+    answer_tokens_max, answer_s_max: of an answer whose length no client limits, as tokens and as speech.
     """
 
     model: str = "auto"
     llm_url: str = ""
     llm_key: str = ""
     llm_thinking_s: float = 120.0
+    llm_context_tokens: int = 0
+    answer_tokens_max: int = 4096
+    answer_s_max: float = 180.0
     recogniser: str = ""
     language: str = ""
     voice: str = ""

@@ -109,6 +109,15 @@ class Settings:
     llm_thinking_s: float = _setting(
         120.0, "seconds that a model there may be loaded or think without a word", _POSITIVE
     )
+    llm_context_tokens: int = _setting(
+        0,
+        "tokens that it reads at the most, answer included (default: as it says, or else refuses)",
+        Allowed(lambda tokens: tokens == 0 or tokens >= 256, "256 or more, or 0 to ask the server"),
+    )
+    answer_tokens_max: int = _setting(
+        4096, "tokens of an answer whose length no client limits, thoughts included", _between(1)
+    )
+    answer_s_max: float = _setting(180.0, "seconds of speech of such an answer", _POSITIVE)
     voice: str = _setting("", "piper, or kokoro where there are cores for it")
     recogniser: str = _setting("", "Whisper model that hears: tiny.en or base")
     language: str = _setting("", "ISO 639-1 code of what is spoken, for the base recogniser")

@@ -40,9 +40,10 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """Token ids and clips, in order."""
+    """Token ids and clips, in order. is_cut: a text in it was too long, and was shortened."""
 
     pieces: tuple[Keys | Clip, ...]
+    is_cut: bool = False
 
     @property
     def n_tokens(self) -> int:

@@ -12,6 +12,8 @@ import tempfile
 import threading
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,15 @@ import xllamacpp
 
 from agent.api import AgentError, Sampling, TextDelta, Usage
 from agent.engine.base import EngineDelta, EngineDone, EngineRequest
-from agent.prompt import EXAMPLES, Line, small_prefix, small_prompt
+from agent.prompt import (
+    EXAMPLES,
+    FEWEST_TOKENS_PER_ESTIMATE,
+    Line,
+    small_chatml,
+    small_fitted,
+    small_prefix,
+    token_estimate,
+)
 
 DEFAULT_MAX_TOKENS = 160
 """About forty seconds of speech: two sentences of a model that keeps to the rule never come near."""
@@ -39,6 +49,9 @@ stop ::= [.!?] ["')]?
 """
 """What may be decoded, as llama.cpp's GBNF: one or two sentences, without lists or markdown. A model of
 this size breaks the rule in words now and then; kept so, it names the fruits in a sentence, not in a list."""
+INSTRUCTIONS_BYTES_MAX = 6000
+"""Of English, which has 3.5 to 4.5 bytes a token: with the examples and an answer beside them, the context is
+full."""
 WAITING_ANSWERS = 32
 """Answers that may wait for a slot; more are refused."""
 FIRST_TOKEN_TIMEOUT_S = 60.0
@@ -69,32 +82,64 @@ class LlamaCpp:
         self._warming: dict[str, asyncio.Event] = {}
 
     async def generate(self, request: EngineRequest) -> AsyncGenerator[EngineDelta, None]:
-        max_tokens = request.max_tokens or DEFAULT_MAX_TOKENS
-        max_tokens = min(max_tokens, SLOT_TOKENS // 2)
-        prompt = small_prompt(
-            request.instructions, request.messages, SLOT_TOKENS - max_tokens, self._examples
-        )
+        max_tokens = _answer_tokens(request)
+        prompt, is_cut = self._prompt(request, max_tokens)
         await self._warmed(request.conversation_id)
         await self._take_slot()
         try:
-            completion = _Completion(self._server, self._threads, prompt, max_tokens, request.sampling)
             try:
-                async for delta in completion.deltas():
+                async for delta in self._completed(prompt, max_tokens, request, is_cut):
                     yield delta
-            finally:
-                await completion.stop()
+            except (
+                _ContextExceeded
+            ) as refusal:  # before its first token: this text has more than was estimated
+                prompt, is_cut = self._prompt(request, max_tokens, refusal.n_tokens / token_estimate(prompt))
+                async for delta in self._completed(prompt, max_tokens, request, is_cut):
+                    yield delta
+        except _ContextExceeded as refusal:
+            raise AgentError(
+                "context_length_exceeded",
+                f"The instructions and the last turn take {refusal.n_tokens} tokens of {SLOT_TOKENS}.",
+            ) from refusal
         finally:
             self._slots.release()
+
+    async def _completed(
+        self, prompt: str, max_tokens: int, request: EngineRequest, is_cut: bool
+    ) -> AsyncGenerator[EngineDelta, None]:
+        completion = _Completion(self._server, self._threads, prompt, max_tokens, request.sampling)
+        try:
+            async for delta in completion.deltas():
+                yield replace(delta, input_was_cut=is_cut) if isinstance(delta, EngineDone) else delta
+        finally:
+            await completion.stop()
+
+    def _prompt(
+        self, request: EngineRequest, max_tokens: int, tokens_per_estimate: float = 1.0
+    ) -> tuple[str, bool]:
+        """The prompt, and whether a text of it was cut. Raises AgentError."""
+        fit = partial(
+            small_fitted,
+            request.instructions,
+            request.messages,
+            SLOT_TOKENS - max_tokens,
+            request.truncation,
+            self._examples,
+        )
+        try:
+            made = fit(tokens_per_estimate)
+        except AgentError:
+            if tokens_per_estimate != 1.0:  # no estimate: counted
+                raise
+            made = fit(FEWEST_TOKENS_PER_ESTIMATE)
+        return small_chatml(request.instructions, made.messages, self._examples), made.is_cut
 
     async def warm(self, request: EngineRequest) -> None:
         """Read the conversation so far; a slot keeps what was read."""
         if self._slots.locked() or request.conversation_id in self._warming:
             return  # who answers comes first; and one prefill of a conversation is enough
         # The same budget as `generate`, so that the same turns stay and the prefix is the same.
-        max_tokens = min(request.max_tokens or DEFAULT_MAX_TOKENS, SLOT_TOKENS // 2)
-        prompt = small_prompt(
-            request.instructions, request.messages, SLOT_TOKENS - max_tokens, self._examples
-        )
+        prompt, _ = self._prompt(request, _answer_tokens(request))
         ended = self._warming[request.conversation_id] = asyncio.Event()
         try:
             await self._read(prompt)
@@ -142,6 +187,14 @@ class LlamaCpp:
     async def aclose(self) -> None:
         await asyncio.to_thread(self._threads.shutdown, wait=True, cancel_futures=True)
         self._server = None  # unloads the model
+
+
+class _ContextExceeded(AgentError):
+    """llama.cpp has counted the prompt, and has no room for it. Nothing was decoded."""
+
+    def __init__(self, n_tokens: int) -> None:
+        super().__init__("context_length_exceeded", "the prompt is longer than the context")
+        self.n_tokens = n_tokens or 2 * SLOT_TOKENS
 
 
 class _Completion:
@@ -202,6 +255,8 @@ class _Completion:
                 await self._work  # an exception of the thread comes out here
                 raise AgentError("agent_error", "llama.cpp ended without a last token")
             if "error" in chunk:
+                if _kind(chunk["error"]) == "exceed_context_size_error":
+                    raise _ContextExceeded(int(chunk["error"].get("n_prompt_tokens", 0)))
                 raise AgentError("agent_error", f"llama.cpp refused the prompt ({_kind(chunk['error'])})")
             choice = chunk["choices"][0] if chunk.get("choices") else {}
             if choice.get("text"):
@@ -222,6 +277,11 @@ class _Completion:
                 await asyncio.shield(asyncio.wait({self._work}))
             except asyncio.CancelledError:
                 continue
+
+
+def _answer_tokens(request: EngineRequest) -> int:
+    wanted = request.max_tokens or min(DEFAULT_MAX_TOKENS, request.tokens_max)
+    return min(wanted, SLOT_TOKENS // 2)
 
 
 def _sampler(sampling: Sampling) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from tokenizers.decoders import DecodeStream
 
-from agent.api import AgentError, Message, TextDelta, Usage
+from agent.api import AgentError, Message, TextDelta, Truncation, Usage
 from agent.engine.base import EngineDelta, EngineDone, EngineRequest
 from agent.engine.clips import Prompt
 from agent.engine.core import Core, Ended, Job, Output
@@ -34,7 +34,13 @@ FIRST_TOKEN_TIMEOUT_S = 60.0
 class PromptMaker(Protocol):
     context_tokens: int
 
-    def prompt(self, instructions: str, messages: tuple[Message, ...], budget_tokens: int) -> Prompt:
+    def prompt(
+        self,
+        instructions: str,
+        messages: tuple[Message, ...],
+        budget_tokens: int,
+        truncation: Truncation,
+    ) -> Prompt:
         """On a thread. Raises AgentError."""
         ...
 
@@ -89,7 +95,7 @@ class SpeechLM:
                 break
         generation = job.generation
         reached = generation is not None and len(generation.tokens) >= job.max_tokens and not stops.found
-        yield EngineDone("max_tokens" if reached else "stop", _usage(job, count))
+        yield EngineDone("max_tokens" if reached else "stop", _usage(job, count), job.prompt.is_cut)
 
     async def warm(self, request: EngineRequest) -> None:
         job = await self._job(request, Purpose.WARM)
@@ -101,7 +107,8 @@ class SpeechLM:
             self._stepper.abort(job)
 
     async def _job(self, request: EngineRequest, purpose: Purpose) -> Job:
-        max_tokens = min(request.max_tokens or DEFAULT_MAX_TOKENS, self._prompts.context_tokens // 2)
+        wanted = request.max_tokens or min(DEFAULT_MAX_TOKENS, request.tokens_max)
+        max_tokens = min(wanted, self._prompts.context_tokens // 2)
         try:
             sampling_params = self._choosing.asked(request.sampling)
         except ValueError as error:
@@ -112,6 +119,7 @@ class SpeechLM:
             request.instructions,
             request.messages,
             self._prompts.context_tokens - max_tokens,
+            request.truncation,
         )
         return Job(request.conversation_id, prompt, max(1, max_tokens), sampling_params, purpose)
 

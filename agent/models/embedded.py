@@ -9,14 +9,13 @@ import contextlib
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 
 from agent import descriptions
 from agent.api import Agent, AgentRequest, AudioPart, Health, TextPart, UserMessage
 from agent.asr.base import LANGUAGES, Recogniser
 from agent.asr.queue import QueuedRecogniser
-from agent.engine.base import Engine
 from agent.engine.chat_server.client import ChatServer, Timeouts
 from agent.models.files import all_verified, present, verified
 from agent.models.manifest import (
@@ -30,7 +29,7 @@ from agent.models.manifest import (
     WHISPER_BASE,
     WHISPER_TINY_EN,
 )
-from agent.responder import Responder
+from agent.responder import AnswerLimits, Responder
 from agent.settings import AgentSettings
 from agent.tts.base import ClauseVoice, Speech, Synthesiser
 from agent.tts.threaded import ThreadedSynthesiser
@@ -54,7 +53,7 @@ async def build_embedded(settings: AgentSettings, report: Report) -> Agent:
     """
     plan = plan_of(settings, cores(), present(KOKORO))
     # llama.cpp's own threads: imported late, so that a chat server needs none of it.
-    from agent.engine.llama_cpp import LlamaCpp
+    from agent.engine.llama_cpp import INSTRUCTIONS_BYTES_MAX, LlamaCpp
 
     async with contextlib.AsyncExitStack() as loaded:
         recogniser, synthesiser = await recogniser_and_voice(plan, report, loaded)
@@ -66,7 +65,8 @@ async def build_embedded(settings: AgentSettings, report: Report) -> Agent:
         with step(report, "warming the language model"):
             await engine.warm_up()
         health = health_of("smollm2-135m-instruct", plan, "xllamacpp", descriptions.EMBEDDED)
-        agent = Responder(engine, recogniser, synthesiser, health)
+        health = replace(health, instructions_bytes_max=INSTRUCTIONS_BYTES_MAX)
+        agent = Responder(engine, recogniser, synthesiser, health, limits=answer_limits(settings))
         with step(report, "answering a first question to itself"):
             await _first_turn(agent)
         loaded.pop_all()
@@ -87,13 +87,29 @@ async def build_chat_server(settings: AgentSettings, report: Report) -> Agent:
     async with contextlib.AsyncExitStack() as loaded:
         recogniser, synthesiser = await recogniser_and_voice(plan, report, loaded)
         timeouts = Timeouts(thinking_s=settings.llm_thinking_s)
-        engine: Engine = ChatServer(settings.llm_url, settings.model, settings.llm_key, timeouts)
+        engine = ChatServer(
+            settings.llm_url,
+            settings.model,
+            settings.llm_key,
+            timeouts,
+            context_tokens=settings.llm_context_tokens,
+        )
         loaded.push_async_callback(engine.aclose)
+        health = health_of(settings.model, plan, "httpx", descriptions.chat_server(settings.model))
+        with step(report, "asking the chat server how much it reads"):
+            await engine.ask_for_context()
+        checked = await engine.checked(health)
+        if checked.status == "away":
+            report(checked.detail)
         with step(report, "speaking and hearing a first sentence"):
             await _first_sentence(synthesiser, recogniser)
         loaded.pop_all()
-    words = descriptions.chat_server(settings.model)
-    return Responder(engine, recogniser, synthesiser, health_of(settings.model, plan, "httpx", words))
+    limits = answer_limits(settings)
+    return Responder(engine, recogniser, synthesiser, health, limits=limits, check=engine.checked)
+
+
+def answer_limits(settings: AgentSettings) -> AnswerLimits:
+    return AnswerLimits(settings.answer_tokens_max, settings.answer_s_max)
 
 
 # What is loaded --------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from agent.engine.core import Core
 from agent.engine.kv_cache import KVCache
 from agent.engine.model_runner import ModelRunner
 from agent.engine.sampling import SamplingParams
-from agent.engine.speech_lm import SpeechLM
+from agent.engine.speech_lm import DEFAULT_MAX_TOKENS, SpeechLM
 from agent.models import embedded
 from agent.models.files import present
 from agent.models.manifest import KOKORO
@@ -39,6 +39,8 @@ Report = Callable[[str], None]
 VERIFIED = "5.23"
 """Of transformers. 4.54 to 4.56 answered nonsense, 5.10.0 to 5.10.3 tied the head to the embeddings."""
 REPORT_EVERY_S = 5.0
+CLIP_TOKENS_MAX = 750
+"""Of 30 s of audio."""
 WORKING_BYTES = 2 * 2**30
 """Beside weights and KV cache: activations, graphs, the libraries' own."""
 
@@ -71,8 +73,19 @@ async def build_qwen2_audio(settings: AgentSettings, report: Report) -> Agent:
         checkpoint.name, plan, "transformers", descriptions.qwen2_audio(checkpoint.name)
     )
     device = f"{engine.device}, {engine.dtype}"
-    health = replace(health, wants_audio_history=True, facts={**health.facts, "device": device})
-    return Responder(engine, recogniser, synthesiser, health)
+    health = replace(
+        health,
+        wants_audio_history=True,
+        facts={**health.facts, "device": device},
+        instructions_bytes_max=instructions_bytes_max(engine.context_tokens),
+    )
+    limits = embedded.answer_limits(settings)
+    return Responder(engine, recogniser, synthesiser, health, limits=limits)
+
+
+def instructions_bytes_max(context_tokens: int) -> int:
+    """Four bytes a token, beside an answer and half a minute of speech, which is the longest clip."""
+    return max(context_tokens - DEFAULT_MAX_TOKENS - CLIP_TOKENS_MAX, context_tokens // 4) * 4
 
 
 def _found(settings: AgentSettings, report: Report) -> Checkpoint:
@@ -91,6 +104,7 @@ class LoadedSpeechLM(SpeechLM):
 
     device: str
     dtype: str
+    context_tokens: int
 
 
 def load(checkpoint: Checkpoint, settings: AgentSettings, report: Report) -> LoadedSpeechLM:
@@ -146,6 +160,7 @@ def engine_of(model: Any, processor: Any, checkpoint: Checkpoint, limits: Engine
     engine = LoadedSpeechLM(core, prompts, tokenizer.backend_tokenizer, sampling_params_of(generation))
     engine.device = str(runner.device)
     engine.dtype = str(model.dtype).removeprefix("torch.")
+    engine.context_tokens = limits.context_tokens
     return engine
 
 

@@ -8,12 +8,13 @@ them. A person's text never becomes a control token.
 import hashlib
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from agent.api import (
+    AUTO_TRUNCATION,
     LISTENING_HZ,
     AgentError,
     AssistantMessage,
@@ -23,10 +24,12 @@ from agent.api import (
     TextPart,
     ToolCallMessage,
     ToolResultMessage,
+    Truncation,
     UserMessage,
 )
 from agent.asr.windows import Samples, pieces
 from agent.engine.clips import Clip, Prompt
+from agent.history import NO_OUTPUT, Fitted, fitted, joined
 
 DEFAULT_SYSTEM = "You are a helpful assistant."
 """The checkpoint's, for a conversation without instructions."""
@@ -82,50 +85,64 @@ class Qwen2AudioPrompts:
         self._known: OrderedDict[bytes, tuple[Clip, ...]] = OrderedDict()
         self._known_bytes = 0
 
-    def prompt(self, instructions: str, messages: tuple[Message, ...], budget_tokens: int) -> Prompt:
-        """What the model is given to go on from. Raises AgentError.
+    def prompt(
+        self,
+        instructions: str,
+        messages: tuple[Message, ...],
+        budget_tokens: int,
+        truncation: Truncation = AUTO_TRUNCATION,
+    ) -> Prompt:
+        """What the model is given to go on from: of the messages, which are well formed, those that fit.
 
-        Where the conversation does not fit into the budget, the oldest turns leave, whole; the
-        instructions and what the user said last always stay.
+        Raises AgentError.
         """
-        turns = list(self._turns(instructions, messages))
         if self._layout == "base":
-            return self._for_base(turns, budget_tokens)
-        n_system = next((n for n, turn in enumerate(turns) if turn.role != "system"), len(turns))
-        system, said = turns[:n_system], turns[n_system:]
-        prompt = self._encoded(self._chat_pieces([*system, *said]))
-        if prompt.n_tokens <= budget_tokens:
+            return self._for_base(messages, budget_tokens, truncation)
+        messages = _with_long_clips(messages)
+        prompt = self._encoded(self._chat_pieces(self._turns(instructions, joined(messages))))
+        if prompt.n_tokens <= budget_tokens and truncation.tokens_max is None:
             return prompt
-        sizes = [self._encoded(self._turn_pieces(turn, audio_count=99)).n_tokens for turn in said]
-        fixed = self._encoded(self._chat_pieces(system)).n_tokens
-        said = _newest(said, sizes, budget_tokens - fixed)
-        prompt = self._encoded(self._chat_pieces([*system, *said]))
-        if prompt.n_tokens > budget_tokens:
-            raise _too_long(prompt, budget_tokens)
-        return prompt
+        fixed = self._encoded(self._chat_pieces(self._turns(instructions, ()))).n_tokens
+        made = fitted(messages, self._size, fixed, budget_tokens, truncation)
+        prompt = self._encoded(self._chat_pieces(self._turns(instructions, made.messages)))
+        return _checked(prompt, budget_tokens, made)
+
+    def _size(self, message: Message) -> int:
+        """In tokens, at the most: an audio's number may have two digits."""
+        return sum(
+            self._encoded(self._turn_pieces(turn, audio_count=99)).n_tokens
+            for turn in self._turns_of([message])
+        )
 
     # Turns ------------------------------------------------------------------------------------
 
-    def _turns(self, instructions: str, messages: Sequence[Message]) -> Iterator[_Turn]:
+    def _turns(self, instructions: str, messages: Sequence[Message]) -> list[_Turn]:
+        """Turns of the template, in which the speakers alternate."""
         begins_with_system = bool(messages) and isinstance(messages[0], SystemMessage)
+        turns: list[_Turn] = []
         if instructions or not begins_with_system:
-            yield _Turn("system", (instructions or DEFAULT_SYSTEM,))
-        last = next((message for message in reversed(messages) if isinstance(message, UserMessage)), None)
+            turns.append(_Turn("system", (instructions or DEFAULT_SYSTEM,)))
+        for turn in self._turns_of(messages):
+            if turn.role != "system" and turns and turns[-1].role == turn.role:
+                turns[-1] = _Turn(turn.role, (*turns[-1].parts, "\n", *turn.parts))
+            else:
+                turns.append(turn)
+        return turns
+
+    def _turns_of(self, messages: Sequence[Message]) -> Iterator[_Turn]:
         for message in messages:
             match message:
                 case SystemMessage(text):
                     yield _Turn("system", (text,))
                 case UserMessage(parts):
-                    if message is not last:  # refused when it was asked: the conversation goes on without
-                        parts = tuple(part for part in parts if not _is_too_short(part))
                     heard = tuple(part for part in map(self._part, parts) if part)
                     if heard:
                         yield _Turn("user", heard)
                 case AssistantMessage(text):
                     yield _Turn("assistant", (text,))
-                case ToolResultMessage(_, output):
+                case ToolResultMessage(_, output) if output != NO_OUTPUT:
                     yield _Turn("user", (f"Here is what I found: {output}",))
-                case ToolCallMessage():
+                case ToolCallMessage() | ToolResultMessage():
                     pass  # the model was not trained to call tools
 
     def _part(self, part: TextPart | AudioPart) -> str | tuple[Clip, ...]:
@@ -184,22 +201,24 @@ class Qwen2AudioPrompts:
                 ]
         return [*pieces, self._control.im_end, "\n"]
 
-    def _for_base(self, turns: Sequence[_Turn], budget_tokens: int) -> Prompt:
+    def _for_base(self, messages: Sequence[Message], budget_tokens: int, truncation: Truncation) -> Prompt:
         """The base model knows no turns: it gets the user's last clips and instruction as they are."""
-        task = next((turn for turn in reversed(turns) if turn.role == "user"), _Turn("user", ()))
-        pieces: list[_Piece] = []
-        for part in task.parts:
-            if isinstance(part, str):
-                pieces.append(part)
-                continue
-            for clip in part:
-                pieces += [self._control.audio_bos, clip, self._control.audio_eos]
-        prompt = self._encoded(pieces)
-        if prompt.n_tokens == 0:
+        task = next((message for message in reversed(messages) if isinstance(message, UserMessage)), None)
+
+        def encoded(message: Message) -> Prompt:
+            pieces: list[_Piece] = []
+            for part in (part for turn in self._turns_of([message]) for part in turn.parts):
+                if isinstance(part, str):
+                    pieces.append(part)
+                    continue
+                for clip in part:
+                    pieces += [self._control.audio_bos, clip, self._control.audio_eos]
+            return self._encoded(pieces)
+
+        if task is None or encoded(task).n_tokens == 0:
             raise AgentError("invalid_value", "The base model goes on from audio or text: there is none.")
-        if prompt.n_tokens > budget_tokens:
-            raise _too_long(prompt, budget_tokens)
-        return prompt
+        made = fitted([task], lambda message: encoded(message).n_tokens, 0, budget_tokens, truncation)
+        return _checked(encoded(made.messages[0]), budget_tokens, made)
 
     def _encoded(self, pieces: Sequence[_Piece]) -> Prompt:
         """Text between two control tokens is encoded as one, as the tokenizer would do with the whole."""
@@ -233,28 +252,25 @@ def _is_too_short(part: TextPart | AudioPart) -> bool:
     return isinstance(part, AudioPart) and 0 < len(part.pcm) < CLIP_S_LEAST * LISTENING_HZ * 2
 
 
-def _too_long(prompt: Prompt, budget_tokens: int) -> AgentError:
-    return AgentError(
-        "context_length_exceeded",
-        f"The instructions and the last turn take {prompt.n_tokens} tokens; {budget_tokens} at most leave "
-        "room for an answer.",
+def _with_long_clips(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """Without clips that were refused when the user said them: the conversation goes on without."""
+    last = next((message for message in reversed(messages) if isinstance(message, UserMessage)), None)
+    return tuple(
+        UserMessage(tuple(part for part in message.parts if not _is_too_short(part)))
+        if isinstance(message, UserMessage) and message is not last
+        else message
+        for message in messages
     )
 
 
-def _newest(turns: Sequence[_Turn], sizes: Sequence[int], budget_tokens: int) -> list[_Turn]:
-    """The newest turns that fit, beginning with the user's; the last one always.
-
-    Turns leave by the half of a budget at once: if they left one by one, each answer would have to
-    read the whole conversation anew, for what is kept of it in the cache ends where the first turn changes.
-    """
-    surplus = sum(sizes) - budget_tokens
-    step = max(budget_tokens // 2, 1)
-    leaving = -(-surplus // step) * step
-    start = 0
-    while start < len(turns) - 1 and (leaving > 0 or turns[start].role != "user"):
-        leaving -= sizes[start]
-        start += 1
-    return list(turns[start:])
+def _checked(prompt: Prompt, budget_tokens: int, made: Fitted) -> Prompt:
+    if prompt.n_tokens > budget_tokens:
+        raise AgentError(
+            "context_length_exceeded",
+            f"The instructions and the last turn take {prompt.n_tokens} tokens; {budget_tokens} at most "
+            "leave room for an answer.",
+        )
+    return replace(prompt, is_cut=made.is_cut)
 
 
 def _feature_bytes(clips: Sequence[Clip]) -> int:

@@ -7,6 +7,7 @@ offered it calls one, and then says what the tool gave back. It cannot hear, and
 import asyncio
 import json
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from functools import cache
 from typing import assert_never
 
@@ -35,6 +36,7 @@ from agent.api import (
     UserMessage,
 )
 from agent.descriptions import SCRIPTED
+from agent.history import well_formed
 from agent.scripted.fit_schema import fit
 
 _NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -49,6 +51,7 @@ class ScriptedAgent:
     """Implements `agent.api.Agent` without a model and without waiting."""
 
     async def respond(self, request: AgentRequest) -> AsyncGenerator[AgentEvent, None]:
+        request = replace(request, messages=well_formed(request.messages, hears=True))
         # Each event is preceded by a turn of the event loop: that is where closing takes effect,
         # and what lets other sessions in.
         tool = _tool_to_call(request)

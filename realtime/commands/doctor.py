@@ -157,6 +157,9 @@ class _Examination:
         if shown.get("full"):
             raise Failed("every seat is taken", "Wait until one is free, or raise --sessions-max.")
         detail = shown.get("detail") or f"HTTP {answer.status_code}"
+        if shown.get("status") == "away":
+            what, _, cure = str(detail).partition(": ")
+            raise Failed(what[:1].lower() + what[1:], f"{cure[:1].upper()}{cure[1:]}")
         raise Failed(f"not ready: {detail}", "Wait a moment after a start; else look at the server's log.")
 
     async def _check_key(self) -> str:

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from agent.api import Tool
+from agent.api import AUTO_TRUNCATION, Tool, Truncation
 from realtime.errors import InvalidEvent
 
 OUTPUT_TOKENS_MAX = 4096  # the wire's own limit for a number; "inf" stands for no limit
@@ -110,6 +110,28 @@ class Audio(Struct, frozen=True, kw_only=True):
     output: AudioOutput = AudioOutput()
 
 
+class TokenLimits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """post_instructions: tokens of the conversation beside instructions and tools."""
+
+    post_instructions: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.post_instructions is not None:
+            _in_range("post_instructions", self.post_instructions, 1, 2**31)
+
+
+class RetentionRatio(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="retention_ratio"
+):
+    """When the conversation is too long, its oldest turns leave until this share of the room is used."""
+
+    retention_ratio: float
+    token_limits: TokenLimits | None = None
+
+    def __post_init__(self) -> None:
+        _in_range("retention_ratio", self.retention_ratio, 0.0, 1.0)
+
+
 class ParlourExtensions(Struct, frozen=True, kw_only=True):
     """Parlour's own events, each sent only to a client that asked for it.
 
@@ -118,12 +140,14 @@ class ParlourExtensions(Struct, frozen=True, kw_only=True):
         (`parlour.speech_skipped`).
     trace: the times of each turn (`parlour.turn`).
     resume: the session outlives its connection (`parlour.resume_token`, `parlour.going_away`).
+    thinking: an answer is being worked on that has no word yet (`parlour.thinking`).
     """
 
     playback_ack: bool = False
     alignment: bool = False
     trace: bool = False
     resume: bool = False
+    thinking: bool = False
 
 
 class SessionConfig(Struct, frozen=True, kw_only=True):
@@ -140,7 +164,7 @@ class SessionConfig(Struct, frozen=True, kw_only=True):
     tool_choice: str | dict[str, Any] = "auto"
     max_output_tokens: int | Literal["inf"] = "inf"
     tracing: Any = None
-    truncation: Any = "auto"
+    truncation: Literal["auto", "disabled"] | RetentionRatio = "auto"
     prompt: Any = None
     expires_at: int = 0
     include: Any = None
@@ -158,6 +182,16 @@ class SessionConfig(Struct, frozen=True, kw_only=True):
     @property
     def extensions(self) -> ParlourExtensions:
         return ParlourExtensions() if self.parlour is UNSET else self.parlour
+
+
+def agent_truncation(config: SessionConfig) -> Truncation:
+    match config.truncation:
+        case "auto":
+            return AUTO_TRUNCATION
+        case "disabled":
+            return Truncation(retention_ratio=None)
+        case RetentionRatio(retention_ratio=ratio, token_limits=limits):
+            return Truncation(ratio, limits.post_instructions if limits else None)
 
 
 def parse_tool(tool: dict[str, Any]) -> Tool:

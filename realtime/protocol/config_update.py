@@ -5,11 +5,12 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from agent.api import Tool
+from agent.api import Health, Tool, Truncation
 from realtime.errors import InvalidEvent
 from realtime.protocol.config import (
     AudioFormat,
     SessionConfig,
+    agent_truncation,
     invalid_event,
     parse_tool,
     parse_tool_choice,
@@ -35,6 +36,7 @@ class ResponseConfig(Struct, frozen=True, kw_only=True):
     tools: tuple[Tool, ...]
     tool_choice: str
     max_output_tokens: int | None
+    truncation: Truncation
     metadata: dict[str, str] | None = None
 
 
@@ -57,6 +59,17 @@ def merge(config: SessionConfig, patch: dict[str, Any]) -> SessionConfig:
         return msgspec.convert(merged, SessionConfig)
     except msgspec.ValidationError as error:
         raise invalid_event(error, "session") from None
+
+
+def check_instructions(instructions: str, agent: Health, param: str) -> None:
+    """Raises InvalidEvent where they leave no room in the agent's context, as far as that is known."""
+    n_bytes, limit = len(instructions.encode()), agent.instructions_bytes_max
+    if limit and n_bytes > limit:
+        raise InvalidEvent(
+            "context_length_exceeded",
+            f"Instructions of {n_bytes} bytes are longer than the model reads: expected {limit} at most.",
+            param,
+        )
 
 
 def with_fixed(patch: dict[str, Any], fixed: dict[str, Any]) -> dict[str, Any]:
@@ -104,6 +117,7 @@ def response_config(config: SessionConfig, patch: dict[str, Any] | None) -> Resp
         tools=tuple(parse_tool(tool) for tool in config.tools),
         tool_choice=parse_tool_choice(config.tool_choice),
         max_output_tokens=None if config.max_output_tokens == "inf" else config.max_output_tokens,
+        truncation=agent_truncation(config),
         metadata=metadata,
     )
 

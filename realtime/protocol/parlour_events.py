@@ -78,6 +78,12 @@ class ParlourSpeechSkipped(ServerEvent, kw_only=True, tag="parlour.speech_skippe
     text_end: int
 
 
+class ParlourThinking(ServerEvent, kw_only=True, tag="parlour.thinking"):
+    """The answer is being worked on and has no word yet: its model is loaded, or thinks. Once an answer."""
+
+    response_id: str
+
+
 class ParlourHeard(ServerEvent, kw_only=True, tag="parlour.heard"):
     """What the history keeps of an answer that was cut off."""
 

@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable
 from typing import Any, Literal, assert_never
 
+from msgspec import UNSET
+
 from agent.api import (
     REQUEST_FAULTS,
     SPEAKING_HZ,
@@ -22,7 +24,7 @@ from realtime.protocol.config_update import ResponseConfig
 from realtime.protocol.conversation import Conversation
 from realtime.protocol.effects import Effect, Play, Send
 from realtime.protocol.items import AssistantItem, ToolCallItem, audio_ms, wire_item
-from realtime.protocol.parlour_events import ParlourAlignment, ParlourSpeechSkipped
+from realtime.protocol.parlour_events import ParlourAlignment, ParlourSpeechSkipped, ParlourThinking
 from realtime.protocol.server_events import (
     ContentPartAdded,
     ContentPartDone,
@@ -55,6 +57,11 @@ from realtime.protocol.wire_objects import (
     TextContentPart,
 )
 
+_INPUT_CUT = StatusError(
+    type="invalid_request_error",
+    code="input_truncated",
+    message="A text of the last turn is longer than the model reads: it was shortened in the middle.",
+)
 ANSWER_CHARS_MAX = 100_000  # a runaway model; thousands of spoken sentences
 
 CancelReason = Literal["turn_detected", "client_cancelled"]
@@ -71,6 +78,7 @@ class Response:
         conversation_id: str,
         new_id: Callable[[str], str],
         sends_alignment: bool,
+        sends_thinking: bool,
     ) -> None:
         self.id = response_id
         self.config = config
@@ -80,6 +88,7 @@ class Response:
         self._conversation_id = conversation_id if conversation is not None else None
         self._new_id = new_id
         self.sends_alignment = sends_alignment
+        self._sends_thinking = sends_thinking
         self._output: list[AssistantItem | ToolCallItem] = []
         self._message_index = 0
 
@@ -117,17 +126,20 @@ class Response:
                 return self._speech_skipped(text_start, text_end)
             case ToolCall():
                 return self._tool_call(event)
-            case StageDone() | KeepAlive():
+            case KeepAlive():
+                return self._thinking()
+            case StageDone():
                 return []
             case _:
                 assert_never(event)
 
     def finish(self, done: GenerationDone) -> list[Effect]:
         usage = _usage(done.usage)
+        cut = _INPUT_CUT if done.input_was_cut else UNSET
         if done.reason == "max_tokens":
-            details = StatusDetails(type="incomplete", reason="max_output_tokens")
+            details = StatusDetails(type="incomplete", reason="max_output_tokens", error=cut)
             return self._end("incomplete", details, usage)
-        return self._end("completed", None, usage)
+        return self._end("completed", StatusDetails(type="completed", error=cut) if cut else None, usage)
 
     def fail(self, failure: GenerationFailed) -> list[Effect]:
         kind = "invalid_request_error" if failure.code in REQUEST_FAULTS else "server_error"
@@ -186,6 +198,13 @@ class Response:
             text_end=text_end,
         )
         return [*effects, Send(skipped)]
+
+    def _thinking(self) -> list[Effect]:
+        """Once, and before the first word."""
+        if not self._sends_thinking or self._output:
+            return []
+        self._sends_thinking = False
+        return [Send(ParlourThinking(response_id=self.id))]
 
     def _tool_call(self, call: ToolCall) -> list[Effect]:
         item = ToolCallItem(self._new_id("item"), call.call_id, call.name, "", "in_progress")

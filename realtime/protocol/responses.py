@@ -129,6 +129,7 @@ class Responses:
             self.conversation_id,
             self._new_id,
             sends_alignment=session.extensions.alignment,
+            sends_thinking=session.extensions.thinking,
         )
         if out_of_band:
             self._out_of_band[response.id] = Generating(response, now)
@@ -205,4 +206,5 @@ def agent_request(
         tool_choice=config.tool_choice,
         max_output_tokens=None if verbatim else config.max_output_tokens,
         verbatim=verbatim,
+        truncation=config.truncation,
     )

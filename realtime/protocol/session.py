@@ -16,7 +16,7 @@ from realtime.protocol import events as wire
 from realtime.protocol import idle_timeout, new_items, transcription, turn_taking
 from realtime.protocol.client_items import parse_item
 from realtime.protocol.config import SessionConfig
-from realtime.protocol.config_update import merge, response_config, with_fixed
+from realtime.protocol.config_update import check_instructions, merge, response_config, with_fixed
 from realtime.protocol.conversation import Conversation
 from realtime.protocol.effects import Effect, Send
 from realtime.protocol.inputs import (
@@ -199,7 +199,10 @@ class Session:
 
     def _update(self, patch: dict[str, Any], now: float) -> list[Effect]:
         state, before = self.state, self.config
-        state.config = config = merge(before, with_fixed(patch, state.fixed))
+        config = merge(before, with_fixed(patch, state.fixed))
+        if config.instructions != before.instructions:
+            check_instructions(config.instructions, state.agent, "session.instructions")
+        state.config = config
         state.heard.playback_ack = config.extensions.playback_ack
         effects: list[Effect] = [Send(wire.SessionUpdated(session=config))]
         if config.extensions.resume and not before.extensions.resume:

@@ -11,7 +11,7 @@ from realtime.errors import ClientError
 from realtime.protocol import barge_in, new_items
 from realtime.protocol import events as wire
 from realtime.protocol.client_items import parse_input
-from realtime.protocol.config_update import response_config, with_fixed
+from realtime.protocol.config_update import check_instructions, response_config, with_fixed
 from realtime.protocol.effects import Effect, ResetTurnDetector, Send, Warm
 from realtime.protocol.inputs import SpeechPaused, SpeechStarted, SpeechStopped
 from realtime.protocol.items import Item, messages
@@ -94,6 +94,8 @@ def create_response(state: SessionState, patch: dict[str, Any] | None, now: floa
         items = parse_input(raw_input, state.conversation, state.new_id, state.decode_audio)
     view = messages(items)
     config = response_config(state.config, patch)
+    if config.instructions != state.config.instructions:
+        check_instructions(config.instructions, state.agent, "response.instructions")
     return state.responses.begin(state.config, config, view, now, out_of_band)
 
 

@@ -102,11 +102,19 @@ class Endpoints:
         return PlainTextResponse("ok\n")
 
     async def ready(self, _: Request) -> Response:
-        """200 when a new session would be answered at once."""
+        """200 when a new session would be answered at once.
+
+        status: "ready", or why not: "starting", "failed", "away" (the chat server does not answer), "full",
+        "stopping". detail: one sentence for a person.
+        """
         health = await self._agent_health()
-        ready = health.status == "ready" and not self._sessions.is_full
-        detail = "the server is restarting" if self._sessions.is_going else health.detail or health.status
-        shown = {"ready": ready, "full": self._sessions.is_full, "detail": detail}
+        status, detail = str(health.status), health.detail or health.status
+        if self._sessions.is_going:
+            status, detail = "stopping", "the server is restarting"
+        elif status == "ready" and self._sessions.is_full:
+            status, detail = "full", "every seat is taken"
+        ready = status == "ready"
+        shown = {"ready": ready, "full": self._sessions.is_full, "status": status, "detail": detail}
         return JSONResponse(shown, 200 if ready else 503)
 
     async def metrics(self, request: Request) -> Response:

@@ -13,6 +13,7 @@ from agent.api import (
     ToolResultMessage,
     UserMessage,
 )
+from agent.history import NO_OUTPUT
 from agent.prompt import (
     PERSONA,
     SPEECH_RULE,
@@ -55,7 +56,7 @@ def test_the_prompt_of_the_next_turn_begins_with_the_one_before() -> None:
 
 @given(
     st.lists(st.text(alphabet="ab ", min_size=1, max_size=200), min_size=1, max_size=40),
-    st.integers(250, 900),
+    st.integers(350, 900),
 )
 def test_a_long_conversation_fits_and_keeps_what_was_said_last(texts: list[str], budget: int) -> None:
     messages: list[Message] = [
@@ -69,6 +70,13 @@ def test_a_long_conversation_fits_and_keeps_what_was_said_last(texts: list[str],
     assert conversation.startswith("<|im_start|>user\n") or len(texts) % 2 == 0
     longest = max(token_estimate(text) for text in texts) + 30
     assert token_estimate(prompt) <= budget + longest
+
+
+def test_a_tool_that_has_not_answered_is_not_told_of_to_a_small_model() -> None:
+    prompt = small_prompt(
+        "", (_said("Hi"), ToolCallMessage("c", "f", "{}"), ToolResultMessage("c", NO_OUTPUT)), 2000
+    )
+    assert "found" not in prompt
 
 
 def test_old_turns_leave_by_many_so_that_the_prefix_stays() -> None:

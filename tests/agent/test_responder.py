@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -21,6 +22,8 @@ from agent.api import (
     TextDelta,
     TextPart,
     ToolCall,
+    ToolCallMessage,
+    ToolResultMessage,
     TranscribeRequest,
     Usage,
     UserMessage,
@@ -28,7 +31,8 @@ from agent.api import (
 from agent.asr.base import Heard
 from agent.engine.base import EngineDelta, EngineDone
 from agent.engine.fake import FakeEngine
-from agent.responder import Responder
+from agent.history import NO_OUTPUT
+from agent.responder import SPOKEN_CHARS_PER_S, AnswerLimits, Responder
 from agent.tts.base import Speech, Synthesiser
 from agent.tts.fake import fake_synthesiser
 
@@ -132,6 +136,52 @@ async def test_tool_calls_pass_through() -> None:
     call = ToolCall("c1", "weather", "{}")
     agent = _agent(FakeEngine([call, DONE]))
     assert call in await _events(agent, _request())
+    await agent.aclose()
+
+
+async def test_an_answer_that_does_not_end_is_ended_after_its_seconds_of_speech() -> None:
+    """A small model that repeats itself would speak for minutes."""
+    engine = FakeEngine(_deltas(*["I am a fish, am I not? "] * 200))
+    limits = AnswerLimits(spoken_s=10.0)
+    agent = Responder(engine, _Ears(), fake_synthesiser(), Health("ready", "fake"), limits=limits)
+    events = await _events(agent, _request())
+    assert events[-1] == GenerationDone("max_tokens")
+    text = "".join(event.text for event in events if isinstance(event, TextDelta))
+    assert 10.0 * SPOKEN_CHARS_PER_S <= len(text) <= 14.0 * SPOKEN_CHARS_PER_S
+    assert max(event.text_end for event in events if isinstance(event, AudioDelta)) >= 140
+    assert engine.open_answers == 0
+    for asked in ({"max_output_tokens": 4096}, {"modality": "text"}):
+        assert (await _events(agent, _request(**asked)))[-1] == GenerationDone("stop", DONE.usage)
+    await agent.aclose()
+
+
+async def test_an_engine_gets_the_limit_of_an_answer_that_nobody_limits() -> None:
+    engine = FakeEngine(_deltas("Yes."))
+    limits = AnswerLimits(tokens=99)
+    agent = Responder(engine, _Ears(), fake_synthesiser(), Health("ready", "fake"), limits=limits)
+    await _events(agent, _request())
+    assert (engine.requests[0].max_tokens, engine.requests[0].tokens_max) == (None, 99)
+    await agent.aclose()
+
+
+async def test_an_engine_gets_well_formed_messages() -> None:
+    engine = FakeEngine(_deltas("Yes."))
+    agent = _agent(engine)
+    hi, call = UserMessage((TextPart("Hi"),)), ToolCallMessage("c", "f", "{}")
+    silence = UserMessage((AudioPart(SPEECH, ""),))
+    await _events(agent, _request(silence, ToolResultMessage("orphan", "1"), hi, call, hi))
+    await agent.warm(_request(silence, hi, call, hi))
+    expected = (hi, call, ToolResultMessage("c", NO_OUTPUT), hi)
+    assert engine.requests[0].messages == engine.warmed[0].messages == expected
+    await agent.aclose()
+
+
+async def test_what_the_health_depends_on_is_asked_each_time() -> None:
+    async def check(health: Health) -> Health:
+        return replace(health, status="away", detail="It is away.")
+
+    agent = Responder(FakeEngine([]), _Ears(), fake_synthesiser(), Health("ready", "fake"), check=check)
+    assert (await agent.health()).status == "away"
     await agent.aclose()
 
 

@@ -18,6 +18,7 @@ from agent.api import (
     AgentRequest,
     GenerationDone,
     GenerationFailed,
+    ToolCallMessage,
     ToolResultMessage,
 )
 from agent.client import Timeouts
@@ -28,7 +29,7 @@ from tests.waiting import HANGS_S
 
 SCRIPTED = AgentSettings(model="scripted")
 # 250 words of sound are 2 MB: more than all buffers on the way, so that the worker is in mid-answer.
-LONG = AgentRequest("s", "r", "", (ToolResultMessage("c", "a " * 250),))
+LONG = AgentRequest("s", "r", "", (ToolCallMessage("c", "f", "{}"), ToolResultMessage("c", "a " * 250)))
 UNWATCHED = RestartPolicy(ping_every_s=1000, call_s=HANGS_S)
 WATCHFUL = replace(UNWATCHED, ping_every_s=0.05, ping_within_s=1.0)
 

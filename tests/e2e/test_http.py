@@ -1,6 +1,7 @@
 """The server's HTTP surface over a real socket."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -8,6 +9,9 @@ import httpx
 import pytest
 import websockets
 
+from agent.api import Health
+from agent.scripted.agent import ScriptedAgent
+from realtime.commands.doctor import DoctorOptions, diagnose
 from realtime.server.page import PAGE_FOLDERS, PAGE_SUFFIXES, WEB_CLIENT
 from tests.conftest import Server, running_server
 
@@ -56,6 +60,33 @@ async def test_a_full_server_is_not_ready_and_refuses_politely() -> None:
         assert response.status_code == 503
         assert response.headers["retry-after"] == "10"
         assert b"server_full" in response.body
+
+
+async def test_a_chat_server_that_is_away_is_told_until_it_is_back() -> None:
+    """With its sentence: what is away, at which address, how it is started."""
+
+    class Dependent(ScriptedAgent):
+        away = "The chat server at http://localhost:11434 does not answer: start it (ollama serve)."
+
+        async def health(self) -> Health:
+            health = await super().health()
+            return replace(health, status="away", detail=self.away) if self.away else health
+
+    agent = Dependent()
+    async with running_server(agent) as server:
+        ready = await get(server, "/readyz")
+        told = {"ready": False, "full": False, "status": "away", "detail": agent.away}
+        assert (ready.status_code, ready.json()) == (503, told)
+        lines: list[str] = []
+        assert await diagnose(DoctorOptions(server.http), lines.append) == 1
+        assert lines[-1] == (
+            "failed  readiness: the chat server at http://localhost:11434 does not answer\n"
+            "        Start it (ollama serve)."
+        )
+        async with websockets.connect(server.ws + "/v1/realtime", open_timeout=None) as socket:
+            await socket.recv()  # it may be back before anybody asks
+        agent.away = ""
+        assert (await get(server, "/readyz")).json()["status"] == "ready"
 
 
 async def test_one_peer_cannot_take_all_places() -> None:

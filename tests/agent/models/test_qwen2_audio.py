@@ -34,6 +34,9 @@ from agent.api import (  # noqa: E402
     SystemMessage,
     TextDelta,
     TextPart,
+    ToolCallMessage,
+    ToolResultMessage,
+    Truncation,
     Usage,
     UserMessage,
 )
@@ -440,19 +443,50 @@ def _unnumbered(turn: str) -> str:
 
 
 @pytest.mark.parametrize("layout", ["instruct", "base"])
-def test_a_last_turn_that_is_too_long_is_refused_with_the_figure(layout: Layout) -> None:
-    sentence = refused(
-        lambda: prompts(layout).prompt("", (*TALK, typed("x" * 2000)), 1000), "context_length_exceeded"
-    )
+def test_a_last_turn_that_is_too_long_is_cut(layout: Layout) -> None:
+    long = typed(f"What is this? {'x' * 2000} Tell me.")
+    prompt = prompts(layout).prompt("", (*TALK, long), 1000)
+    assert prompt.is_cut
+    assert 900 < prompt.n_tokens <= 1000
+    assert "What is this? xxx" in written(prompt)
+    assert "xxx Tell me." in written(prompt)
+    assert not prompts(layout).prompt("", (*TALK, long, AssistantMessage("No."), typed("Hi")), 1000).is_cut
+
+
+@pytest.mark.parametrize("layout", ["instruct", "base"])
+def test_audio_that_is_longer_than_the_context_is_refused_with_the_figure(layout: Layout) -> None:
+    long = UserMessage((AudioPart(noise(1, 90.0)),))
+    sentence = refused(lambda: prompts(layout).prompt("", (*TALK, long), 1000), "context_length_exceeded")
     assert re.search(r"take 2\d\d\d tokens; 1000 at most leave room for an answer", sentence)
 
 
-async def test_an_instruction_of_ten_thousand_tokens_is_refused_and_the_next_one_answered(
+def test_with_truncation_disabled_no_turn_leaves() -> None:
+    whole = prompts().prompt("Be kind.", TALK, 8192)
+    exceeded = "context_length_exceeded"
+    refused(lambda: prompts().prompt("Be kind.", TALK, whole.n_tokens - 1, Truncation(None)), exceeded)
+    assert prompts().prompt("Be kind.", TALK, whole.n_tokens, Truncation(None)).n_tokens == whole.n_tokens
+
+
+def test_a_conversation_may_be_limited_below_the_context() -> None:
+    assert prompts().prompt("", TALK, 8192, Truncation(1.0, tokens_max=200)).n_tokens < 300
+
+
+def test_speakers_alternate_though_nobody_heard_an_answer() -> None:
+    result = ToolResultMessage("c", "noon")
+    asked = (typed("One."), typed("Two."), ToolCallMessage("c", "clock", "{}"), result)
+    assert _turns(written(prompts().prompt("Be kind.", asked, 1000)))[1:] == [
+        "<|im_start|>user\nOne.\nTwo.\nHere is what I found: noon",
+        "<|im_start|>assistant\n",
+    ]
+
+
+async def test_a_text_of_ten_thousand_tokens_is_cut_instructions_of_them_refused_and_the_next_turn_answered(
     engine: LoadedSpeechLM,
 ) -> None:
-    with pytest.raises(AgentError) as error:
-        await answer(engine, typed("x" * 10_000))
-    assert error.value.code == "context_length_exceeded"
+    request = EngineRequest("c", "", (typed("x" * 10_000),), max_tokens=2)
+    [*_, done] = [delta async for delta in engine.generate(request)]
+    assert isinstance(done, EngineDone)
+    assert done.input_was_cut
     with pytest.raises(AgentError) as error:
         await answer(engine, typed("Hello."), instructions="y" * 10_000)
     assert error.value.code == "context_length_exceeded"
@@ -469,7 +503,7 @@ def test_audio_of_over_thirty_seconds_is_cut_and_numbered() -> None:
     prompt = prompts().prompt("", (spoken(2), AssistantMessage("Yes."), long, spoken(3)), 8000)
     assert written(prompt).count("<|AUDIO|>") == len(clips(prompt)) == 5
     numbers = [f"Audio {number}: <|audio_bos|><|AUDIO|><|audio_eos|>\n" for number in (2, 3, 4)]
-    assert f"<|im_start|>user\n{''.join(numbers)}What is that?<|im_end|>" in written(prompt)
+    assert f"<|im_start|>user\n{''.join(numbers)}What is that?\nAudio 5: " in written(prompt)
     assert "Audio 5: " in written(prompt)
     assert all(clip.n_tokens <= 750 for clip in clips(prompt))
     assert sum(clip.n_tokens for clip in clips(prompt)[1:4]) == pytest.approx(70 * 25, abs=3)
@@ -489,7 +523,7 @@ def test_audio_that_was_refused_does_not_spoil_the_turns_after_it() -> None:
     before = (UserMessage((short,)), UserMessage((short, TextPart("Well?"))))
     prompt = prompts().prompt("", (*before, spoken(2)), 1000)
     assert len(clips(prompt)) == 1
-    assert "<|im_start|>user\nWell?<|im_end|>" in written(prompt)
+    assert "<|im_start|>user\nWell?\nAudio 1: " in written(prompt)
 
 
 def test_audio_that_was_forgotten_is_replaced_by_its_words() -> None:

@@ -116,7 +116,7 @@ def seeds() -> list[bytes]:
             "output": {"voice": "alloy", "speed": 1.0, "format": {"type": "audio/pcmu"}},
         },
         "truncation": {"type": "retention_ratio", "retention_ratio": 0.8},
-        "parlour": {"playback_ack": True, "alignment": True, "resume": True, "trace": True},
+        "parlour": {"playback_ack": True, "alignment": True, "resume": True, "trace": True, "thinking": True},
     }
     user = {"type": "message", "role": "user", "id": "u1", "content": [{"type": "input_text", "text": "hi"}]}
     spoken = {"type": "message", "role": "user", "content": [{"type": "input_audio", "audio": "AAAAAA=="}]}

@@ -15,7 +15,20 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from agent.api import AgentError, KeepAlive, Sampling, TextDelta, TextPart, Tool, ToolCall, Usage, UserMessage
+from agent.api import (
+    AgentError,
+    AssistantMessage,
+    Health,
+    KeepAlive,
+    Sampling,
+    TextDelta,
+    TextPart,
+    Tool,
+    ToolCall,
+    Truncation,
+    Usage,
+    UserMessage,
+)
 from agent.engine.base import EngineDelta, EngineDone, EngineRequest
 from agent.engine.chat_server.client import ChatServer, Timeouts
 
@@ -24,13 +37,18 @@ Answer = Callable[[Request, dict[str, Any]], Response]
 
 
 @asynccontextmanager
-async def serving(answer: Answer) -> AsyncIterator[str]:
+async def serving(answer: Answer, listing: Any = None, port: int = 0) -> AsyncIterator[str]:
     async def complete(request: Request) -> Response:
         return answer(request, await request.json())
 
+    async def models(_: Request) -> Response:
+        return JSONResponse(listing, 404 if listing is None else 200)
+
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        app = Starlette(routes=[Route("/v1/chat/completions", complete, methods=["POST"])])
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        posted = Route("/v1/chat/completions", complete, methods=["POST"])
+        app = Starlette(routes=[posted, Route("/v1/models", models)])
         server = uvicorn.Server(
             uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
         )
@@ -391,3 +409,121 @@ async def test_a_redirect_to_another_host_or_in_a_circle_is_not_followed() -> No
     async with serving(lambda *_: Response(status_code=307, headers={"Location": ""})) as url:
         with pytest.raises(AgentError, match="HTTP 307"):
             await _deltas(url)
+
+
+# How much it reads -----------------------------------------------------------------------
+
+LONG = replace(
+    ASKED,
+    messages=tuple(
+        AssistantMessage("word " * 100) if n % 2 else UserMessage((TextPart(f"{n} " + "word " * 100),))
+        for n in range(21)
+    ),
+)
+
+
+def _small(most_chars: int, refusal: dict[str, Any], seen: list[int]) -> Answer:
+    """A server that refuses what is longer."""
+
+    def answer(_: Request, body: dict[str, Any]) -> Response:
+        seen.append(len(json.dumps(body["messages"])))
+        if seen[-1] > most_chars:
+            return JSONResponse({"error": refusal}, 400)
+        return _stream(_delta({"content": "Yes."}, "stop"), "[DONE]")
+
+    return answer
+
+
+NAMED = {"message": "This model's maximum context length is 2000 tokens.", "code": "context_length_exceeded"}
+UNNAMED = {"message": "Please reduce the length of the messages."}
+
+
+@pytest.mark.parametrize("refusal", [NAMED, UNNAMED])
+async def test_a_conversation_that_is_refused_is_sent_again_with_less_and_the_next_one_at_once(
+    refusal: dict[str, Any],
+) -> None:
+    seen: list[int] = []
+    async with serving(_small(6000, refusal, seen)) as url:
+        engine = ChatServer(url, "m")
+        for n_requests in (2, 3):
+            deltas = [delta async for delta in engine.generate(LONG)]
+            assert deltas[0] == TextDelta("Yes.")
+            assert len(seen) == n_requests
+        await engine.aclose()
+    assert seen[0] > 6000
+
+
+async def test_a_text_too_long_by_itself_is_cut_and_told() -> None:
+    seen: list[int] = []
+    async with serving(_small(6000, NAMED, seen)) as url:
+        engine = ChatServer(url, "m")
+        request = replace(ASKED, messages=(UserMessage((TextPart("word " * 5000),)),))
+        [*_, done] = [delta async for delta in engine.generate(request)]
+        assert done == EngineDone("stop", Usage(), input_was_cut=True)
+        [*_, done] = [delta async for delta in engine.generate(ASKED)]
+        assert done == EngineDone("stop", Usage())
+        await engine.aclose()
+
+
+async def test_what_stays_too_long_has_a_code_of_its_own() -> None:
+    seen: list[int] = []
+    async with serving(_small(0, UNNAMED, seen)) as url:
+        with pytest.raises(AgentError) as failure:
+            await _deltas(url, LONG)
+    assert failure.value.code == "context_length_exceeded"
+    assert 1 < len(seen) <= 3
+    assert seen == sorted(seen, reverse=True)
+
+
+async def test_with_truncation_disabled_a_refusal_is_told_at_once() -> None:
+    seen: list[int] = []
+    async with serving(_small(6000, NAMED, seen)) as url:
+        with pytest.raises(AgentError) as failure:
+            await _deltas(url, replace(LONG, truncation=Truncation(None)))
+    assert failure.value.code == "context_length_exceeded"
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize(("set_tokens", "told"), [(0, 2000), (2000, 100_000), (100_000, 2000)])
+async def test_a_server_that_says_how_much_it_reads_has_nothing_to_refuse(set_tokens: int, told: int) -> None:
+    """Less may be set."""
+    seen: list[int] = []
+    listing = {"data": [{"id": "m", "max_model_len": told}]}
+    async with serving(_small(6000, NAMED, seen), listing) as url:
+        [*_, done] = await _deltas(url, LONG, context_tokens=set_tokens)
+    assert isinstance(done, EngineDone)
+    assert len(seen) == 1
+
+
+async def test_an_answer_has_a_limit_though_nobody_asked_for_one() -> None:
+    seen: list[dict[str, Any]] = []
+
+    def answer(_: Request, body: dict[str, Any]) -> Response:
+        seen.append(body)
+        return _stream(_delta({"content": "Yes."}, "stop"), "[DONE]")
+
+    async with serving(answer) as url:
+        await _deltas(url)
+        await _deltas(url, replace(ASKED, tokens_max=100))
+        await _deltas(url, replace(ASKED, max_tokens=9), context_tokens=1000)
+    assert [body["max_tokens"] for body in seen] == [4096, 100, 9]
+
+
+async def test_a_server_that_is_away_is_told_with_its_address_and_used_when_it_is_back() -> None:
+    answer = _small(6000, NAMED, [])
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        engine = ChatServer(f"http://127.0.0.1:{port}", "m")
+        with pytest.raises(
+            AgentError, match=f"at http://127.0.0.1:{port} does not answer: start it"
+        ) as failure:
+            [delta async for delta in engine.generate(ASKED)]
+        assert failure.value.code == "agent_unavailable"
+        health = await engine.checked(Health("ready", "m"))
+        assert (health.status, health.detail) == ("away", failure.value.message)
+    async with serving(answer, {"data": [{"id": "m", "max_model_len": 4096}]}, port):
+        assert (await anext(engine.generate(ASKED))) == TextDelta("Yes.")
+        health = await engine.checked(Health("ready", "m"))
+        assert (health.status, health.instructions_bytes_max) == ("ready", (3072 - 64) * 4)
+    await engine.aclose()

@@ -6,13 +6,23 @@ from typing import Any
 
 import pytest
 
-from agent.api import SystemMessage, TextPart, ToolCallMessage, ToolResultMessage, UserMessage
+from agent.api import (
+    AssistantMessage,
+    Message,
+    SystemMessage,
+    TextPart,
+    ToolCallMessage,
+    ToolResultMessage,
+    UserMessage,
+)
 from agent.engine.base import EngineRequest
 from agent.engine.chat_server.request import (
     Dialect,
     body_of,
     endpoint,
+    models_address,
     next_dialect,
+    props_address,
     redirected,
     retry_after_s,
 )
@@ -135,3 +145,55 @@ def test_the_server_gets_its_own_ids_back() -> None:
     messages = (HI, ToolCallMessage(call_id, "search", "{}"), ToolResultMessage(call_id, "found"))
     sent: list[dict[str, Any]] = body_of(replace(ASKED, messages=messages), "m", Dialect())["messages"]
     assert sent[2]["tool_calls"][0]["id"] == sent[3]["tool_call_id"] == "search:0"
+
+
+# Speakers --------------------------------------------------------------------------------
+
+CALLED = (ToolCallMessage("c", "search", "{}"), ToolResultMessage("c", "found"))
+
+
+@pytest.mark.parametrize(
+    ("messages", "roles"),
+    [
+        ((HI,), "user"),
+        ((), "user"),
+        ((HI, *CALLED, HI), "user assistant tool assistant user"),
+        ((HI, *CALLED, AssistantMessage("Found."), HI), "user assistant tool assistant user"),
+        ((AssistantMessage("Welcome."), HI), "user assistant user"),
+        ((HI, AssistantMessage("Yes.")), "user assistant user"),
+        ((HI, *CALLED), "user assistant tool"),
+    ],
+)
+def test_for_a_template_that_wants_it_speakers_alternate(messages: tuple[Message, ...], roles: str) -> None:
+    body = body_of(replace(ASKED, messages=messages), "m", Dialect(any_order=False))
+    assert [message["role"] for message in body["messages"]] == ["system", *roles.split()]
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        "After the optional system message, conversation roles must alternate user/assistant/user/...",
+        "Conversation roles must alternate user/assistant/user/assistant/...",
+        "Unexpected role 'user' after role 'tool'",
+        "Expected last role User or Tool (or Assistant with prefix True) for serving but got assistant",
+    ],
+)
+def test_that_speakers_must_alternate_is_learned(refusal: str) -> None:
+    assert next_dialect(Dialect(), {}, refusal, is_proven=True) == Dialect(any_order=False)
+
+
+def test_a_limit_that_nobody_asked_for_is_left_out_where_it_is_refused() -> None:
+    refusal = "max_completion_tokens is too large: 4096. This model supports at most 2048 completion tokens"
+    dialect = Dialect(limit="max_completion_tokens")
+    body = body_of(ASKED, "m", dialect, own_limit_tokens=4096)
+    assert body["max_completion_tokens"] == 4096
+    other = next_dialect(dialect, body, refusal, is_proven=True, limit_is_own=True)
+    assert other == replace(dialect, own_limit=False)
+    assert "max_completion_tokens" not in body_of(ASKED, "m", other, own_limit_tokens=4096)
+    assert next_dialect(dialect, body, refusal, is_proven=True) is None
+
+
+def test_beside_an_endpoint_its_models_are_listed() -> None:
+    assert models_address("http://h:1/v1/chat/completions") == "http://h:1/v1/models"
+    assert models_address("http://h/api/v4/chat/completions?v=2") == "http://h/api/v4/models?v=2"
+    assert props_address("http://h:1/v1/chat/completions") == "http://h:1/props"
