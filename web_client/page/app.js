@@ -113,7 +113,8 @@ export class App {
   }
 
   end() {
-    if (this.connectionState === "open") this.perform(this.conversation.stop());
+    const stopping = this.conversation.stop();
+    if (this.connectionState === "open") this.perform(stopping);
     this.perform(this.conversation.disconnected());
     this.output.speaker.flush();
     this.client.stop();
@@ -167,7 +168,12 @@ export class App {
 
   connect() {
     this.trouble = null;
-    this.client.start(() => [...sessionUpdates(Speaker.canPlay, this.voice), ...this.conversation.history()]);
+    this.client.start(() => [...sessionUpdates(Speaker.canPlay, this.voice), ...this.conversation.history(), ...this.openQuestion()]);
+  }
+
+  /** What was typed since then is asked instead. @returns {WireEvent[]} */
+  openQuestion() {
+    return this.unsent.length > 0 ? [] : this.conversation.openQuestion(performance.now());
   }
 
   /** The server wants a key that the page does not have. @param {string} note */
