@@ -195,7 +195,7 @@ export class RealtimeClient {
       if (transport === "webrtc" && !wasThere && this.choice.failed(reason)) return this.connect("websocket");
       const stood = this.open && performance.now() - since > STABLE_MS;
       if (stood) this.attempt = 0;
-      if (this.open) this.lostAtMs = performance.now();
+      if (this.open) this.lostAtMs = socket instanceof WebRtcCall ? socket.aliveAtMs : performance.now();
       const wasOpen = this.open;
       this.open = false;
       if (code === CLOSE_MOVED) return this.listener.moved();
