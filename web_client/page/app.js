@@ -8,7 +8,8 @@ import { AudioInput } from "../audio/audio_input.js";
 import { AudioOutput } from "../audio/audio_output.js";
 import { Speaker } from "../audio/speaker.js";
 import { delayMs } from "../connection/backoff.js";
-import { RealtimeClient } from "../connection/client.js";
+import { RealtimeClient, fetchJson } from "../connection/client.js";
+import { readinessOf } from "../connection/readiness.js";
 import { missingExtensions, sessionUpdates } from "../connection/session_settings.js";
 import { Conversation } from "../conversation/conversation.js";
 import { EventLog } from "../conversation/event_log.js";
@@ -26,12 +27,14 @@ import { nextChangeAtMs } from "./view_state.js";
  * @typedef {{token: string, talking: boolean, tokenIsKey: boolean}} SavedSession what it takes to resume one here
  */
 
+const ASK_AGAIN_MS = 5_000; // a server that is not ready, whether it is by now
 const MOVE_MS = 500; // within which the player says how far it came; the server waits for a second
 
 export class App {
   /** @param {View} view @param {() => string | null} key */
   constructor(view, key) {
     this.view = view;
+    this.key = key;
     this.conversation = new Conversation();
     this.log = new EventLog();
     this.turns = new TurnLog();
@@ -41,6 +44,12 @@ export class App {
     /** @type {Trouble["reason"] | "moved" | "offered" | null} */
     this.trouble = null;
     this.troubleNote = "";
+    /** @type {string | null} what the server says is not ready, while it says so */
+    this.away = null;
+    this.awayTimer = 0;
+    this.awayUntilMs = 0; // then it is asked again
+    /** @type {Conversation | null} what "Start afresh" has put away, to be brought back */
+    this.putAway = null;
     /** @type {number | null} */
     this.retryAtMs = null;
     /** @type {number | null} when the connection was lost of a conversation that waits for the next one */
@@ -187,6 +196,32 @@ export class App {
   /** @param {WireEvent} event */
   received(event) {
     const now = performance.now();
+  /** Ask the server whether it is ready, and again while it is not. */
+  async checkServer() {
+    clearTimeout(this.awayTimer);
+    const wasAway = this.away !== null;
+    try {
+      this.away = readinessOf((await fetchJson("readyz", this.key())).body).away;
+    } catch {
+      this.away = null; // not reachable: the connection says so when it is wanted
+    }
+    if (this.away !== null) {
+      clearTimeout(this.awayTimer);
+      this.awayTimer = window.setTimeout(() => void this.checkServer(), ASK_AGAIN_MS);
+      this.awayUntilMs = performance.now() + ASK_AGAIN_MS;
+    } else if (wasAway && this.connectionState === "open") {
+      this.perform(this.conversation.requestAgain(performance.now()));
+    }
+    this.changed();
+  }
+
+  /** Go on without what is away. */
+  dismissAway() {
+    clearTimeout(this.awayTimer);
+    this.away = null;
+    this.changed();
+  }
+
     this.logEvent("received", event);
     this.turns.receive(event, now);
     this.output.receive(event, now);
@@ -218,6 +253,7 @@ export class App {
   serverPlays(whether) {
     this.conversation.serverPlays = whether;
     this.output.setServerPlays(whether);
+    if (event.type === "response.done" && event.response.status === "failed") void this.checkServer();
   }
 
   /** Sound that the server plays ends with the connection. */
@@ -227,6 +263,7 @@ export class App {
     this.conversation.playingItem = null;
   }
 
+    void this.checkServer();
   disconnected() {
     if (this.moveTimer !== 0) return this.moved(); // what goes on elsewhere is not lost
     this.soundLost();

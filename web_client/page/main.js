@@ -231,6 +231,10 @@ function perform(action) {
 }
 
 /** @param {boolean} shown */
+    case "check-again":
+      return void app.checkServer();
+    case "go-on":
+      return app.dismissAway();
 function showWords(shown) {
   subtitlesButton.setAttribute("aria-pressed", String(shown));
   document.body.classList.toggle("no-words", !shown);
@@ -338,3 +342,4 @@ fetchAbout().then((about) => {
   aboutNeedsKey = about.needs_key;
   showAbout(about, app, showNotice);
 });
+void app.checkServer();
