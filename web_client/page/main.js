@@ -37,6 +37,9 @@ const settingsButton = byId("settings-button", HTMLButtonElement);
 const drawerButton = byId("drawer-button", HTMLButtonElement);
 const subtitlesButton = byId("subtitles", HTMLButtonElement);
 const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
+const drawerRoot = byId("drawer", HTMLElement);
+const drawerClose = byId("drawer-close", HTMLButtonElement);
+const drawerIsBeside = matchMedia("(min-width: 60rem)"); // the page, and not over it: see panels.css
 
 const visualizer = new Visualizer(byId("visualizer", SVGSVGElement), reducedMotion);
 const wakeLock = new ScreenWakeLock();
@@ -68,7 +71,7 @@ const app = new App(
   },
   storedKey,
 );
-const drawer = new Drawer(byId("drawer", HTMLElement), app.log, app.turns);
+const drawer = new Drawer(drawerRoot, app.log, app.turns);
 const liveStats = new LiveStats(app, drawer, storedKey);
 const deviceSelect = new DeviceSelect(
   app,
@@ -243,7 +246,7 @@ function showWords(shown) {
 
 /** @param {boolean} open */
 function openDrawer(open) {
-  if (!open && byId("drawer", HTMLElement).contains(document.activeElement)) drawerButton.focus();
+  if (!open && drawerRoot.contains(document.activeElement)) drawerButton.focus();
   drawerButton.setAttribute("aria-expanded", String(open));
   document.body.classList.toggle("with-drawer", open);
   drawer.toggle(open);
@@ -262,7 +265,7 @@ function openSettings(open) {
 
 /** A button pressed with the mouse gives the keys back to the page: Space is for talking. @param {MouseEvent} event */
 function releaseFocus(event) {
-  if (event.detail > 0 && event.target instanceof Element) event.target.closest("button")?.blur();
+  if (event.detail > 0 && document.activeElement instanceof HTMLButtonElement) document.activeElement.blur();
 }
 
 async function checkConnection() {
@@ -281,8 +284,11 @@ mute.addEventListener("click", () => app.input.toggleMute());
 stop.addEventListener("click", () => app.stopAnswer());
 subtitlesButton.addEventListener("click", () => showWords(document.body.classList.contains("no-words")));
 settingsButton.addEventListener("click", () => openSettings(settings.hidden));
-drawerButton.addEventListener("click", () => openDrawer(!drawer.isOpen));
-byId("drawer-close", HTMLButtonElement).addEventListener("click", () => openDrawer(false));
+drawerButton.addEventListener("click", ({ detail }) => {
+  openDrawer(!drawer.isOpen);
+  if (drawer.isOpen && detail === 0) drawerClose.focus(); // by a key: it lies at the end of the page
+});
+drawerClose.addEventListener("click", () => openDrawer(false));
 byId("intro-more", HTMLButtonElement).addEventListener("click", () => openSettings(true));
 byId("fresh", HTMLButtonElement).addEventListener("click", startOver);
 byId("save-transcript", HTMLButtonElement).addEventListener("click", () =>
@@ -324,7 +330,9 @@ listenToKeys({
     field?.blur();
   },
   words: () => showWords(document.body.classList.contains("no-words")),
+    if (field !== null && drawerRoot.contains(field)) return drawerClose.focus();
   details: () => openDrawer(!drawer.isOpen),
+    else if (drawer.isOpen && field === null && (!drawerIsBeside.matches || drawerRoot.contains(document.activeElement))) openDrawer(false);
 });
 
 /** The page was loaded again, or taken out of the browser's memory: the conversation waits for a while. */
