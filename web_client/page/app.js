@@ -138,6 +138,7 @@ export class App {
     this.trouble = null;
     this.lostAtMs = null;
     this.connectionState = "off";
+    this.view.levels();
     this.changed();
   }
 
@@ -165,6 +166,28 @@ export class App {
   startOver() {
     this.end();
     this.conversation = new Conversation();
+    this.putAway = null;
+    this.changed();
+  }
+
+  /** The same, as long as nothing is said, with a way back. */
+  startAfresh() {
+    const { conversation } = this;
+    this.startOver();
+    this.putAway = conversation;
+    this.changed();
+  }
+
+  get canBringBack() {
+    return this.putAway !== null && this.conversation.lines.length === 0;
+  }
+
+  /** What was put away is the conversation again: the next session is told of it. */
+  bringBack() {
+    if (this.putAway === null || !this.canBringBack) return;
+    this.end();
+    this.conversation = this.putAway;
+    this.putAway = null;
     this.changed();
   }
 
@@ -173,29 +196,6 @@ export class App {
     this.changed();
   }
 
-  // What happens ------------------------------------------------------------------------
-
-  connect() {
-    this.trouble = null;
-    this.client.start(() => [...sessionUpdates(Speaker.canPlay, this.voice), ...this.conversation.history(), ...this.openQuestion()]);
-  }
-
-  /** What was typed since then is asked instead. @returns {WireEvent[]} */
-  openQuestion() {
-    return this.unsent.length > 0 ? [] : this.conversation.openQuestion(performance.now());
-  }
-
-  /** The server wants a key that the page does not have. @param {string} note */
-  needsKey(note) {
-    this.trouble = "key";
-    this.troubleNote = note;
-    this.retryAtMs = null;
-    this.changed();
-  }
-
-  /** @param {WireEvent} event */
-  received(event) {
-    const now = performance.now();
   /** Ask the server whether it is ready, and again while it is not. */
   async checkServer() {
     clearTimeout(this.awayTimer);
@@ -222,6 +222,29 @@ export class App {
     this.changed();
   }
 
+  // What happens ------------------------------------------------------------------------
+
+  connect() {
+    this.trouble = null;
+    this.client.start(() => [...sessionUpdates(Speaker.canPlay, this.voice), ...this.conversation.history(), ...this.openQuestion()]);
+  }
+
+  /** What was typed since then is asked instead. @returns {WireEvent[]} */
+  openQuestion() {
+    return this.unsent.length > 0 ? [] : this.conversation.openQuestion(performance.now());
+  }
+
+  /** The server wants a key that the page does not have. @param {string} note */
+  needsKey(note) {
+    this.trouble = "key";
+    this.troubleNote = note;
+    this.retryAtMs = null;
+    this.changed();
+  }
+
+  /** @param {WireEvent} event */
+  received(event) {
+    const now = performance.now();
     this.logEvent("received", event);
     this.turns.receive(event, now);
     this.output.receive(event, now);
@@ -230,6 +253,7 @@ export class App {
     if (event.type === "parlour.hand_over_token") this.view.handedOver(event.token, event.expires_at * 1000);
     if (event.type === "parlour.going_away") this.view.noticed("The server restarts in a moment. The conversation goes on after it.");
     this.perform(this.conversation.receive(event, now));
+    if (event.type === "response.done" && event.response.status === "failed") void this.checkServer();
     this.changed();
   }
 
@@ -239,6 +263,7 @@ export class App {
     this.returnToken = null;
     this.output.speaker.serverIsThere();
     this.setConnectionState("open");
+    void this.checkServer();
     for (const text of this.unsent.splice(0)) this.sendText(text);
   }
 
@@ -253,7 +278,6 @@ export class App {
   serverPlays(whether) {
     this.conversation.serverPlays = whether;
     this.output.setServerPlays(whether);
-    if (event.type === "response.done" && event.response.status === "failed") void this.checkServer();
   }
 
   /** Sound that the server plays ends with the connection. */
@@ -261,9 +285,9 @@ export class App {
     if (!this.conversation.serverPlays) return;
     this.output.connectionLost();
     this.conversation.playingItem = null;
+    this.view.levels();
   }
 
-    void this.checkServer();
   disconnected() {
     if (this.moveTimer !== 0) return this.moved(); // what goes on elsewhere is not lost
     this.soundLost();

@@ -152,7 +152,7 @@ export class Screens {
     if (!isNew) return ""; // keep the focus, and the buttons that may have it
     this.steps.replaceChildren(...(screen.steps ?? []).map((step) => Object.assign(document.createElement("li"), { textContent: step })));
     this.actions.replaceChildren(...screen.actions.map(([label, action], index) => this.button(label, action, index === 0 && name !== "key")));
-    if (name !== "key" && document.activeElement?.matches("input[type=text]")) return screen.title;
+    if (name !== "key" && document.activeElement?.matches("#text")) return screen.title;
     (name === "key" ? this.keyForm.querySelector("input") : this.title)?.focus();
     return "";
   }
