@@ -7,11 +7,11 @@ const OFFER_MS = 30_000; // time to read it, and to reach for it
 /** @typedef {{label: string, accept(): void}} Offer */
 
 export class Notice {
-  /** @param {HTMLElement} root with a paragraph and a button */
+  /** @param {HTMLElement} root with a paragraph */
   constructor(root) {
     this.root = root;
     this.text = /** @type {HTMLElement} */ (root.querySelector("p"));
-    this.button = /** @type {HTMLButtonElement} */ (root.querySelector("button"));
+    this.button = document.createElement("button");
     /** @type {Offer | null} */
     this.offer = null;
     this.timer = 0;
@@ -27,8 +27,8 @@ export class Notice {
     clearTimeout(this.timer);
     this.offer = offer;
     this.text.textContent = message;
-    this.button.hidden = offer === null;
     this.button.textContent = offer?.label ?? "";
+    this.root.replaceChildren(this.text, ...(offer === null ? [] : [this.button]));
     this.root.hidden = false;
     this.timer = window.setTimeout(() => this.hide(), offer === null ? NOTICE_MS : OFFER_MS);
   }
