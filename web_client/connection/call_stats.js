@@ -49,5 +49,10 @@ export class CallStatsReader {
   }
 }
 
+/** How many packets of sound have come, played or not. @param {Iterable<Report>} reports */
+export function packetsReceived(reports) {
+  return [...reports].reduce((sum, { type, kind, packetsReceived: count = 0 }) => sum + (type === "inbound-rtp" && kind === "audio" ? count : 0), 0);
+}
+
 /** @param {number} part @param {number} whole */
 const share = (part, whole) => (whole > 0 ? Math.max(0, part) / whole : NaN);

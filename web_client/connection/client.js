@@ -10,6 +10,7 @@
 
 import { encodePcm } from "../conversation/base64.js";
 import { delayMs } from "./backoff.js";
+import { readinessOf } from "./readiness.js";
 import { Resumption } from "./resumption.js";
 import { TransportChoice } from "./transport_choice.js";
 import { WebRtcCall } from "./webrtc_call.js";
@@ -195,7 +196,7 @@ export class RealtimeClient {
       if (transport === "webrtc" && !wasThere && this.choice.failed(reason)) return this.connect("websocket");
       const stood = this.open && performance.now() - since > STABLE_MS;
       if (stood) this.attempt = 0;
-      if (this.open) this.lostAtMs = performance.now();
+      if (this.open) this.lostAtMs = socket instanceof WebRtcCall ? socket.aliveAtMs : performance.now();
       const wasOpen = this.open;
       this.open = false;
       if (code === CLOSE_MOVED) return this.listener.moved();
@@ -311,13 +312,13 @@ function socketUrl() {
 async function diagnose(key, keyWasAccepted) {
   try {
     const [ready, about] = await Promise.all([fetchJson("readyz", key), fetchJson("v1/parlour", key)]);
-    const detail = typeof ready.body.detail === "string" ? ready.body.detail : "";
-    if (ready.body.full === true) return { reason: "full", detail, keyRefused: false };
-    if (ready.body.ready === false) return { reason: "warming", detail, keyRefused: false };
+    const { isFull, away } = readinessOf(ready.body);
+    if (isFull) return { reason: "full", detail: "", keyRefused: false };
+    if (away !== null) return { reason: "warming", detail: away, keyRefused: false };
     if (!keyWasAccepted && (about.status === 401 || about.body.needs_key === true)) {
-      return { reason: "key", detail, keyRefused: key !== null };
+      return { reason: "key", detail: "", keyRefused: key !== null };
     }
-    return { reason: "lost", detail, keyRefused: false };
+    return { reason: "lost", detail: "", keyRefused: false };
   } catch {
     return { reason: "lost", detail: "", keyRefused: false }; // no answer at all
   }

@@ -76,9 +76,7 @@ export class Resumption {
     this.setToken(resumed);
     const last = this.resendEvents.findIndex(({ event }) => event.event_id === resumed.last_client_event_id);
     const heardUntilMs = askedAtMs - (resumed.input_silent_ms ?? Infinity) - IN_FLIGHT_MS;
-    const unheard = this.resendFrames
-      .filter(({ atMs }) => atMs > heardUntilMs)
-      .map(({ pcm, atMs }) => ({ event: this.number({ type: "input_audio_buffer.append", audio: encodePcm(pcm) }), atMs }));
+    const unheard = this.framesSince(heardUntilMs);
     this.resendFrames = [];
     this.resendEvents = [...this.resendEvents.slice(last + 1), ...unheard].sort((one, other) => one.atMs - other.atMs);
     return this.resendEvents.map(({ event }) => event);
@@ -86,9 +84,18 @@ export class Resumption {
 
   /** It will not come back. @param {number} sinceMs @returns {WireEvent[]} the speech since then, which nobody has heard */
   speechSince(sinceMs) {
-    return this.resendEvents
-      .filter(({ event, atMs }) => event.type === "input_audio_buffer.append" && atMs >= sinceMs)
+    const sent = this.resendEvents.filter(({ event }) => event.type === "input_audio_buffer.append");
+    return [...sent, ...this.framesSince(sinceMs)]
+      .filter(({ atMs }) => atMs >= sinceMs)
+      .sort((one, other) => one.atMs - other.atMs)
       .map(({ event }) => event);
+  }
+
+  /** What went over RTP since then, as events. @param {number} sinceMs @returns {{event: WireEvent, atMs: number}[]} */
+  framesSince(sinceMs) {
+    return this.resendFrames
+      .filter(({ atMs }) => atMs >= sinceMs)
+      .map(({ pcm, atMs }) => ({ event: this.number({ type: "input_audio_buffer.append", audio: encodePcm(pcm) }), atMs }));
   }
 
   reset() {

@@ -4,12 +4,14 @@
  * whoever keeps a connection need not know which of both it is.
  */
 
-import { CallStatsReader } from "./call_stats.js";
+import { CallLiveness } from "./call_liveness.js";
+import { CallStatsReader, packetsReceived } from "./call_stats.js";
 
 const CONNECTING_MS = 4_000;
 const GATHERING_MS = 500; // the server finds a browser by what it sends, so this is not worth a longer wait
 const DISCONNECTED_MS = 3_000; // a path that is away for longer is not coming back by itself
 const HANGING_UP_MS = 1_000;
+const LOOK_EVERY_MS = 250; // whether the server is still there
 const GOODBYE = 1000;
 
 export class WebRtcCall {
@@ -30,18 +32,33 @@ export class WebRtcCall {
     this.carrying = false;
     this.answerPlaying = false;
     this.statsReader = new CallStatsReader();
+    /** @type {Promise<import("./call_stats.js").CallStats> | null} what has been asked for, and not of the browser yet */
+    this.nextStats = null;
+    /** @type {Promise<unknown>} the browser's answer to what was asked last */
+    this.lastStats = Promise.resolve();
+    /** @type {Promise<void>} */
+    this.replacingTrack = Promise.resolve();
+    this.liveness = new CallLiveness();
+    this.looking = 0;
     this.disconnected = 0;
     /** @type {string | null} */
     this.location = null;
     this.connection = new RTCPeerConnection();
     this.channel = this.connection.createDataChannel("oai-events");
-    this.sender = this.connection.addTransceiver("audio", { direction: "sendrecv" }).sender;
+    const { sender, receiver } = this.connection.addTransceiver("audio", { direction: "sendrecv" });
+    this.sender = sender;
+    this.receiver = receiver;
     this.deadline = window.setTimeout(() => this.end("no path for its packets was found in time"), CONNECTING_MS);
     this.channel.onopen = () => {
       clearTimeout(this.deadline);
-      if (!this.isOver) this.onopen?.();
+      if (this.isOver) return;
+      this.looking = window.setInterval(() => this.look(), LOOK_EVERY_MS);
+      this.onopen?.();
     };
-    this.channel.onmessage = ({ data }) => this.isOver || this.onmessage?.({ data });
+    this.channel.onmessage = ({ data }) => {
+      this.liveness.sign(performance.now());
+      if (!this.isOver) this.onmessage?.({ data });
+    };
     this.channel.onclose = () => this.end("the server closed it");
     this.connection.ontrack = ({ track, streams }) => this.onSound(streams[0] ?? new MediaStream([track]));
     this.connection.onconnectionstatechange = () => this.stateChanged();
@@ -67,7 +84,12 @@ export class WebRtcCall {
   listenTo(track) {
     this.track = track;
     if (track === null) this.carrying = false;
-    if (track === null || this.carrying) void this.sender.replaceTrack(track).catch(ignoreClosed);
+    if (track === null || this.carrying) this.replaceTrack(track);
+  }
+
+  /** @param {MediaStreamTrack | null} track */
+  replaceTrack(track) {
+    this.replacingTrack = this.sender.replaceTrack(track).catch(ignoreClosed);
   }
 
   /**
@@ -78,7 +100,7 @@ export class WebRtcCall {
     if (this.carrying) return true;
     if (this.track === null || this.channel.readyState !== "open" || this.channel.bufferedAmount > 0) return false;
     this.carrying = true;
-    void this.sender.replaceTrack(this.track).catch(ignoreClosed);
+    this.replaceTrack(this.track);
     return false;
   }
 
@@ -88,10 +110,42 @@ export class WebRtcCall {
     void this.stats();
   }
 
-  async stats() {
+  /**
+   * The browser is asked one question at a time, and none while the microphone changes: Firefox 153 can stop for good where
+   * they overlap. Who asks meanwhile shares the next answer.
+   */
+  stats() {
+    this.nextStats ??= this.askInTurn();
+    return this.nextStats;
+  }
+
+  async askInTurn() {
+    await Promise.all([this.lastStats, this.replacingTrack]);
+    this.nextStats = null;
+    const asked = this.askForStats();
+    this.lastStats = asked.catch(ignoreClosed);
+    return asked;
+  }
+
+  async askForStats() {
     const answerPlaying = this.answerPlaying;
     const reports = await this.connection.getStats();
+    this.liveness.received(packetsReceived(reports.values()), performance.now());
     return this.statsReader.read(reports.values(), answerPlaying);
+  }
+
+  /** Is the server still there? */
+  look() {
+    const [played] = this.receiver.getSynchronizationSources();
+    // A browser conceals what does not come, and dates that too: only the packet's own time is of a packet.
+    const seen = this.liveness.look(played?.rtpTimestamp ?? 0, performance.now());
+    if (seen === "dead") this.end("nothing comes from the server any more");
+    else if (seen === "doubtful") void this.stats();
+  }
+
+  /** When there was a sign of life of the server last. */
+  get aliveAtMs() {
+    return this.liveness.aliveAtMs ?? performance.now();
   }
 
   async signal() {
@@ -147,6 +201,7 @@ export class WebRtcCall {
     this.isOver = true;
     clearTimeout(this.deadline);
     clearTimeout(this.disconnected);
+    clearInterval(this.looking);
     this.onSound(null);
     void parting.then(() => this.connection.close());
     queueMicrotask(() => this.onclose?.({ code: 1006, reason })); // as of a WebSocket: never within close()

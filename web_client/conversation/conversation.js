@@ -22,6 +22,8 @@ export const THINKING_AT_MOST_MS = 20_000; // speech without words gets no answe
 const REMEMBERED_RESPONSES = 64; // ended ones, whose late events are dropped
 const REPLAYED_LINES = 40; // told to the server again after a lost connection
 const QUIET_ERRORS = ["response_cancel_not_active"]; // a race that both sides know of
+const ALREADY_ANSWERING = "conversation_already_has_active_response"; // another such race
+const REQUEST = { type: "response.create" };
 
 export class Conversation {
   constructor() {
@@ -41,8 +43,11 @@ export class Conversation {
     this.serverPlays = false; // and knows what was heard: nothing is reported to it, and it truncates by itself
     this.lastPlaybackMs = 0;
     this.cancelNext = false; // stopped before the response that is owed was there
-    /** @type {WireEvent | null} asked for while another response was still ending */
-    this.waitingRequest = null;
+    this.requested = false; // a response was asked for, and has not been created yet
+    this.requestWaits = false; // one is to be asked for as soon as another one has ended
+    this.unanswered = false; // of the answer to what the user asked last, nothing was heard or read
+    this.failed = false; // and it came to an end like that
+    this.reasoning = false; // the model thinks before it says a word
     this.resyncing = false;
     /** @type {Map<string, number>} of a resync: the items that are being heard, and how much of each was, in ms */
     this.heardMsOfPlaying = new Map();
@@ -69,14 +74,18 @@ export class Conversation {
         return [];
       case "parlour.moved":
         this.leaving = true;
+        this.unanswered = false; // it is answered there
         return [{ kind: "flush" }];
       case "input_audio_buffer.speech_started":
         this.userSpeaking = true;
         this.cancelNext = false;
+        this.unanswered = false;
+        this.failed = false;
         this.line(event.item_id, "user");
         return this.interruptible ? interrupt(this) : [];
       case "input_audio_buffer.speech_stopped":
         this.userSpeaking = false;
+        this.unanswered = true;
         this.owedUntilMs = nowMs + THINKING_AT_MOST_MS;
         return [];
       case "conversation.item.added":
@@ -95,6 +104,7 @@ export class Conversation {
         return [];
       case "response.output_audio_transcript.delta":
         if (this.isLive(event)) this.answer(event.item_id, event.response_id).text += event.delta;
+        this.reasoning = false;
         return [];
       case "response.output_text.delta":
         return this.textDelta(event);
@@ -102,6 +112,8 @@ export class Conversation {
         return this.audioDelta(event);
       case "response.output_audio.done":
         return this.audioDone(event);
+      case "parlour.thinking":
+        return this.thinking(event);
       case "response.done":
         return this.responseDone(event.response);
       case "parlour.alignment":
@@ -130,20 +142,38 @@ export class Conversation {
     line.final = true;
     line.announced = true; // the person who typed it knows it
     const item = { id: itemId, type: "message", role: "user", content: [{ type: "input_text", text }] };
+    const isRequested = this.requested;
     const stopping = this.stop();
-    this.cancelNext = false;
+    this.cancelNext = isRequested;
+    this.unanswered = true;
     this.owedUntilMs = nowMs + THINKING_AT_MOST_MS;
-    const request = { type: "response.create" };
-    const ask = this.active === null ? [send(request)] : [];
-    if (this.active !== null) this.waitingRequest = request;
-    return [...stopping, send({ type: "conversation.item.create", item }), ...ask];
+    return [...stopping, send({ type: "conversation.item.create", item }), ...this.request()];
+  }
+
+  /** Ask for an answer, at once or after the one that is still ending. @returns {Effect[]} */
+  request() {
+    this.failed = false;
+    this.requestWaits = this.active !== null || this.requested;
+    if (this.requestWaits) return [];
+    this.requested = true;
+    return [send(REQUEST)];
+  }
+
+  /** Ask again for an answer that could not be given. @param {number} nowMs @returns {Effect[]} */
+  requestAgain(nowMs) {
+    if (!this.failed) return [];
+    this.unanswered = true;
+    this.owedUntilMs = nowMs + THINKING_AT_MOST_MS;
+    return this.request();
   }
 
   /** The user wants the answer to end. @returns {Effect[]} */
   stop() {
     this.cancelNext = this.active === null && this.owedUntilMs !== null;
     this.owedUntilMs = null;
-    this.waitingRequest = null;
+    this.requestWaits = false;
+    this.unanswered = false;
+    this.failed = false;
     const cancel = this.active === null ? [] : [send({ type: "response.cancel" })];
     const silence = this.serverPlays && this.playingItem !== null ? [send({ type: "output_audio_buffer.clear" })] : [];
     return [...cancel, ...silence, ...interrupt(this)];
@@ -158,7 +188,9 @@ export class Conversation {
   disconnected() {
     this.userSpeaking = false;
     this.owedUntilMs = null;
-    this.waitingRequest = null;
+    this.requested = false;
+    this.requestWaits = false;
+    this.reasoning = false;
     this.cancelNext = false;
     const effects = interrupt(this);
     this.active = null;
@@ -176,6 +208,18 @@ export class Conversation {
     this.settings(event.session);
     if (event.replayed) return [];
     return beginResync(this, event);
+  }
+
+  /**
+   * What a new session is asked: what the one before it was, and did not answer.
+   * @param {number} nowMs @returns {WireEvent[]}
+   */
+  openQuestion(nowMs) {
+    const last = this.lines.findLast((line) => spokenText(line).trim() !== "");
+    if (!this.unanswered || last?.role !== "user") return [];
+    this.requested = true;
+    this.owedUntilMs = nowMs + THINKING_AT_MOST_MS;
+    return [REQUEST];
   }
 
   /** Tell a new session what was said, as far as it was heard. @returns {WireEvent[]} */
@@ -211,8 +255,21 @@ export class Conversation {
     const line = this.line(itemId, "user");
     line.text = transcript.trim();
     line.final = true;
-    if (line.text === "" && this.active === null) this.owedUntilMs = null;
+    if (line.text === "" && this.active === null && !this.requested) this.nothingAsked();
     return announce(line);
+  }
+
+  /** No answer comes, and none is missed. */
+  nothingAsked() {
+    this.owedUntilMs = null;
+    this.unanswered = false;
+  }
+
+  /** @param {WireEvent} event parlour.thinking @returns {Effect[]} */
+  thinking(event) {
+    if (this.reasoning || this.active === null || (event.response_id ?? this.active) !== this.active) return [];
+    this.reasoning = true;
+    return [{ kind: "announce", text: "Parlour is thinking." }];
   }
 
   /** @param {WireEvent | undefined} session */
@@ -232,6 +289,8 @@ export class Conversation {
     const line = this.answer(event.item_id, event.response_id);
     line.text += event.delta;
     line.heardAll = true; // nothing to hear: it is said when it is read
+    this.reasoning = false;
+    this.unanswered = false;
     return [];
   }
 
@@ -256,6 +315,9 @@ export class Conversation {
   responseCreated(id) {
     this.active = id;
     this.owedUntilMs = null;
+    this.requested = false;
+    this.reasoning = false;
+    this.failed = false;
     if (!this.cancelNext) return [];
     this.cancelNext = false;
     this.remember(id);
@@ -266,6 +328,8 @@ export class Conversation {
   responseDone(response) {
     this.remember(response.id);
     if (this.active === response.id) this.active = null;
+    this.reasoning = false;
+    if (!this.requestWaits && !this.requested) this.answered(response);
     /** @type {Effect[]} */
     const effects = [];
     for (const line of this.lines.filter((each) => each.responseId === response.id)) {
@@ -280,11 +344,16 @@ export class Conversation {
     if (response.status === "failed") {
       effects.push({ kind: "notice", text: "That answer could not be finished. Please ask again." });
     }
-    if (this.waitingRequest) {
-      effects.push(send(this.waitingRequest));
-      this.waitingRequest = null;
-    }
+    if (this.requestWaits) effects.push(...this.request());
     return effects;
+  }
+
+  /** Made to its end, and over a call to be heard yet; or there will be no answer. @param {WireEvent} response */
+  answered(response) {
+    const toBeHeard = this.lines.some((line) => line.responseId === response.id && line.text !== "" && isUnheard(line));
+    if (response.status === "completed" && toBeHeard) return;
+    this.failed = this.unanswered && response.status === "failed";
+    this.unanswered = false;
   }
 
   /** @param {{code?: string, message?: string, event_id?: string}} error @returns {Effect[]} */
@@ -294,8 +363,20 @@ export class Conversation {
       return [];
     }
     if (QUIET_ERRORS.includes(error.code ?? "")) return [];
-    if (this.active === null) this.owedUntilMs = null;
-    return [{ kind: "notice", text: `The server says: ${error.message ?? "unknown error"}` }];
+    this.requested = false;
+    if (error.code === ALREADY_ANSWERING) return this.answerGoesFirst();
+    /** @type {Effect} */
+    const notice = { kind: "notice", text: `The server says: ${error.message ?? "unknown error"}` };
+    if (this.active === null && this.requestWaits) return [notice, ...this.request()];
+    if (this.active === null) this.nothingAsked();
+    return [notice];
+  }
+
+  /** What was asked for while the answer to something else was on its way is asked for after that. @returns {Effect[]} */
+  answerGoesFirst() {
+    if (this.active === null) return this.request();
+    this.requestWaits = true;
+    return [send({ type: "response.cancel" }), ...interrupt(this)];
   }
 
   // Lines -------------------------------------------------------------------------------

@@ -27,7 +27,10 @@ export function played(conversation, report, nowMs) {
   const line = conversation.find(report.item);
   const playedMs = Math.round((line?.playbackOffsetMs ?? 0) + report.playedMs);
   if (line && line.cutAt === null) line.heardMs = Math.max(line.heardMs, playedMs);
-  if (report.kind === "started") conversation.playingItem = report.item;
+  if (report.kind === "started") {
+    conversation.playingItem = report.item;
+    if (!conversation.requested && !conversation.requestWaits) conversation.unanswered = false;
+  }
   if (report.kind === "finished") {
     if (conversation.playingItem === report.item) conversation.playingItem = null;
     if (line && line.cutAt === null) line.heardAll = true;

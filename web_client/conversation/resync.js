@@ -22,12 +22,14 @@ const SAMPLES_PER_MS = 24;
 export function beginResync(conversation, { playing }) {
   conversation.userSpeaking = false;
   conversation.active = null;
+  conversation.requested = false;
+  conversation.reasoning = false;
   conversation.owedUntilMs = null;
   conversation.cancelNext = false;
   conversation.resyncing = true;
   conversation.heardMsOfPlaying = new Map(playing.map((/** @type {any} */ each) => [each.item_id, each.heard_ms]));
   /** @type {Effect[]} */
-  const effects = [];
+  const effects = conversation.requestWaits ? conversation.request() : []; // that the other response has ended is not told again
   for (const line of conversation.lines.filter(({ role }) => role === "assistant")) {
     line.final = true;
     line.playedByServer = conversation.serverPlays;

@@ -8,7 +8,8 @@ import { AudioInput } from "../audio/audio_input.js";
 import { AudioOutput } from "../audio/audio_output.js";
 import { Speaker } from "../audio/speaker.js";
 import { delayMs } from "../connection/backoff.js";
-import { RealtimeClient } from "../connection/client.js";
+import { RealtimeClient, fetchJson } from "../connection/client.js";
+import { readinessOf } from "../connection/readiness.js";
 import { missingExtensions, sessionUpdates } from "../connection/session_settings.js";
 import { Conversation } from "../conversation/conversation.js";
 import { EventLog } from "../conversation/event_log.js";
@@ -26,12 +27,14 @@ import { nextChangeAtMs } from "./view_state.js";
  * @typedef {{token: string, talking: boolean, tokenIsKey: boolean}} SavedSession what it takes to resume one here
  */
 
+const ASK_AGAIN_MS = 5_000; // a server that is not ready, whether it is by now
 const MOVE_MS = 500; // within which the player says how far it came; the server waits for a second
 
 export class App {
   /** @param {View} view @param {() => string | null} key */
   constructor(view, key) {
     this.view = view;
+    this.key = key;
     this.conversation = new Conversation();
     this.log = new EventLog();
     this.turns = new TurnLog();
@@ -41,6 +44,12 @@ export class App {
     /** @type {Trouble["reason"] | "moved" | "offered" | null} */
     this.trouble = null;
     this.troubleNote = "";
+    /** @type {string | null} what the server says is not ready, while it says so */
+    this.away = null;
+    this.awayTimer = 0;
+    this.awayUntilMs = 0; // then it is asked again
+    /** @type {Conversation | null} what "Start afresh" has put away, to be brought back */
+    this.putAway = null;
     /** @type {number | null} */
     this.retryAtMs = null;
     /** @type {number | null} when the connection was lost of a conversation that waits for the next one */
@@ -113,7 +122,8 @@ export class App {
   }
 
   end() {
-    if (this.connectionState === "open") this.perform(this.conversation.stop());
+    const stopping = this.conversation.stop();
+    if (this.connectionState === "open") this.perform(stopping);
     this.perform(this.conversation.disconnected());
     this.output.speaker.flush();
     this.client.stop();
@@ -128,6 +138,7 @@ export class App {
     this.trouble = null;
     this.lostAtMs = null;
     this.connectionState = "off";
+    this.view.levels();
     this.changed();
   }
 
@@ -155,6 +166,28 @@ export class App {
   startOver() {
     this.end();
     this.conversation = new Conversation();
+    this.putAway = null;
+    this.changed();
+  }
+
+  /** The same, as long as nothing is said, with a way back. */
+  startAfresh() {
+    const { conversation } = this;
+    this.startOver();
+    this.putAway = conversation;
+    this.changed();
+  }
+
+  get canBringBack() {
+    return this.putAway !== null && this.conversation.lines.length === 0;
+  }
+
+  /** What was put away is the conversation again: the next session is told of it. */
+  bringBack() {
+    if (this.putAway === null || !this.canBringBack) return;
+    this.end();
+    this.conversation = this.putAway;
+    this.putAway = null;
     this.changed();
   }
 
@@ -163,11 +196,42 @@ export class App {
     this.changed();
   }
 
+  /** Ask the server whether it is ready, and again while it is not. */
+  async checkServer() {
+    clearTimeout(this.awayTimer);
+    const wasAway = this.away !== null;
+    try {
+      this.away = readinessOf((await fetchJson("readyz", this.key())).body).away;
+    } catch {
+      this.away = null; // not reachable: the connection says so when it is wanted
+    }
+    if (this.away !== null) {
+      clearTimeout(this.awayTimer);
+      this.awayTimer = window.setTimeout(() => void this.checkServer(), ASK_AGAIN_MS);
+      this.awayUntilMs = performance.now() + ASK_AGAIN_MS;
+    } else if (wasAway && this.connectionState === "open") {
+      this.perform(this.conversation.requestAgain(performance.now()));
+    }
+    this.changed();
+  }
+
+  /** Go on without what is away. */
+  dismissAway() {
+    clearTimeout(this.awayTimer);
+    this.away = null;
+    this.changed();
+  }
+
   // What happens ------------------------------------------------------------------------
 
   connect() {
     this.trouble = null;
-    this.client.start(() => [...sessionUpdates(Speaker.canPlay, this.voice), ...this.conversation.history()]);
+    this.client.start(() => [...sessionUpdates(Speaker.canPlay, this.voice), ...this.conversation.history(), ...this.openQuestion()]);
+  }
+
+  /** What was typed since then is asked instead. @returns {WireEvent[]} */
+  openQuestion() {
+    return this.unsent.length > 0 ? [] : this.conversation.openQuestion(performance.now());
   }
 
   /** The server wants a key that the page does not have. @param {string} note */
@@ -189,6 +253,7 @@ export class App {
     if (event.type === "parlour.hand_over_token") this.view.handedOver(event.token, event.expires_at * 1000);
     if (event.type === "parlour.going_away") this.view.noticed("The server restarts in a moment. The conversation goes on after it.");
     this.perform(this.conversation.receive(event, now));
+    if (event.type === "response.done" && event.response.status === "failed") void this.checkServer();
     this.changed();
   }
 
@@ -198,6 +263,7 @@ export class App {
     this.returnToken = null;
     this.output.speaker.serverIsThere();
     this.setConnectionState("open");
+    void this.checkServer();
     for (const text of this.unsent.splice(0)) this.sendText(text);
   }
 
@@ -219,6 +285,7 @@ export class App {
     if (!this.conversation.serverPlays) return;
     this.output.connectionLost();
     this.conversation.playingItem = null;
+    this.view.levels();
   }
 
   disconnected() {

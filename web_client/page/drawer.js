@@ -112,15 +112,21 @@ export class Drawer {
   drawLog() {
     if (!this.isOpen || this.paused) return;
     const following = this.list.scrollHeight - this.list.scrollTop - this.list.clientHeight < 60;
-    for (const entry of this.log.matching(this.filter.value).slice(-SHOWN_ENTRIES)) {
+    const shown = this.log.matching(this.filter.value).slice(-SHOWN_ENTRIES);
+    for (const entry of shown) {
       const drawn = this.drawn.get(entry.id);
       if (drawn?.count === entry.count) continue;
-      const item = logItem(entry);
-      if (drawn) drawn.item.replaceWith(item);
-      else this.list.append(item);
+      if (drawn) updateLogItem(drawn.item, entry);
+      const item = drawn?.item ?? logItem(entry);
+      if (!drawn) this.list.append(item);
       this.drawn.set(entry.id, { item, count: entry.count });
     }
-    while (this.list.childElementCount > SHOWN_ENTRIES) this.list.firstElementChild?.remove();
+    const kept = new Set(shown.map(({ id }) => id));
+    for (const [id, { item }] of this.drawn) {
+      if (kept.has(id)) continue;
+      item.remove();
+      this.drawn.delete(id);
+    }
     if (following) this.list.scrollTop = this.list.scrollHeight;
   }
 
@@ -163,22 +169,35 @@ function barList(name, bars, longestMs) {
 /** @param {Entry} entry */
 function logItem(entry) {
   const details = element("details", {});
-  const times = entry.count > 1 ? ` ×${entry.count}` : "";
   details.append(
     element(
       "summary",
       { way: entry.way },
       element("time", {}, (entry.atMs / 1000).toFixed(2)),
       element("span", {}, entry.way === "sent" ? "↑" : "↓"),
-      element("code", {}, entry.type + times),
+      element("code", {}, titleOf(entry)),
     ),
   );
   // The body is written when someone looks: most entries nobody opens.
   details.addEventListener("toggle", () => {
-    if (details.childElementCount === 1) details.append(element("pre", {}, JSON.stringify(entry.event, null, 2)));
+    if (details.childElementCount === 1) details.append(element("pre", {}, bodyOf(entry)));
   });
   return /** @type {HTMLLIElement} */ (element("li", {}, details));
 }
+
+/** One more was counted in it; who has opened it reads on. @param {HTMLLIElement} item @param {Entry} entry */
+function updateLogItem(item, entry) {
+  const title = /** @type {HTMLElement} */ (item.querySelector("code"));
+  title.textContent = titleOf(entry);
+  const body = item.querySelector("pre");
+  if (body) body.textContent = bodyOf(entry);
+}
+
+/** @param {Entry} entry */
+const titleOf = (entry) => (entry.count > 1 ? `${entry.type} ×${entry.count}` : entry.type);
+
+/** @param {Entry} entry */
+const bodyOf = (entry) => JSON.stringify(entry.event, null, 2);
 
 /** @param {string} tag @param {Record<string, string>} dataset @param {(Node | string)[]} children */
 function element(tag, dataset, ...children) {

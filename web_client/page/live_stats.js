@@ -29,8 +29,10 @@ export class LiveStats {
     clearTimeout(this.timer);
     if (!this.drawer.isOpen) return;
     this.timer = window.setTimeout(() => void this.watch(), EVERY_MS);
-    this.callStats = this.app.connectionState === "open" ? ((await this.app.client.call?.stats()) ?? null) : null;
-    if (this.callStats === null) await this.pingServer();
+    const call = this.app.connectionState === "open" ? this.app.client.call : null;
+    this.callStats = call ? await call.stats() : null;
+    if (call !== null) this.roundTripsMs = []; // by HTTP, and of another time
+    else await this.pingServer();
     this.draw();
   }
 
@@ -50,10 +52,17 @@ export class LiveStats {
   draw() {
     const { context } = this.app.output.speaker;
     this.drawer.drawStats({
-      "Connected by": this.app.client.choice.note,
-      ...(this.callStats ? callRows(this.callStats) : this.socketRows()),
+      "Connected by": this.app.connectionState === "open" ? this.app.client.choice.note : "–",
+      ...this.connectionRows(),
       "Device rate": context ? `${context.sampleRate} Hz` : "–",
     });
+  }
+
+  /** What is known of a connection ends with it; the server can be asked without one. @returns {Record<string, string>} */
+  connectionRows() {
+    if (this.app.connectionState !== "open") return { "Round trip": milliseconds(this.roundTripsMs.at(-1) ?? NaN) };
+    if (this.app.client.call === null) return this.socketRows();
+    return this.callStats ? callRows(this.callStats) : {};
   }
 
   /** @returns {Record<string, string>} */
@@ -62,7 +71,6 @@ export class LiveStats {
     return {
       "Round trip": milliseconds(this.roundTripsMs.at(-1) ?? NaN),
       Jitter: milliseconds(meanStep(this.roundTripsMs)),
-      Lost: "none, over TCP",
       "Buffer depth": milliseconds(output.bufferedMs),
       Underruns: String(output.underruns),
       Refused: milliseconds(output.refusedMs),

@@ -13,14 +13,15 @@ import { Drawer } from "./drawer.js";
 import { HandOver, takeHandOverToken } from "./hand_over.js";
 import { listenToKeys } from "./keyboard.js";
 import { LiveStats } from "./live_stats.js";
+import { Notice } from "./notice.js";
 import { preference, setPreference } from "./preferences.js";
 import { Screens } from "./screens.js";
+import { TextField } from "./text_field.js";
 import { TranscriptView, asText } from "./transcript_view.js";
 import { obstacleOf, viewStateOf, wording } from "./view_state.js";
 import { Visualizer } from "./visualizer.js";
 import { ScreenWakeLock } from "./wake_lock.js";
 
-const NOTICE_MS = 8_000;
 const METER_VALUE_EVERY_MS = 500; // the bar moves with the sound; what a screen reader can ask for need not
 
 const stateWord = byId("state-word", HTMLElement);
@@ -28,19 +29,23 @@ const hint = byId("hint", HTMLElement);
 const talk = byId("talk", HTMLButtonElement);
 const mute = byId("mute", HTMLButtonElement);
 const stop = byId("stop", HTMLButtonElement);
-const text = byId("text", HTMLInputElement);
-const notice = byId("notice", HTMLElement);
+const text = byId("text", HTMLTextAreaElement);
+const notice = new Notice(byId("notice", HTMLElement));
 const announcer = byId("announcer", HTMLElement);
 const script = byId("script", HTMLElement);
 const settings = byId("settings", HTMLElement);
 const settingsButton = byId("settings-button", HTMLButtonElement);
 const drawerButton = byId("drawer-button", HTMLButtonElement);
 const subtitlesButton = byId("subtitles", HTMLButtonElement);
+const drawerRoot = byId("drawer", HTMLElement);
+const drawerClose = byId("drawer-close", HTMLButtonElement);
+const drawerIsBeside = matchMedia("(min-width: 60rem)"); // the page, and not over it: see panels.css
 const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
 const visualizer = new Visualizer(byId("visualizer", SVGSVGElement), reducedMotion);
 const wakeLock = new ScreenWakeLock();
-const words = new TranscriptView(script, byId("lines", HTMLOListElement));
+const words = new TranscriptView(script, byId("lines", HTMLOListElement), byId("latest", HTMLButtonElement));
+const field = new TextField(text, { send: write, cut: (message) => notice.show(message) });
 const screens = new Screens(byId("screen", HTMLElement), perform);
 const handOver = new HandOver(
   () => {
@@ -53,7 +58,6 @@ const handOver = new HandOver(
 let offeredToken = null;
 let redrawing = false;
 let aboutNeedsKey = false;
-let noticeTimer = 0;
 
 const app = new App(
   {
@@ -61,14 +65,14 @@ const app = new App(
     levels: renderLevels,
     logged: redrawSoon,
     announced: announce,
-    noticed: showNotice,
-    unsent: (message) => (text.value ||= message),
+    noticed: (message) => notice.show(message),
+    unsent: (message) => (field.value ||= message),
     keyRefused: () => storeKey(null),
     handedOver: (token, untilMs) => handOver.show(token, untilMs),
   },
   storedKey,
 );
-const drawer = new Drawer(byId("drawer", HTMLElement), app.log, app.turns);
+const drawer = new Drawer(drawerRoot, app.log, app.turns);
 const liveStats = new LiveStats(app, drawer, storedKey);
 const deviceSelect = new DeviceSelect(
   app,
@@ -101,7 +105,10 @@ function render() {
   const empty = app.conversation.lines.length === 0;
   document.body.classList.toggle("empty", empty);
   byId("save-transcript", HTMLButtonElement).disabled = empty;
-  byId("fresh", HTMLButtonElement).disabled = empty;
+  const fresh = byId("fresh", HTMLButtonElement);
+  fresh.disabled = empty && !app.canBringBack;
+  fresh.textContent = app.canBringBack ? "Bring it back" : "Start afresh";
+  if (!app.canBringBack) notice.withdraw();
   byId("space-does", HTMLElement).textContent = app.input.on ? (app.input.muted ? "unmute" : "mute") : "talk";
   redrawSoon();
 }
@@ -138,7 +145,8 @@ const meters = [byId("microphone-level", HTMLElement), byId("speaker-level", HTM
 let metersAnnouncedAtMs = 0;
 function renderLevels() {
   const levels = [app.input.level, app.output.level];
-  const announces = performance.now() - metersAnnouncedAtMs > METER_VALUE_EVERY_MS;
+  const isAtRest = levels.every((level) => level === 0);
+  const announces = isAtRest || performance.now() - metersAnnouncedAtMs > METER_VALUE_EVERY_MS;
   meters.forEach((meter, index) => {
     const bar = /** @type {HTMLElement} */ (meter.firstElementChild);
     bar.style.transform = `scaleX(${levels[index].toFixed(3)})`;
@@ -155,14 +163,6 @@ function announce(line) {
   while (announcer.childElementCount > 5) announcer.firstElementChild?.remove();
 }
 
-/** @param {string} message */
-function showNotice(message) {
-  clearTimeout(noticeTimer);
-  notice.textContent = message;
-  notice.hidden = false;
-  noticeTimer = window.setTimeout(() => (notice.hidden = true), NOTICE_MS);
-}
-
 // What the user does ----------------------------------------------------------------------
 
 async function startTalking() {
@@ -175,8 +175,9 @@ async function startTalking() {
 /** @param {string} message */
 function write(message) {
   if (aboutNeedsKey && storedKey() === null && !app.client.tokenIsKey) return app.needsKey("");
-  text.value = "";
+  field.value = "";
   app.type(message);
+  words.goToEnd();
 }
 
 /** In a gesture, for there will be sound. */
@@ -200,6 +201,19 @@ function startOver() {
   words.clear();
 }
 
+function startAfresh() {
+  wakeLock.release();
+  app.startAfresh();
+  words.clear();
+  notice.show("What was said is gone from here.", { label: "Bring it back", accept: bringBack });
+}
+
+function bringBack() {
+  app.bringBack();
+  words.clear();
+  render();
+}
+
 function endTalking() {
   app.end();
   wakeLock.release();
@@ -217,6 +231,10 @@ function perform(action) {
       return void app.output.unblock();
     case "retry-now":
       return app.client.retryNow();
+    case "check-again":
+      return void app.checkServer();
+    case "go-on":
+      return app.dismissAway();
     case "take-back":
       offeredToken = app.returnToken;
       return void continueHere();
@@ -239,7 +257,7 @@ function showWords(shown) {
 
 /** @param {boolean} open */
 function openDrawer(open) {
-  if (!open && byId("drawer", HTMLElement).contains(document.activeElement)) drawerButton.focus();
+  if (!open && drawerRoot.contains(document.activeElement)) drawerButton.focus();
   drawerButton.setAttribute("aria-expanded", String(open));
   document.body.classList.toggle("with-drawer", open);
   drawer.toggle(open);
@@ -258,7 +276,7 @@ function openSettings(open) {
 
 /** A button pressed with the mouse gives the keys back to the page: Space is for talking. @param {MouseEvent} event */
 function releaseFocus(event) {
-  if (event.detail > 0 && event.target instanceof Element) event.target.closest("button")?.blur();
+  if (event.detail > 0 && document.activeElement instanceof HTMLButtonElement) document.activeElement.blur();
 }
 
 async function checkConnection() {
@@ -277,21 +295,19 @@ mute.addEventListener("click", () => app.input.toggleMute());
 stop.addEventListener("click", () => app.stopAnswer());
 subtitlesButton.addEventListener("click", () => showWords(document.body.classList.contains("no-words")));
 settingsButton.addEventListener("click", () => openSettings(settings.hidden));
-drawerButton.addEventListener("click", () => openDrawer(!drawer.isOpen));
-byId("drawer-close", HTMLButtonElement).addEventListener("click", () => openDrawer(false));
+drawerButton.addEventListener("click", ({ detail }) => {
+  openDrawer(!drawer.isOpen);
+  if (drawer.isOpen && detail === 0) drawerClose.focus(); // by a key: it lies at the end of the page
+});
+drawerClose.addEventListener("click", () => openDrawer(false));
 byId("intro-more", HTMLButtonElement).addEventListener("click", () => openSettings(true));
-byId("fresh", HTMLButtonElement).addEventListener("click", startOver);
+byId("fresh", HTMLButtonElement).addEventListener("click", () => (app.canBringBack ? bringBack() : startAfresh()));
 byId("save-transcript", HTMLButtonElement).addEventListener("click", () =>
   download(`Parlour ${timestamp(new Date())}.txt`, `${asText(app.conversation)}\n`, "text/plain"),
 );
 byId("log-save", HTMLButtonElement).addEventListener("click", () =>
   download(`Parlour events ${timestamp(new Date())}.jsonl`, `${asLines(app.log.entries)}\n`, "application/jsonl"),
 );
-byId("type", HTMLFormElement).addEventListener("submit", (event) => {
-  event.preventDefault();
-  const message = text.value.trim();
-  if (message !== "") write(message);
-});
 byId("key-form", HTMLFormElement).addEventListener("submit", (event) => {
   event.preventDefault();
   const field = byId("key", HTMLInputElement);
@@ -314,7 +330,9 @@ listenToKeys({
     else if (app.input.pendingRequest === null) void startTalking();
   },
   escape: (field) => {
+    if (field !== null && drawerRoot.contains(field)) return drawerClose.focus();
     if (!settings.hidden) openSettings(false);
+    else if (drawer.isOpen && field === null && (!drawerIsBeside.matches || drawerRoot.contains(document.activeElement))) openDrawer(false);
     else if (app.running && app.conversation.answering(performance.now())) app.stopAnswer();
     else if ((app.running || obstacleOf(app) !== null) && (field === null || screens.has(field))) endTalking();
     field?.blur();
@@ -333,8 +351,9 @@ showWords(preference("words") !== "off");
 render();
 resumeStoredSession();
 lookForHandOver();
+void app.checkServer();
 fetchAbout().then((about) => {
   if (!about) return;
   aboutNeedsKey = about.needs_key;
-  showAbout(about, app, showNotice);
+  showAbout(about, app, (message) => notice.show(message));
 });

@@ -3,8 +3,8 @@
 
 /**
  * @typedef {"microphone-denied" | "microphone-missing" | "microphone-busy" | "microphone-insecure" | "audio-blocked"
- *   | "lost" | "unreachable" | "full" | "warming" | "key" | "moved" | "moved-on" | "offered"} ScreenName
- * @typedef {"retry-microphone" | "type-instead" | "enable-sound" | "retry-now" | "begin-anew" | "take-back" | "continue-here" | "end"} Action
+ *   | "lost" | "unreachable" | "full" | "warming" | "away" | "key" | "moved" | "moved-on" | "offered"} ScreenName
+ * @typedef {"retry-microphone" | "type-instead" | "enable-sound" | "retry-now" | "check-again" | "go-on" | "begin-anew" | "take-back" | "continue-here" | "end"} Action
  * @typedef {{title: string, text: string, steps?: string[], actions: [label: string, action: Action][]}} Screen
  */
 
@@ -70,6 +70,14 @@ const SCREENS = {
     title: "The model is warming up",
     text: "It takes a moment after a start. The conversation begins as soon as it is ready.",
     actions: WAITING_ACTIONS,
+  },
+  away: {
+    title: "The assistant is not ready",
+    text: "",
+    actions: [
+      ["Try again", "check-again"],
+      ["Not now", "go-on"],
+    ],
   },
   offered: {
     title: "Continue the conversation here",
@@ -144,14 +152,14 @@ export class Screens {
     if (!isNew) return ""; // keep the focus, and the buttons that may have it
     this.steps.replaceChildren(...(screen.steps ?? []).map((step) => Object.assign(document.createElement("li"), { textContent: step })));
     this.actions.replaceChildren(...screen.actions.map(([label, action], index) => this.button(label, action, index === 0 && name !== "key")));
-    if (name !== "key" && document.activeElement?.matches("input[type=text]")) return screen.title;
+    if (name !== "key" && document.activeElement?.matches("#text")) return screen.title;
     (name === "key" ? this.keyForm.querySelector("input") : this.title)?.focus();
     return "";
   }
 
   /** @param {string} text @param {string} note @param {number | null} retryAtMs */
   write(text, note, retryAtMs) {
-    const base = note ? `${text} ${note}` : text;
+    const base = [text, note].filter((part) => part !== "").join(" ");
     this.text.textContent = base;
     if (retryAtMs === null) return;
     const count = () => {

@@ -14,10 +14,14 @@ import { spokenLength, spokenText } from "../conversation/transcript_line.js";
 const NEAR_THE_END_PX = 80;
 
 export class TranscriptView {
-  /** @param {HTMLElement} script the scrolling region @param {HTMLOListElement} list */
-  constructor(script, list) {
+  /**
+   * @param {HTMLElement} script the scrolling region @param {HTMLOListElement} list
+   * @param {HTMLButtonElement} latest leads back to the end
+   */
+  constructor(script, list, latest) {
     this.script = script;
     this.list = list;
+    this.latest = latest;
     /** @type {Map<TranscriptLine, DrawnLine>} */
     this.drawn = new Map();
     /** Whether the end is in view, and so has to stay there when words come or the room for them changes. */
@@ -27,12 +31,30 @@ export class TranscriptView {
       const { scrollHeight, scrollTop, clientHeight } = script;
       const near = scrollHeight - scrollTop - clientHeight < NEAR_THE_END_PX;
       // Far from the end because the words grew is not far because the reader went up.
-      this.following = near || (this.following && scrollTop >= top);
+      this.setFollowing(near || (this.following && scrollTop >= top));
       top = scrollTop;
     });
-    const sizes = new ResizeObserver(() => this.follow());
+    latest.addEventListener("click", () => {
+      if (document.activeElement === latest) script.focus(); // it is about to disappear
+      this.goToEnd();
+    });
+    const sizes = new ResizeObserver(() => {
+      if (script.scrollHeight - script.clientHeight < NEAR_THE_END_PX) this.setFollowing(true);
+      this.follow();
+    });
     sizes.observe(script);
     sizes.observe(list);
+  }
+
+  /** @param {boolean} following */
+  setFollowing(following) {
+    this.following = following;
+    this.latest.hidden = following;
+  }
+
+  goToEnd() {
+    this.setFollowing(true);
+    this.follow();
   }
 
   follow() {
@@ -42,6 +64,7 @@ export class TranscriptView {
   clear() {
     this.drawn.clear();
     this.list.replaceChildren();
+    this.setFollowing(true);
   }
 
   /** @param {Conversation} conversation */
@@ -72,6 +95,7 @@ export class TranscriptView {
     who.className = "who";
     who.textContent = line.role === "user" ? "You" : "Parlour";
     const text = document.createElement("p");
+    text.dir = "auto";
     item.append(who, text);
     this.list.append(item);
     const drawn = { item, text, drawn: "", words: [] };

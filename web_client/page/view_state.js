@@ -24,6 +24,7 @@ const WORDING = {
 export function obstacleOf(app) {
   if (app.trouble === "moved" && app.returnToken === null) return { name: "moved-on", note: "", retryAtMs: null };
   if (app.trouble !== null && !isRestoring(app)) return { name: app.trouble, note: app.troubleNote, retryAtMs: app.retryAtMs };
+  if (app.away !== null) return { name: "away", note: app.away, retryAtMs: app.awayUntilMs };
   if (app.input.trouble !== null) return { name: `microphone-${app.input.trouble}`, note: "", retryAtMs: null };
   if (app.running && app.output.isBlocked) return { name: "audio-blocked", note: "", retryAtMs: null };
   return null;
@@ -61,6 +62,7 @@ export function wording(app, state) {
   if (state === "connecting" && app.trouble !== null) return [app.trouble === "lost" ? "Reconnecting" : "Trying again", ""];
   if (state === "connecting" && isAsking(app)) return ["Waiting", "Allow the microphone when your browser asks."];
   if (state === "connecting" && !app.input.on) return ["Connecting", "One moment."];
+  if (state === "thinking" && app.conversation.reasoning) return ["Thinking", "It thinks before it answers."];
   if (state === "ready" && app.connectionState === "open") return ["Ready", "Write below, or press Talk."];
   if (state === "ready" && app.conversation.lines.length > 0) return ["Ready", "Press Talk to go on."];
   return WORDING[state];
@@ -93,5 +95,6 @@ function failure(app) {
   if (app.trouble === "full") return "Full";
   if (app.trouble === "key") return "Key needed";
   if (app.trouble !== null || obstacleOf(app) === null) return "Not connected";
+  if (app.away !== null) return "Not ready";
   return app.input.trouble !== null ? "No microphone" : "No sound";
 }

@@ -38,7 +38,7 @@
   }
   const named = (control) =>
     control.textContent.trim() || control.getAttribute("aria-label") || control.labels?.[0]?.textContent.trim();
-  const nameless = [...document.querySelectorAll("button, input, select, [role=img], [role=meter]")]
+  const nameless = [...document.querySelectorAll("button, input, select, textarea, [role=img], [role=meter]")]
     .filter((control) => !named(control))
     .map((control) => control.outerHTML.slice(0, 80));
   return { faint, nameless, texts };

@@ -26,6 +26,7 @@ LIMITS = frozenset(
         "PATIENCE_MS",
         "RESEND_MS",
         "SESSION_MS",
+        "SILENT_MS",
         "STALLED_MS",
         "THINKING_AT_MOST_MS",
         "UNBLOCK_MS",

@@ -1,14 +1,17 @@
 """What can be in the way, and how the page helps."""
 
 import json
+from collections.abc import AsyncGenerator
 
 import pytest
-from playwright.async_api import Page, WebSocketRoute, expect
+from playwright.async_api import Page, Route, WebSocketRoute, expect
 
+from agent.api import AgentError, AgentEvent, AgentRequest
 from tests.e2e.browser.chromium import Wire, state_is
 from tests.e2e.browser.fake_gateway import Behaviour
 from tests.e2e.browser.gateways import Gateway, HearingReciter, running
 from tests.e2e.browser.patience import LIMIT_MS, past_its_limits
+from tests.waiting import HANGS_S
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
@@ -354,6 +357,92 @@ async def test_a_connection_through_which_nothing_leaves_is_given_up(
     await page.evaluate("window.stuck = 0")
     await state_is(page, "listening")
     assert wire.sockets == 2
+
+
+async def test_a_model_that_thinks_before_it_answers_is_seen_to(page: Page) -> None:
+    async with running(Gateway(fake=Behaviour(thinks=True, think_s=HANGS_S))) as gateway:
+        await page.goto(gateway.url)
+        await page.fill("#text", "What is six times seven?")
+        await page.press("#text", "Enter")
+        await state_is(page, "thinking")
+        await expect(page.locator("#hint")).to_have_text("It thinks before it answers.")
+        await expect(page.locator("#announcer")).to_contain_text("Parlour is thinking.")
+
+
+AWAY = "the chat server at http://127.0.0.1:9/v1 does not answer: start it there"
+
+
+class Readiness:
+    """What `/readyz` says to the page."""
+
+    def __init__(self) -> None:
+        self.away: str | None = AWAY
+
+    async def answer(self, route: Route) -> None:
+        body = {"ready": self.away is None, "full": False, "detail": self.away or "ready"}
+        await route.fulfill(status=200 if self.away is None else 503, json=body)
+
+
+async def test_what_is_away_is_named_before_anybody_asks_and_comes_back_by_itself(
+    page: Page, gateway: Gateway
+) -> None:
+    readiness = Readiness()
+    await page.route("**/readyz", readiness.answer)
+    await page.clock.install()
+    await page.goto(gateway.url)
+    await screen_is(page, "away", "The assistant is not ready")
+    await expect(page.locator("#screen-text")).to_contain_text(f"T{AWAY[1:]}.")
+    await expect(page.locator("#state-word")).to_have_text("Not ready")
+    readiness.away = None
+    await page.clock.fast_forward(6_000)
+    await expect(page.locator("#screen")).to_be_hidden()
+    await state_is(page, "ready")
+
+
+async def test_what_is_away_can_be_asked_for_again_or_left(page: Page, gateway: Gateway) -> None:
+    readiness = Readiness()
+    await page.route("**/readyz", readiness.answer)
+    await page.goto(gateway.url)
+    await screen_is(page, "away", "The assistant is not ready")
+    await page.get_by_role("button", name="Not now").click()
+    await expect(page.locator("#screen")).to_be_hidden()
+    await page.click("#talk")
+    await screen_is(page, "away", "The assistant is not ready")
+    readiness.away = None
+    await page.get_by_role("button", name="Try again").click()
+    await expect(page.locator("#screen")).to_be_hidden()
+    await state_is(page, "listening")
+
+
+class LateAgent(HearingReciter):
+    """Away for the first answer."""
+
+    def __init__(self, readiness: Readiness) -> None:
+        super().__init__()
+        self._readiness = readiness
+
+    async def respond(self, request: AgentRequest) -> AsyncGenerator[AgentEvent, None]:
+        if self._readiness.away is not None:
+            raise AgentError("agent_error", self._readiness.away)
+        async for event in super().respond(request):
+            yield event
+
+
+async def test_a_question_that_failed_because_of_it_is_answered_when_it_is_back(page: Page) -> None:
+    readiness, gateway = Readiness(), Gateway()
+    gateway.agent = LateAgent(readiness)
+    await page.route("**/readyz", readiness.answer)
+    async with running(gateway):
+        await page.goto(gateway.url)
+        await screen_is(page, "away", "The assistant is not ready")
+        await page.get_by_role("button", name="Not now").click()
+        await page.fill("#text", "Good evening")
+        await page.press("#text", "Enter")
+        await screen_is(page, "away", "The assistant is not ready")
+        readiness.away = None
+        await page.get_by_role("button", name="Try again").click()
+        await expect(page.locator("#lines li.assistant .word.said").first).to_be_visible()
+        await expect(page.locator("#lines li.user")).to_have_count(1)
 
 
 async def test_thinking_ends_where_no_answer_comes(page: Page, gateway: Gateway) -> None:

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { CallStatsReader } from "../../connection/call_stats.js";
+import { CallStatsReader, packetsReceived } from "../../connection/call_stats.js";
 
 const inbound = (/** @type {object} */ fields) => ({ type: "inbound-rtp", kind: "audio", packetsReceived: 95, packetsLost: 5, jitter: 0.012, ...fields });
 
@@ -20,6 +20,11 @@ test("round trip, jitter and loss both ways come from the reports that know them
   assert.equal(stats.jitterMs, 12);
   assert.equal(stats.lostShare, 0.05);
   assert.equal(stats.lostShareOut, 0.01);
+});
+
+test("the packets of sound that came are counted, and no others", () => {
+  assert.equal(packetsReceived([inbound({}), { type: "inbound-rtp", kind: "video", packetsReceived: 9 }, { type: "outbound-rtp", kind: "audio", packetsSent: 9 }]), 95);
+  assert.equal(packetsReceived([]), 0);
 });
 
 test("what is not known yet is no number", () => {

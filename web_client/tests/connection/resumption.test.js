@@ -53,6 +53,13 @@ test("of a call from which nothing was ever heard, all that is kept is sent, and
   assert.deepEqual(resumption.resumed(heardAgo(null), 1), []);
 });
 
+test("a session that is gone for good leaves the speech that nobody has heard, however it was carried", () => {
+  for (const at of [100, 300, 500]) resumption.frameSent(spoken(at), at);
+  resumption.prepare(append, 400);
+  resumption.prepare({ type: "response.create" }, 450);
+  assert.deepEqual(samples(resumption.speechSince(300)), [300, "", 500]);
+});
+
 test("no more is kept than has its place", () => {
   for (let at = 0; at < RESEND_EVENTS_MAX + 10; at += 1) resumption.prepare(append, 0);
   assert.equal(resumption.resendEvents.length, RESEND_EVENTS_MAX);

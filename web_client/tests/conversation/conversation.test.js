@@ -109,6 +109,90 @@ test("a question typed into an answer asks only once the answer has ended", () =
   assert.ok(kinds(feed(done("cancelled"))).includes("response.create"));
 });
 
+test("a question typed before the answer to another was created gets the only answer", () => {
+  assert.deepEqual(kinds(talk.typed("One?", "t1", 0)), ["conversation.item.create", "response.create"]);
+  assert.deepEqual(kinds(talk.typed("Two?", "t2", 0)), ["conversation.item.create"]);
+  assert.deepEqual(kinds(feed(created("r1"))), ["response.cancel"]);
+  assert.deepEqual(kinds(feed(done("cancelled", "r1"))), ["response.create"]);
+  assert.deepEqual(kinds(feed(created("r2"), done("completed", "r2"))), []);
+});
+
+test("a question typed while the answer to speech was on its way is asked after that, and nobody is told", () => {
+  feed(started, stopped);
+  assert.deepEqual(kinds(talk.typed("And?", "t", 0)), ["conversation.item.create", "response.create"]);
+  feed(created());
+  const refused = { type: "error", error: { code: "conversation_already_has_active_response", message: "busy" } };
+  assert.deepEqual(kinds(feed(refused)), ["response.cancel"]);
+  assert.deepEqual(kinds(feed(done("cancelled"))), ["response.create"]);
+});
+
+test("a question whose request was refused does not hold up the next one", () => {
+  talk.typed("One?", "t1", 0);
+  talk.typed("Two?", "t2", 0);
+  const refused = { type: "error", error: { code: "invalid_value", message: "no" } };
+  assert.deepEqual(kinds(feed(refused)), ["notice", "response.create"]);
+});
+
+/** What a new session is asked, after the one at hand is gone. */
+function askedAnew() {
+  talk.disconnected();
+  return talk.openQuestion(0).map(({ type }) => type);
+}
+
+const hears = (item = "a") => talk.played({ kind: "started", item, playedMs: 0, underruns: 0 }, 0);
+const SAID = { type: "conversation.item.input_audio_transcription.completed", item_id: "u", transcript: "Hi" };
+const SILENT = { ...SAID, transcript: "" };
+
+for (const [what, happens, asked] of /** @type {[string, () => void, boolean][]} */ ([
+  ["was typed", () => talk.typed("Who?", "t", 0), true],
+  ["was typed, and an answer was begun", () => (talk.typed("Who?", "t", 0), feed(created())), true],
+  ["was typed, and of an answer only words came", () => (talk.typed("Who?", "t", 0), feed(created(), words(TEXT))), true],
+  ["was typed into another answer", () => (answering(100), talk.typed("Who?", "t", 0)), true],
+  ["was typed into another answer, which ended", () => (answering(100), talk.typed("Who?", "t", 0), feed(done("cancelled"))), true],
+  ["was spoken", () => feed(started, stopped, SAID), true],
+  ["was spoken, and nobody knows what", () => feed(started, stopped), false],
+  ["was silence", () => feed(started, stopped, SILENT), false],
+  ["is answered in sound", () => (talk.typed("Who?", "t", 0), feed(created(), words(TEXT), sound()), hears()), false],
+  ["is answered in text", () => (talk.typed("Who?", "t", 0), feed(created(), { type: "response.output_text.delta", response_id: "r", item_id: "a", delta: "I." })), false],
+  ["was stopped", () => (talk.typed("Who?", "t", 0), talk.stop()), false],
+  ["could not be answered", () => (talk.typed("Who?", "t", 0), feed(created(), done("failed"))), false],
+  ["needed no words", () => (talk.typed("Who?", "t", 0), feed(created(), done("completed"))), false],
+  ["was left for another", () => (talk.typed("Who?", "t", 0), feed(started)), false],
+  ["is answered on another device", () => (talk.typed("Who?", "t", 0), feed({ type: "parlour.moved" })), false],
+])) {
+  test(`a new session is ${asked ? "" : "not "}asked what ${what}`, () => {
+    happens();
+    assert.deepEqual(askedAnew(), asked ? ["response.create"] : []);
+  });
+}
+
+test("over a call, an answer that was made but not heard was not given", () => {
+  talk.serverPlays = true;
+  talk.typed("Who?", "t", 0);
+  feed(created(), words(TEXT), done("completed"));
+  assert.deepEqual(askedAnew(), ["response.create"]);
+  feed(created("r2"), words(TEXT, "r2", "a2"), done("completed", "r2"));
+  hears("a2");
+  assert.deepEqual(askedAnew(), []);
+});
+
+test("an answer that failed can be asked for again, once", () => {
+  talk.typed("Who?", "t", 0);
+  feed(created(), done("failed"));
+  assert.deepEqual(kinds(talk.requestAgain(0)), ["response.create"]);
+  assert.deepEqual(talk.requestAgain(0), []);
+});
+
+test("a model that thinks before it speaks is said to, once an answer and until its first word", () => {
+  const thinking = { type: "parlour.thinking", response_id: "r" };
+  assert.deepEqual(feed(thinking), [], "of an answer that is not there");
+  assert.deepEqual(kinds(feed(created(), thinking, thinking)), ["announce"]);
+  assert.equal(talk.reasoning, true);
+  assert.equal(talk.activity(0), "thinking");
+  feed(words(TEXT));
+  assert.equal(talk.reasoning, false);
+});
+
 test("a cancelled answer of which no sound came was not said", () => {
   feed(created(), words(TEXT), started, done("cancelled"));
   assert.equal(spokenText(talk.lines[0]), "");

@@ -65,3 +65,13 @@ test("on the way to another device, what stops here is reported and not cut off"
   assert.deepEqual(effects.map(({ event }) => event?.type), ["parlour.playback"]);
   assert.equal(talk.lines[0].cutAt, null);
 });
+
+test("a question that waited for another answer's end is asked at once, and no answer comes that nobody asked for", () => {
+  feed({ type: "response.created", response: { id: "r" } });
+  talk.typed("And?", "t", 0);
+  const types = (effects) => effects.flatMap(({ event }) => (event ? [event.type] : []));
+  assert.deepEqual(types(beginResync([])), ["response.create"]);
+  feed({ type: "response.created", response: { id: "r2" } });
+  const ended = feed({ type: "response.done", response: { id: "r2", status: "completed" } });
+  assert.deepEqual(types(ended), []);
+});
