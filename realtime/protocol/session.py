@@ -11,9 +11,9 @@ from typing import Any, assert_never
 
 from agent.api import GenerationFailed, Health
 from realtime.errors import ClientError
+from realtime.protocol import barge_in, idle_timeout, new_items, transcription, turn_taking
 from realtime.protocol import effects as do
 from realtime.protocol import events as wire
-from realtime.protocol import idle_timeout, new_items, transcription, turn_taking
 from realtime.protocol.client_items import parse_item
 from realtime.protocol.config import SessionConfig
 from realtime.protocol.config_update import merge, response_config, with_fixed
@@ -172,7 +172,7 @@ class Session:
                 state.input_buffer.clear()
                 return [Send(wire.Cleared()), do.ResetTurnDetector()]
             case wire.OutputAudioBufferClear():
-                return state.heard.stop(now)
+                return barge_in.clear_output(state, now)
             case wire.ItemCreate(item=raw, previous_item_id=after):
                 return new_items.add(state, parse_item(raw, state.new_id, state.decode_audio), after)
             case wire.ItemRetrieve(item_id=item_id):
@@ -221,11 +221,15 @@ class Session:
         return effects
 
     def _cancel(self, response_id: str | None, now: float) -> list[Effect]:
+        """response_id: None for the conversation's own; where there is none, for all that speak beside it."""
         responses = self.state.responses
-        generating = responses.current if response_id is None else responses.find(response_id)
-        if generating is None:
+        named = responses.current if response_id is None else responses.find(response_id)
+        cancelled = [named] if named is not None else []
+        if response_id is None and named is None:
+            cancelled = responses.speaking()
+        if not cancelled:
             raise ClientError("response_cancel_not_active", "Cancellation failed: no active response found")
-        return responses.cancel(generating, "client_cancelled", now)
+        return responses.cancel(cancelled, "client_cancelled", now)
 
     # Time, and who is there -----------------------------------------------------------
 

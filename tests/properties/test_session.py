@@ -46,7 +46,12 @@ OTHER = [
     "create",
     "dictate",
     "aside",
+    "aside_says",
+    "aside_says",
     "aside_done",
+    "aside_across",
+    "aside_cancel",
+    "clear",
     "stop_speech",
     "wait",
     "modality",
@@ -70,7 +75,14 @@ class World:
         self.order: list[str] = []
         self.played_ms: dict[str, float] = {}
         self.first_played_at: dict[str, float] = {}
+        self.given_ms: dict[str, float] = {}  # response -> sound that the agent made for it
+        self.voices: list[str] = []  # responses in the order in which they were heard
+        self.silenced: set[str] = set()
+        self.spoken: set[str] = set()
+        self.playing_since: dict[str, float] = {}  # response -> when its first sound was sent
         self.unanswered_since: int | None = None
+        self.must_stop: set[str] = set()
+        self.left: set[str] = set()
         self.reported: set[str] = set()  # what their listener told of is believed, not the clock
 
     def perform(self, step: Step) -> None:
@@ -89,7 +101,10 @@ class World:
         self.driver.now += number * 0.3
         if self.interrupts:
             self.unanswered_since = None  # what comes now is part of what will be answered
-        self.driver.begin_speech()
+        self.must_stop = self.still_heard_asides()
+        kinds = [event["type"] for event in self.driver.begin_speech()]
+        if self.interrupts and "input_audio_buffer.speech_started" in kinds:
+            self.check_stopped()
 
     def do_talk_across(self, number: int) -> None:
         """Two turns in a row, the second during the first one's answer."""
@@ -112,13 +127,34 @@ class World:
     def do_aside(self, _: int) -> None:
         self.driver.client("response.create", response={"conversation": "none"})
 
+    def do_aside_says(self, number: int) -> None:
+        for response_id in self.asides_in_order[number % 2 :][:1]:
+            self.driver.agent_says(TextDelta("aside"), response_id)
+            self.speak(response_id, number, 0)
+
+    def do_aside_across(self, number: int) -> None:
+        """Another answer speaks, and one beside the conversation has sound too."""
+        self.do_create(0)
+        self.do_say(number)
+        self.do_aside(0)
+        self.do_aside_says(number)
+
     def do_aside_done(self, number: int) -> None:
-        for request in self.driver.requests:
-            if request.response_id in self.asides:
-                self.ended_by_agent.add(request.response_id)
-                self.driver.agent_says(TextDelta("aside"), request.response_id)
-                self.driver.agent_says(GenerationDone(), request.response_id)
-                return
+        for response_id in self.asides_in_order[:1]:
+            self.ended_by_agent.add(response_id)
+            self.driver.agent_says(TextDelta("aside"), response_id)
+            self.driver.agent_says(GenerationDone(), response_id)
+
+    def do_aside_cancel(self, number: int) -> None:
+        for response_id in self.asides_in_order[number % 2 :][:1]:
+            told = self.driver.client("response.cancel", response_id=response_id)
+            assert response_id in {e["response"]["id"] for e in told if e["type"] == "response.done"}
+
+    def do_clear(self, _: int) -> None:
+        self.silenced |= {one for one in self.voices if one not in self.ended}
+        self.must_stop = self.still_heard_asides()
+        self.driver.client("output_audio_buffer.clear")
+        self.check_stopped()
 
     def do_say(self, number: int) -> None:
         if self.live:
@@ -126,8 +162,13 @@ class World:
             text_end = len(message.text) if message else 0
             word = f"word{number} "
             self.driver.agent_says(TextDelta(word), self.live.response.id)
-            audio = AudioDelta(bytes(4800 * (number + 1)), text_end + len(word))
-            self.driver.agent_says(audio, self.live.response.id)
+            self.speak(self.live.response.id, number, text_end + len(word))
+
+    def speak(self, response_id: str, number: int, text_end: int) -> None:
+        if response_id in self.ended_by_agent:
+            return  # an answer that waits to speak may have been ended and not be over
+        self.given_ms[response_id] = self.given_ms.get(response_id, 0.0) + 100.0 * (number + 1)
+        self.driver.agent_says(AudioDelta(bytes(4800 * (number + 1)), text_end), response_id)
 
     def do_keep_alive(self, _: int) -> None:
         if self.live:
@@ -163,6 +204,8 @@ class World:
         if self.live and self.live.response.message:
             item_id = self.live.response.message.id
             self.reported.add(item_id)
+            if self.live.response.id in self.voices:  # its listener has left what came before
+                self.left |= set(self.voices[: self.voices.index(self.live.response.id)])
             self.driver.client("parlour.playback", item_id=item_id, played_ms=number * 50)
 
     def do_truncate(self, number: int) -> None:
@@ -179,7 +222,11 @@ class World:
             self.driver.client("conversation.item.delete", item_id=ids[number % len(ids)])
 
     def do_wait(self, number: int) -> None:
-        self.driver.advance((0.1, 0.5, 1.0, 3.5, 16.0, 31.0, 100.0, 700.0)[number])
+        until = self.driver.now + (0.1, 0.5, 1.0, 3.5, 16.0, 31.0, 100.0, 700.0)[number]
+        while (deadline := self.driver.session.deadline) < until:
+            self.driver.advance(max(0.0, deadline - self.driver.now))
+            self.check()  # what happens at a deadline happens then
+        self.driver.advance(until - self.driver.now)
 
     def do_modality(self, number: int) -> None:
         self.driver.client("session.update", session={"output_modalities": [("audio", "text")[number % 2]]})
@@ -208,6 +255,25 @@ class World:
         shown = [event["response"] for event in self.driver.of_type("response.created")]
         return {r["id"] for r in shown if r["conversation_id"] is None} - set(self.ended)
 
+    @property
+    def asides_in_order(self) -> list[str]:
+        return [one.response_id for one in self.driver.requests if one.response_id in self.asides]
+
+    def still_heard_asides(self) -> set[str]:
+        """Out-of-band answers of which not all can have been heard by now."""
+        beside = {
+            event["response"]["id"]
+            for event in self.driver.of_type("response.created")
+            if event["response"]["conversation_id"] is None
+        }
+        heard_until = {one: at + self.played_ms[one] / 1000.0 for one, at in self.playing_since.items()}
+        heard_on = {one for one, until in heard_until.items() if until > self.driver.now + 1e-6}
+        return heard_on & beside - self.left
+
+    def check_stopped(self) -> None:
+        stopped = {effect.response_id for effect in self.driver.performed(do.StopPlayback)}
+        assert self.must_stop <= stopped, "an answer beside the conversation is heard on"
+
     def check(self) -> None:
         fresh = self.driver.sent[self.checked_events :]
         self.checked_events = len(self.driver.sent)
@@ -225,6 +291,15 @@ class World:
         for effect in self.driver.effects[self.checked_effects :]:
             self.check_effect(effect)
         self.checked_effects = len(self.driver.effects)
+        for response_id, status in self.ended.items():
+            if (
+                status == "completed"
+                and response_id not in self.silenced
+                and response_id in self.playing_since
+            ):
+                assert self.played_ms[response_id] == pytest.approx(self.given_ms[response_id]), (
+                    "sound is lost"
+                )
         assert self.order == [item.id for item in self.driver.session.conversation]
         for item in self.driver.session.conversation:
             if isinstance(item, AssistantItem):
@@ -246,6 +321,8 @@ class World:
             assert response_id not in self.ended, "an event after response.done"
         if kind == "response.created":
             self.created.append(event["response"]["id"])
+            if event["response"]["output_modalities"] == ["audio"]:
+                self.spoken.add(event["response"]["id"])
         elif kind == "response.done":
             response_id = event["response"]["id"]
             assert response_id not in self.ended, "a response ended twice"
@@ -263,6 +340,8 @@ class World:
             self.order.remove(event["item_id"])
         elif kind == "input_audio_buffer.speech_started":
             self.check_heard()
+            if self.interrupts:
+                self.silenced |= set(self.created) - set(self.ended)
 
     def check_heard(self) -> None:
         """After a barge-in no history holds more than the clock allows to have been heard."""
@@ -280,6 +359,14 @@ class World:
     def check_effect(self, effect: Effect) -> None:
         if isinstance(effect, do.Play):
             self.first_played_at.setdefault(effect.item_id, self.driver.now)
+            response_id = effect.response_id
+            assert response_id not in self.silenced, "a silenced answer is heard"
+            self.playing_since.setdefault(response_id, self.driver.now)
+            self.played_ms[response_id] = self.played_ms.get(response_id, 0.0) + len(effect.pcm) / 48
+            if not self.voices or self.voices[-1] != response_id:
+                assert response_id not in self.voices, "an answer is heard in two pieces"
+                assert set(self.voices) <= set(self.ended) | self.silenced, "two voices at once"
+                self.voices.append(response_id)
 
     def settle(self) -> None:
         """All limits pass: everything that began has ended, and was stopped where it had to be."""
@@ -388,8 +475,8 @@ def allows_two_answers(original: Any) -> Any:
 
 
 def puts_asides_into_the_conversation(original: Any) -> Any:
-    def begin(responses: Responses, *args: Any) -> list[Effect]:
-        effects: list[Effect] = original(responses, *args)
+    def begin(responses: Responses, *args: Any, **named: Any) -> list[Effect]:
+        effects: list[Effect] = original(responses, *args, **named)
         for generating in responses.in_progress():
             generating.response._conversation = responses._conversation
         return effects
@@ -409,7 +496,50 @@ def loses_the_last_delta(original: Any) -> Any:
     return write
 
 
+def speaks_across_others(_: Any) -> Any:
+    return lambda order, response_id: True
+
+
+def keeps_the_voice_for_ever(_: Any) -> Any:
+    return lambda order, response_id: None
+
+
+def forgets_who_waits_to_speak(_: Any) -> Any:
+    return lambda responses, now: []
+
+
+def loses_the_sound_that_waited(original: Any) -> Any:
+    def release(responses: Responses, generating: Generating, now: float) -> list[Effect]:
+        del generating.held[:1]
+        effects: list[Effect] = original(responses, generating, now)
+        return effects
+
+    return release
+
+
+def speaks_on_after_silence(_: Any) -> Any:
+    return lambda responses, silenced: None
+
+
+def does_not_count_asides_as_heard(original: Any) -> Any:
+    def take(responses: Responses, generating: Generating, event: Any, now: float) -> list[Effect]:
+        playback = responses._heard.playback
+        before = list(playback._playouts)
+        effects: list[Effect] = original(responses, generating, event, now)
+        if generating.response.is_out_of_band:
+            playback._playouts = before
+        return effects
+
+    return take
+
+
 BUGS = [
+    Bug("speaking_order.SpeakingOrder.join", speaks_across_others),
+    Bug("speaking_order.SpeakingOrder.leave", keeps_the_voice_for_ever),
+    Bug("responses.Responses.go_on", forgets_who_waits_to_speak),
+    Bug("responses.Responses._release", loses_the_sound_that_waited),
+    Bug("responses.Responses.silence", speaks_on_after_silence),
+    Bug("responses.Responses._take", does_not_count_asides_as_heard),
     Bug("turn_taking.answer_waiting_turn", forgets_the_waiting_turn),
     Bug("session.Session._cancel", cancel_forgets_the_waiting_turn),
     Bug("responses.Responses.cancel", goes_on_after_cancel),

@@ -199,7 +199,7 @@ class HermesTransport:
         if self._pieces.waiting_bytes >= UNSENT_AUDIO_BYTES_MAX:
             self._room.clear()
 
-    def stop_playback(self, response_id: str) -> None:
+    def stop_playback(self, response_id: str, is_in_conversation: bool) -> None:
         """All sound stops but the piece that plays."""
         self._pieces.clear()
         self._room.set()
