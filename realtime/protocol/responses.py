@@ -18,6 +18,7 @@ from agent.api import (
     KeepAlive,
     Message,
     StageDone,
+    ToolCall,
 )
 from realtime.errors import ClientError
 from realtime.protocol.config import SessionConfig
@@ -74,7 +75,8 @@ class Generating:
 
 
 class Responses:
-    """state: of the conversation's own response. conversation_id: as clients see it in each response."""
+    """state: of the conversation's own response. conversation_id: as clients see it in each response.
+    running_calls: the conversation's calls of tools that have no output yet, and when each was told."""
 
     def __init__(
         self,
@@ -91,6 +93,7 @@ class Responses:
         self._limits = limits
         self._new_id = new_id
         self._out_of_band: dict[str, Generating] = {}
+        self.running_calls: dict[str, float] = {}
         self._order = SpeakingOrder()
 
     @property
@@ -223,12 +226,18 @@ class Responses:
                 generating.held_since = now
                 return [PauseGenerating(response.id)]
             case event:
+                if isinstance(event, ToolCall) and not response.is_out_of_band:
+                    self._note_call(event.call_id, now)
                 effects = response.feed(event)
                 for effect in effects:
                     if isinstance(effect, Play):
                         duration_ms = audio_ms(effect.pcm, SPEAKING_HZ)
                         self._heard.playback.audio_sent(response.id, effect.item_id, duration_ms, now)
                 return effects
+
+    def _note_call(self, call_id: str, now: float) -> None:
+        running = {one: at for one, at in self.running_calls.items() if now < at + self._limits.tool_s}
+        self.running_calls = {**running, call_id: now}
 
     def _end(self, generating: Generating, effects: list[Effect], now: float) -> list[Effect]:
         response = generating.response

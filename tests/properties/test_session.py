@@ -25,6 +25,7 @@ from realtime.protocol.state import SessionState
 from tests.protocol.driver import Driver
 
 Step = tuple[str, int]
+IDLE_MS = 5_000
 
 LIVE = [
     "say",
@@ -35,6 +36,7 @@ LIVE = [
     "fail",
     "late",
     "tool",
+    "tool_output",
     "keep_alive",
     "report",
     "truncate",
@@ -56,6 +58,8 @@ OTHER = [
     "wait",
     "modality",
     "interrupt",
+    "patience",
+    "silence",
     "delete",
 ]
 STEPS = st.lists(st.tuples(st.sampled_from(LIVE * 2 + OTHER), st.integers(0, 7)), min_size=12, max_size=40)
@@ -83,6 +87,13 @@ class World:
         self.unanswered_since: int | None = None
         self.must_stop: set[str] = set()
         self.left: set[str] = set()
+        self.plays_until = 0.0
+        self.acted_at = 0.0  # when the user did something last, or a tool gave something back
+        self.has_asked = self.asking = False
+        self.kinds: dict[str, str] = {}  # of the items
+        self.awaits_answer = False
+        self.called_at: dict[str, float] = {}
+        self.calls: dict[str, str] = {}  # items -> their call ids
         self.reported: set[str] = set()  # what their listener told of is believed, not the clock
 
     def perform(self, step: Step) -> None:
@@ -138,6 +149,9 @@ class World:
         self.do_say(number)
         self.do_aside(0)
         self.do_aside_says(number)
+        if number > 4:
+            self.do_finish(0)
+            self.do_aside_done(0)
 
     def do_aside_done(self, number: int) -> None:
         for response_id in self.asides_in_order[:1]:
@@ -177,6 +191,13 @@ class World:
     def do_tool(self, number: int) -> None:
         if self.live:
             self.driver.agent_says(ToolCall(f"call_{number}", "f", '{"a": 1}'), self.live.response.id)
+
+    def do_tool_output(self, number: int) -> None:
+        item = {"type": "function_call_output", "call_id": f"call_{number}", "output": "21"}
+        told = self.driver.client("conversation.item.create", item=item)
+        if told[0]["type"] == "conversation.item.added":
+            self.called_at.pop(f"call_{number}", None)
+            self.acted_at = self.driver.now
 
     def do_finish(self, number: int) -> None:
         if self.live:
@@ -222,7 +243,11 @@ class World:
             self.driver.client("conversation.item.delete", item_id=ids[number % len(ids)])
 
     def do_wait(self, number: int) -> None:
-        until = self.driver.now + (0.1, 0.5, 1.0, 3.5, 16.0, 31.0, 100.0, 700.0)[number]
+        self.wait((0.1, 0.5, 1.0, 3.5, 16.0, 31.0, 100.0, 700.0)[number])
+
+    def wait(self, seconds: float) -> None:
+        self.check()
+        until = self.driver.now + seconds
         while (deadline := self.driver.session.deadline) < until:
             self.driver.advance(max(0.0, deadline - self.driver.now))
             self.check()  # what happens at a deadline happens then
@@ -238,6 +263,20 @@ class World:
             "silence_duration_ms": 500 if number < 6 else 700,  # now and then for a new detector, too
         }
         self.driver.client("session.update", session={"audio": {"input": {"turn_detection": patch}}})
+
+    def do_patience(self, number: int) -> None:
+        patch = {"type": "server_vad", "idle_timeout_ms": (None, IDLE_MS)[number % 2]}
+        self.driver.client("session.update", session={"audio": {"input": {"turn_detection": patch}}})
+
+    def do_silence(self, number: int) -> None:
+        """An answer, and then nothing, or a line that waits for its answer."""
+        self.do_patience(1)
+        self.do_create(0)
+        self.do_say(number)
+        self.do_finish(0)
+        if number % 2:
+            self.do_type(0)
+        self.wait(IDLE_MS / 1000 + 0.1)
 
     # What must hold
 
@@ -323,6 +362,12 @@ class World:
             self.created.append(event["response"]["id"])
             if event["response"]["output_modalities"] == ["audio"]:
                 self.spoken.add(event["response"]["id"])
+                if event["response"]["conversation_id"] is None:
+                    self.awaits_answer = False
+            if event["response"]["conversation_id"] is not None:
+                self.awaits_answer = False
+                self.has_asked = self.asking or (self.has_asked and self.continues_turn)
+                self.asking = False
         elif kind == "response.done":
             response_id = event["response"]["id"]
             assert response_id not in self.ended, "a response ended twice"
@@ -332,16 +377,45 @@ class World:
         elif kind in ("response.output_audio_transcript.done", "response.output_text.done"):
             said = event.get("transcript", event.get("text"))
             assert said == self.texts.get(event["item_id"], ""), "deltas do not make the whole"
+        elif kind == "response.function_call_arguments.done":
+            self.called_at[event["call_id"]] = self.driver.now
+            self.calls[event["item_id"]] = event["call_id"]
+        elif kind == "input_audio_buffer.timeout_triggered":
+            self.check_asked()
         elif kind == "conversation.item.added":
+            self.kinds[event["item"]["id"]] = event["item"]["type"]
+            if event["item"].get("role") == "user" and not self.asking:
+                self.acted_at, self.has_asked, self.awaits_answer = self.driver.now, False, True
             previous = event["previous_item_id"]
             place = self.order.index(previous) + 1 if previous is not None else 0
             self.order.insert(place, event["item"]["id"])
         elif kind == "conversation.item.deleted":
             self.order.remove(event["item_id"])
+            self.called_at.pop(self.calls.get(event["item_id"], ""), None)
         elif kind == "input_audio_buffer.speech_started":
             self.check_heard()
             if self.interrupts:
                 self.silenced |= set(self.created) - set(self.ended)
+
+    @property
+    def continues_turn(self) -> bool:
+        return bool(self.order) and self.kinds[self.order[-1]] == "function_call_output"
+
+    def check_asked(self) -> None:
+        """Nobody is asked whether they are there who acts, hears, waits, or was asked before."""
+        now = self.driver.now + 1e-6
+        assert not self.has_asked, "asked twice"
+        assert not self.awaits_answer, "asked while it is the assistant's turn"
+        running = (set(self.created) - set(self.ended)) & self.spoken
+        assert not running, "asked while an answer is made"
+        assert self.driver.session.state.input_buffer.utterance is None, "asked while they speak"
+        assert now >= self.acted_at + IDLE_MS / 1000, "asked too early"
+        assert now >= self.plays_until + IDLE_MS / 1000, "asked while an answer is heard"
+        tool_s = self.driver.limits.tool_s
+        assert all(now >= called_at + tool_s for called_at in self.called_at.values()), (
+            "asked while a tool runs"
+        )
+        self.asking = self.has_asked = True
 
     def check_heard(self) -> None:
         """After a barge-in no history holds more than the clock allows to have been heard."""
@@ -357,8 +431,11 @@ class World:
                 assert item.id in told or heard <= can_have_heard, "history holds what was not heard"
 
     def check_effect(self, effect: Effect) -> None:
+        if isinstance(effect, do.StopPlayback):
+            self.plays_until = min(self.plays_until, self.driver.now)
         if isinstance(effect, do.Play):
             self.first_played_at.setdefault(effect.item_id, self.driver.now)
+            self.plays_until = max(self.plays_until, self.driver.now) + len(effect.pcm) / 48_000
             response_id = effect.response_id
             assert response_id not in self.silenced, "a silenced answer is heard"
             self.playing_since.setdefault(response_id, self.driver.now)
@@ -370,7 +447,7 @@ class World:
 
     def settle(self) -> None:
         """All limits pass: everything that began has ended, and was stopped where it had to be."""
-        self.driver.advance(5_000)
+        self.wait(5_000)
         self.check()
         assert self.driver.session.state.responses.current is None
         assert set(self.created) == set(self.ended), "a response never ended"
@@ -533,7 +610,41 @@ def does_not_count_asides_as_heard(original: Any) -> Any:
     return take
 
 
+def asks_while_a_tool_runs(original: Any) -> Any:
+    def note_call(responses: Responses, call_id: str, now: float) -> None:
+        return None
+
+    return note_call
+
+
+def asks_again_and_again(original: Any) -> Any:
+    def ask(state: SessionState, now: float) -> list[Effect]:
+        effects: list[Effect] = original(state, now)
+        state.idle.has_asked = False
+        return effects
+
+    return ask
+
+
+def takes_a_line_for_silence(_: Any) -> Any:
+    return lambda state, item, now: None
+
+
+def does_not_wait_for_what_is_heard(original: Any) -> Any:
+    def due_at(state: SessionState) -> float | None:
+        playouts, state.heard.playback._playouts = state.heard.playback._playouts, []
+        due: float | None = original(state)
+        state.heard.playback._playouts = playouts
+        return due
+
+    return due_at
+
+
 BUGS = [
+    Bug("responses.Responses._note_call", asks_while_a_tool_runs),
+    Bug("idle_timeout.ask", asks_again_and_again),
+    Bug("idle_timeout.item_added", takes_a_line_for_silence),
+    Bug("idle_timeout.due_at", does_not_wait_for_what_is_heard),
     Bug("speaking_order.SpeakingOrder.join", speaks_across_others),
     Bug("speaking_order.SpeakingOrder.leave", keeps_the_voice_for_ever),
     Bug("responses.Responses.go_on", forgets_who_waits_to_speak),
