@@ -13,8 +13,8 @@ LEAD_S = 0.02
 """Kept before the first sound: a plosive begins softer than QUIET."""
 TAIL_S = 0.06
 _PAUSES_S = {".": 0.12, "?": 0.12, "!": 0.12, ",": 0.06, ";": 0.10, ":": 0.10}
-"""With LEAD_S and TAIL_S, 0.20 s of silence between two sentences. The Piper voice makes 0.15 s of its own (the
-median of 16, two sentences at once); readers of LibriVox pause for 0.17 s to 0.26 s at a comma."""
+"""With LEAD_S and TAIL_S, 0.20 s of silence between two sentences. The Piper voice makes 0.15 s of its own
+(median of 16 pairs); readers of LibriVox pause for 0.17 s to 0.26 s at a comma (tests/data/speech)."""
 
 
 def shaped(samples: Samples, last: str, marks: Sequence[Mark]) -> SpokenClause:
