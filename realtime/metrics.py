@@ -55,7 +55,9 @@ class Metrics:
             registry=self.registry,
         )
         self.devices_online = Gauge(
-            "parlour_mqtt_devices_online", "MQTT devices that say they are there.", registry=self.registry
+            "parlour_mqtt_devices_online",
+            "MQTT devices that say they are there, and that this server serves.",
+            registry=self.registry,
         )
         self.mqtt_dropped = Counter(
             "parlour_mqtt_dropped",

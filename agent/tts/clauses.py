@@ -11,7 +11,10 @@ from agent.speech_text.abbreviations import ends_sentence
 
 FIRST_LEAST = 12
 """Characters: shorter first clauses ("Well,") sound chopped, and leave no time to compute the next one."""
-FIRST_MOST = 60
+FIRST_UNMARKED_LEAST = 24
+"""Characters before a joining word or a preposition that make a first clause without a comma."""
+FIRST_MOST = 40
+"""Characters, seven or eight words: a longer first sentence begins to sound before it is whole."""
 LATER_LEAST = 30
 LATER_MOST = 220
 """A clause of this length takes a Piper voice 0.5 s on one core: what a conversation beside it may wait."""
@@ -22,7 +25,11 @@ LONGEST_UNBROKEN = 4 * LATER_MOST
 _SENTENCE = re.compile(r"[.?!…]+[\"'”’)\]]*(?=\s)|\n+(?=[^\n])")
 # A dash between numbers is a minus or a range.
 _PHRASE = re.compile(r"[,;:][\"'”’)\]]*(?=\s)|(?<![\d=)])\s[-–—](?=\s)|—(?=\w)")
-_JOINING = re.compile(r"\s(?=(?:and|but|or|because|so|which|that|while|when|if|although|where)\s)")
+_JOINING = re.compile(r"(?<![\d.])\s(?=(?:and|but|or|because|so|which|that|while|when|if|although|where)\s)")
+_PREPOSITION = re.compile(
+    r"(?<![\d.])\s(?=(?:about|after|among|at|before|between|by|during|for|from|in|into|near|on|over|through"
+    r"|under|until|with|without)\s)"
+)
 # Not beside a number, its sign or its unit, nor after an abbreviation, nor inside "the code is 90210".
 _BETWEEN_WORDS = re.compile(r"(?<![\d.:/+=×÷$€£−–-])\s(?![\d+=×÷/*−–-]|(?:is|was|to|number|code)\s)")
 
@@ -53,16 +60,25 @@ class ClauseCutter:
         least, most = (FIRST_LEAST, FIRST_MOST) if self._is_first else (LATER_LEAST, LATER_MOST)
         end = _sentence_end(self._rest, least)
         if self._is_first:
-            phrase = next((at for at in _ends(_PHRASE, self._rest, least)), None)
+            phrase = next(_ends(_PHRASE, self._rest, least), None)
             end = min((place for place in (end, phrase) if place is not None), default=None)
+            end = self._unmarked_end(end) or end
         if end is not None and end <= most:
             return end
         return self._forced_end(least, most) if len(self._rest) > most else None
 
+    def _unmarked_end(self, end: int | None) -> int | None:
+        """Where the first clause ends without a comma, unless it ends (at `end`) a few words later anyway."""
+        places = (
+            next(_ends(word, self._rest, FIRST_UNMARKED_LEAST), None) for word in (_JOINING, _PREPOSITION)
+        )
+        first = min((place for place in places if place is not None), default=None)
+        return None if first is None or (end is not None and end - first < FIRST_LEAST) else first
+
     def _forced_end(self, least: int, most: int) -> int | None:
-        """Where a clause that has grown too long is cut: at a phrase, at a joining word, at a space."""
+        """Where a clause that has grown too long is cut: where a speaker might pause, or else at a space."""
         within = self._rest[: most + 1]
-        for boundary in (_PHRASE, _JOINING, _BETWEEN_WORDS):
+        for boundary in (_PHRASE, _JOINING, _PREPOSITION, _BETWEEN_WORDS):
             ends = list(_ends(boundary, within, least))
             if ends:
                 return ends[-1]

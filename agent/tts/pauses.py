@@ -12,7 +12,9 @@ QUIET = 0.01
 LEAD_S = 0.02
 """Kept before the first sound: a plosive begins softer than QUIET."""
 TAIL_S = 0.06
-_PAUSES_S = {".": 0.25, "?": 0.25, "!": 0.25, ",": 0.10, ";": 0.16, ":": 0.16}
+_PAUSES_S = {".": 0.12, "?": 0.12, "!": 0.12, ",": 0.06, ";": 0.10, ":": 0.10}
+"""With LEAD_S and TAIL_S, 0.20 s of silence between two sentences. The Piper voice makes 0.15 s of its own
+(median of 16 pairs); readers of LibriVox pause for 0.17 s to 0.26 s at a comma (tests/data/speech)."""
 
 
 def shaped(samples: Samples, last: str, marks: Sequence[Mark]) -> SpokenClause:

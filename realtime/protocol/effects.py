@@ -33,9 +33,13 @@ class Play:
 
 @dataclass(frozen=True, slots=True)
 class StopPlayback:
-    """Drop what has not left yet of this response's audio."""
+    """Drop what has not left yet of this response's audio.
+
+    is_in_conversation: its items are, and a client that does not tell where they were cut is told.
+    """
 
     response_id: str
+    is_in_conversation: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,20 @@ class Generate:
     """Ask the agent for an answer; its events come back as FromAgent."""
 
     request: AgentRequest
+
+
+@dataclass(frozen=True, slots=True)
+class PauseGenerating:
+    """Take no more events of the agent's answer until ResumeGenerating: it may not be heard yet."""
+
+    response_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeGenerating:
+    """The agent's answer may be heard now."""
+
+    response_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +115,8 @@ Effect = (
     | Play
     | StopPlayback
     | Generate
+    | PauseGenerating
+    | ResumeGenerating
     | StopGenerating
     | Warm
     | Transcribe

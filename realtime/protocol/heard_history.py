@@ -72,11 +72,16 @@ class HeardHistory:
         if message.status != "completed" and message.modality == "audio":
             message.heard_ms = message.heard_at_most(message.audio_ms)
 
+    def silenced(self, message: AssistantItem) -> list[Effect]:
+        """No more will be heard of an answer than was played so far, though its words go on."""
+        return self._truncate_at(message, message.heard_at_most(message.audio_ms))
+
     def stop(self, now: float) -> list[Effect]:
         """Nothing is to be heard from now on: cut off what plays."""
         effects: list[Effect] = []
         for cut in self.playback.stop(now):
-            effects.append(StopPlayback(cut.response_id))
+            is_in_conversation = cut.item_id in self._conversation
+            effects.append(StopPlayback(cut.response_id, is_in_conversation))
             effects += self._truncate_at_most(cut.item_id, cut.heard_ms(now))
         return effects
 

@@ -11,6 +11,7 @@ class Limits:
     first_event_s: float = 30.0  # request to the agent's first event
     next_event_s: float = 15.0  # between two events of the agent
     response_s: float = 600.0
+    tool_s: float = 120.0  # a tool's call to its output; longer ones are taken to have none
     input_stall_s: float = 3.0  # no audio in the middle of an utterance
     input_buffer_ms: int = 300_000
     out_of_band: int = 4

@@ -1,6 +1,5 @@
 """An item joins the conversation: its client sees it, its audio is transcribed, and the oldest make room."""
 
-from agent.api import AudioPart
 from realtime.protocol import events as wire
 from realtime.protocol.effects import Effect, Send
 from realtime.protocol.items import Item, UserItem, wire_item
@@ -20,8 +19,8 @@ def add(state: SessionState, item: Item, after: str | None = None) -> list[Effec
     return effects + transcribe(state, item)
 
 
-def commit(state: SessionState, item_id: str, pcm: bytes) -> list[Effect]:
-    """The user's audio becomes an item. pcm: s16le mono at 16 kHz."""
+def commit(state: SessionState, item: UserItem) -> list[Effect]:
+    """The user's audio has become an item."""
     previous = state.conversation.last_id
-    added = add(state, UserItem(item_id, (AudioPart(pcm),)))
-    return [Send(wire.Committed(item_id=item_id, previous_item_id=previous)), *added]
+    added = add(state, item)
+    return [Send(wire.Committed(item_id=item.id, previous_item_id=previous)), *added]

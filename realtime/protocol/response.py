@@ -96,6 +96,10 @@ class Response:
     def is_out_of_band(self) -> bool:
         return self._conversation is None
 
+    def would_play(self, event: AudioDelta) -> bool:
+        """Whether there is something to hear in it; an answer in text has no sound."""
+        return self.config.modality == "audio" and bool(event.pcm)
+
     def begin(self) -> list[Effect]:
         return [Send(ResponseCreated(response=self._response_object("in_progress")))]
 
@@ -121,7 +125,7 @@ class Response:
             case TextDelta(text=text):
                 return self._text_delta(text)
             case AudioDelta(pcm=pcm, text_end=text_end):
-                return self._audio_delta(pcm, text_end)
+                return self._audio_delta(pcm, text_end) if self.would_play(event) else []
             case SpeechSkipped(text_start=text_start, text_end=text_end):
                 return self._speech_skipped(text_start, text_end)
             case ToolCall():
@@ -167,8 +171,6 @@ class Response:
         return effects
 
     def _audio_delta(self, pcm: bytes, text_end: int) -> list[Effect]:
-        if self.config.modality != "audio" or not pcm:
-            return []
         effects = self._open_message()
         message = self._open_item()
         start_ms = message.audio_ms

@@ -11,9 +11,9 @@ from typing import Any, assert_never
 
 from agent.api import GenerationFailed, Health
 from realtime.errors import ClientError
+from realtime.protocol import barge_in, idle_timeout, new_items, transcription, turn_taking
 from realtime.protocol import effects as do
 from realtime.protocol import events as wire
-from realtime.protocol import idle_timeout, new_items, transcription, turn_taking
 from realtime.protocol.client_items import parse_item
 from realtime.protocol.config import SessionConfig
 from realtime.protocol.config_update import check_instructions, merge, response_config, with_fixed
@@ -31,7 +31,7 @@ from realtime.protocol.inputs import (
     TranscriptionError,
     TurnSignal,
 )
-from realtime.protocol.items import messages, wire_item
+from realtime.protocol.items import ToolCallItem, messages, wire_item
 from realtime.protocol.limits import Limits
 from realtime.protocol.responses import Idle, agent_request
 from realtime.protocol.resync import resync_alignment, unheard_answers
@@ -167,21 +167,28 @@ class Session:
             case wire.SessionUpdate(session=patch):
                 return self._update(patch, now)
             case wire.InputAudioBufferCommit():
-                return turn_taking.commit_by_client(state)
+                return turn_taking.commit_by_client(state, now)
             case wire.InputAudioBufferClear():
                 state.input_buffer.clear()
                 return [Send(wire.Cleared()), do.ResetTurnDetector()]
             case wire.OutputAudioBufferClear():
-                return state.heard.stop(now)
+                state.idle.since = now
+                return barge_in.clear_output(state, now)
             case wire.ItemCreate(item=raw, previous_item_id=after):
-                return new_items.add(state, parse_item(raw, state.new_id, state.decode_audio), after)
+                item = parse_item(raw, state.new_id, state.decode_audio)
+                effects = new_items.add(state, item, after)
+                idle_timeout.item_added(state, item, now)
+                return effects
             case wire.ItemRetrieve(item_id=item_id):
-                item = state.conversation.get(item_id, "item_retrieve_invalid_item_id")
-                return [Send(wire.ItemRetrieved(item=wire_item(item)))]
+                found = state.conversation.get(item_id, "item_retrieve_invalid_item_id")
+                return [Send(wire.ItemRetrieved(item=wire_item(found)))]
             case wire.ItemTruncate():
                 return state.heard.truncate(event)
             case wire.ItemDelete(item_id=item_id):
+                deleted = state.conversation.find(item_id)
                 state.conversation.delete(item_id)
+                if isinstance(deleted, ToolCallItem):
+                    state.responses.running_calls.pop(deleted.call_id, None)
                 return [Send(wire.ItemDeleted(item_id=item_id))]
             case wire.ResponseCreate(response=patch):
                 return turn_taking.create_response(state, patch, now)
@@ -216,6 +223,8 @@ class Session:
             effects += turn_taking.speech_stopped(state, SpeechStopped(self.audio_ms), now)
             state.input_buffer.utterance = None  # with push to talk: the client's commit takes the speech
             effects.append(do.ResetTurnDetector())
+        if idle_timeout.timeout_of(config) != idle_timeout.timeout_of(before):
+            idle_timeout.user_acted(state, now)  # the new one counts from now
         is_new_prompt = (before.instructions, before.tools) != (config.instructions, config.tools)
         if is_new_prompt and state.responses.current is None:
             # Long instructions take their time to read: not on the first turn's account.
@@ -224,11 +233,15 @@ class Session:
         return effects
 
     def _cancel(self, response_id: str | None, now: float) -> list[Effect]:
+        """response_id: None for the conversation's own; where there is none, for all that speak beside it."""
         responses = self.state.responses
-        generating = responses.current if response_id is None else responses.find(response_id)
-        if generating is None:
+        named = responses.current if response_id is None else responses.find(response_id)
+        cancelled = [named] if named is not None else []
+        if response_id is None and named is None:
+            cancelled = responses.speaking()
+        if not cancelled:
             raise ClientError("response_cancel_not_active", "Cancellation failed: no active response found")
-        return responses.cancel(generating, "client_cancelled", now)
+        return responses.cancel(cancelled, "client_cancelled", now)
 
     # Time, and who is there -----------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """What one session knows. session.py says what happens; the files beside it decide, each on its matter."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from agent.api import Health
@@ -13,6 +14,17 @@ from realtime.protocol.limits import Limits
 from realtime.protocol.responses import Responses
 
 
+@dataclass(slots=True)
+class IdleTimer:
+    """since: from when on silence may be the user's, at the earliest. has_asked: they were asked whether they
+    are still there, and have done nothing since. awaits_answer: they have said something, and no answer to
+    it was asked for yet."""
+
+    since: float
+    has_asked: bool = False
+    awaits_answer: bool = False
+
+
 class SessionState:
     """Owned by one Session, and changed by nobody but it and the functions that it calls.
 
@@ -21,7 +33,6 @@ class SessionState:
     is_disconnected: the client's connection is lost, and it may come back.
     answer_on_return: a response was cut off by the end of the server that made it, and is to be made
     again when the client is back.
-    idle_timeout_triggered: the user's silence was taken as a turn, and nothing was said since.
     has_ended: nothing happens any more.
     """
 
@@ -49,7 +60,7 @@ class SessionState:
         self.turn_waits = False
         self.is_disconnected = False
         self.answer_on_return = False
-        self.idle_timeout_triggered = False
+        self.idle = IdleTimer(now)
         self.has_ended = False
 
     @property

@@ -8,13 +8,13 @@ from typing import Any
 
 from agent.api import AudioPart, UserMessage
 from realtime.errors import ClientError
-from realtime.protocol import barge_in, new_items
+from realtime.protocol import barge_in, idle_timeout, new_items
 from realtime.protocol import events as wire
 from realtime.protocol.client_items import parse_input
 from realtime.protocol.config_update import check_instructions, response_config, with_fixed
 from realtime.protocol.effects import Effect, ResetTurnDetector, Send, Warm
 from realtime.protocol.inputs import SpeechPaused, SpeechStarted, SpeechStopped
-from realtime.protocol.items import Item, messages
+from realtime.protocol.items import Item, UserItem, messages
 from realtime.protocol.responses import agent_request
 from realtime.protocol.state import SessionState
 
@@ -24,7 +24,7 @@ def speech_started(state: SessionState, signal: SpeechStarted, now: float) -> li
     detection, buffer = state.turn_detection, state.input_buffer
     if detection is None or buffer.utterance is not None:
         return []
-    state.idle_timeout_triggered = False
+    idle_timeout.user_acted(state, now)
     item_id = state.new_id("item")
     utterance = buffer.begin_utterance(item_id, signal.audio_ms, detection.prefix_padding_ms, now)
     started = wire.InputSpeechStarted(item_id=item_id, audio_start_ms=utterance.start_ms)
@@ -50,17 +50,17 @@ def speech_stopped(state: SessionState, signal: SpeechStopped, now: float) -> li
         return []
     item_id, pcm = buffer.end_utterance(signal.audio_ms)
     stopped = wire.InputSpeechStopped(item_id=item_id, audio_end_ms=signal.audio_ms)
-    effects: list[Effect] = [Send(stopped), *new_items.commit(state, item_id, pcm)]
+    effects: list[Effect] = [Send(stopped), *_commit(state, item_id, pcm, now)]
     if detection.create_response:
         effects += answer_turn(state, now)
     return effects
 
 
-def commit_by_client(state: SessionState) -> list[Effect]:
+def commit_by_client(state: SessionState, now: float) -> list[Effect]:
     """Push to talk: the client says that the turn is over, and asks for its answer. Raises ClientError."""
     utterance, pcm = state.input_buffer.take()
     item_id = utterance.item_id if utterance else state.new_id("item")
-    return [*new_items.commit(state, item_id, pcm), ResetTurnDetector()]
+    return [*_commit(state, item_id, pcm, now), ResetTurnDetector()]
 
 
 def answer_turn(state: SessionState, now: float) -> list[Effect]:
@@ -96,6 +96,8 @@ def create_response(state: SessionState, patch: dict[str, Any] | None, now: floa
     config = response_config(state.config, patch)
     if config.instructions != state.config.instructions:
         check_instructions(config.instructions, state.agent, "response.instructions")
+    if not out_of_band or config.modality == "audio":
+        idle_timeout.answer_begins(state, out_of_band)
     return state.responses.begin(state.config, config, view, now, out_of_band)
 
 
@@ -103,4 +105,12 @@ def say(state: SessionState, text: str, now: float) -> list[Effect]:
     """The next response, its words given. Raises ClientError where one is in progress."""
     state.responses.check_room(out_of_band=False)
     config, view = response_config(state.config, None), messages(state.conversation)
+    idle_timeout.answer_begins(state, out_of_band=False)
     return state.responses.begin(state.config, config, view, now, verbatim=text)
+
+
+def _commit(state: SessionState, item_id: str, pcm: bytes, now: float) -> list[Effect]:
+    item = UserItem(item_id, (AudioPart(pcm),))
+    effects = new_items.commit(state, item)
+    idle_timeout.item_added(state, item, now)
+    return effects

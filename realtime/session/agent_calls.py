@@ -45,6 +45,7 @@ class AgentCalls:
         self._feed = feed
         self._room = room
         self._answers: dict[str, asyncio.Task[None]] = {}
+        self._paused: dict[str, asyncio.Event] = {}  # answers -> what they wait for
         self._warming: asyncio.Task[None] | None = None
         self._transcribing = asyncio.Semaphore(TRANSCRIPTIONS_AT_ONCE)
         self._untranscribed_bytes = 0
@@ -64,7 +65,16 @@ class AgentCalls:
         # What is being warmed goes on: the agent joins it to the answer.
         task = self._tasks.create_task(self._answer(request), name=f"answer {request.response_id}")
         self._answers[request.response_id] = task
-        task.add_done_callback(lambda _: self._answers.pop(request.response_id, None))
+        task.add_done_callback(lambda _: self._forget(request.response_id))
+
+    def pause(self, response_id: str) -> None:
+        """Take no more events of this answer; its agent works on as far as it may be ahead."""
+        self._paused.setdefault(response_id, asyncio.Event())
+
+    def resume(self, response_id: str) -> None:
+        resumed = self._paused.pop(response_id, None)
+        if resumed is not None:
+            resumed.set()
 
     def stop(self, response_id: str) -> None:
         task = self._answers.pop(response_id, None)
@@ -86,6 +96,10 @@ class AgentCalls:
             self._transcribed_one.clear()
             await self._transcribed_one.wait()
 
+    def _forget(self, response_id: str) -> None:
+        self._answers.pop(response_id, None)
+        self._paused.pop(response_id, None)
+
     async def _answer(self, request: AgentRequest) -> None:
         failure = GenerationFailed("agent_error", "The agent ended its answer without saying so.")
         try:
@@ -98,19 +112,29 @@ class AgentCalls:
     async def _relay(self, request: AgentRequest) -> bool:
         """Pass on the agent's events, no faster than they can be heard; False if it broke off."""
         response_id, is_over = request.response_id, False
-        sent_s, first_at = 0.0, 0.0
+        sent_s, first_at = 0.0, 0.0  # first_at: later by the pauses since
         async with aclosing(self._agent.respond(request)) as events:
             async for event in events:
                 self._feed(FromAgent(response_id, event))
                 await self._room()
+                first_at += await self._while_paused(response_id)
                 is_over = isinstance(event, GenerationDone | GenerationFailed)
                 if isinstance(event, AudioDelta):
-                    first_at = first_at or self._clock.now()
+                    first_at = first_at if sent_s else self._clock.now()
                     sent_s += len(event.pcm) / (2 * SPEAKING_HZ)
                     ahead_s = first_at + sent_s - self._clock.now()
                     if ahead_s > self._playback_lead_s:
                         await self._clock.sleep(ahead_s - self._playback_lead_s)
         return is_over
+
+    async def _while_paused(self, response_id: str) -> float:
+        """How many seconds that took."""
+        resumed = self._paused.get(response_id)
+        if resumed is None:
+            return 0.0
+        since = self._clock.now()
+        await resumed.wait()
+        return self._clock.now() - since
 
     async def _transcribe(self, wanted: Transcribe) -> None:
         request = TranscribeRequest(self._session_id, wanted.pcm, wanted.language)

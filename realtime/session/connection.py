@@ -149,7 +149,7 @@ class NullTransport:
     def play(self, play: Play) -> None:
         pass
 
-    def stop_playback(self, response_id: str) -> None:
+    def stop_playback(self, response_id: str, is_in_conversation: bool) -> None:
         pass
 
     async def drain(self) -> None:

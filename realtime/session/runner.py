@@ -309,14 +309,18 @@ class Runner:
                     self._connections.transport.play(effect)
                     if self.replay.is_recording:
                         self._resumption.save_soon(self)
-                case do.StopPlayback(response_id=response_id):
-                    self._connections.transport.stop_playback(response_id)
+                case do.StopPlayback(response_id=response_id, is_in_conversation=is_in_conversation):
+                    self._connections.transport.stop_playback(response_id, is_in_conversation)
                     self.replay.drop_audio(response_id)
                 case do.IssueResumeToken():
                     self.replay.is_recording = True
                     self._tasks.create_task(self._issue_token(), name="token")
                 case do.Generate(request=request):
                     self._calls.answer(request)
+                case do.PauseGenerating(response_id=response_id):
+                    self._calls.pause(response_id)
+                case do.ResumeGenerating(response_id=response_id):
+                    self._calls.resume(response_id)
                 case do.StopGenerating(response_id=response_id):
                     self._calls.stop(response_id)
                 case do.Warm(request=request):

@@ -62,7 +62,9 @@ class Transport(Protocol):
 
     def play(self, play: Play) -> None: ...
 
-    def stop_playback(self, response_id: str) -> None: ...
+    def stop_playback(self, response_id: str, is_in_conversation: bool) -> None:
+        """is_in_conversation: its items are; those of an out-of-band response are not truncated there."""
+        ...
 
     async def drain(self) -> None:
         """Wait until more audio may be queued."""

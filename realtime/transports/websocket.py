@@ -78,7 +78,7 @@ class WebSocketTransport:
         )
         self._outbox.put(Outgoing(encode(delta), play.response_id))
 
-    def stop_playback(self, response_id: str) -> None:
+    def stop_playback(self, response_id: str, is_in_conversation: bool) -> None:
         self._outbox.drop_audio(response_id)
 
     async def drain(self) -> None:

@@ -25,6 +25,7 @@ INTERRUPTION = utterance("cards_003")
 WITHIN_MS = 200
 """How far what the history holds may be from what was heard."""
 N_MOVED = 5  # sentences of an answer that moves, and is heard on until it does
+ASIDE = {"conversation": "none", "input": []}
 WEATHER = {"type": "function", "name": "weather", "parameters": {"type": "object", "properties": {}}}
 
 
@@ -122,6 +123,39 @@ async def test_the_history_and_the_agent_have_what_was_heard_and_only_that(
         await peer.ask("Go on.")
         await peer.answer(2)
         assert said_by_assistant(there) == [kept]
+
+
+async def test_of_two_answers_at_once_each_is_heard_in_one_piece(
+    serve: Serve, transport: str, lateness: Lateness
+) -> None:
+    async with serve() as there:
+        peer = there.peer(transport)
+        await peer.begin(**sentences(4))
+        await peer.send("response.create")
+        await peer.send("response.create", response=ASIDE)
+        first, second = await peer.answer(), await peer.answer(2)
+        await peer.hears(second, 100)
+        assert 4 * SENTENCE_MS - peer.heard_ms[first] < lateness.allowed_ms(WITHIN_MS)
+        before_ms = peer.heard_ms[first]
+        await peer.hears(second, 4 * SENTENCE_MS - WITHIN_MS)
+        assert peer.heard_ms[first] == before_ms
+
+
+async def test_an_answer_beside_the_conversation_is_silenced_as_any_other(
+    serve: Serve, transport: str, lateness: Lateness
+) -> None:
+    async with serve() as there:
+        peer = there.peer(transport)
+        await peer.begin()
+        await peer.send("response.create", response=ASIDE)
+        item_id = await peer.answer()
+        await peer.hears(item_id, 700)
+        await peer.hush()
+        done = (await peer.until("response.done"))["response"]
+        await peer.falls_silent()
+        assert done["status"] == "cancelled"
+        assert peer.heard_ms[item_id] < lateness.allowed_ms(1_500)
+        assert not peer.of("conversation.item.truncated")
 
 
 async def test_push_to_talk_hears_what_is_said_while_the_button_is_down(

@@ -113,6 +113,7 @@ async def satellite(url: str, site: str = "kitchen", finishes: bool = True) -> A
                 ("hermes/dialogueManager/+", 0),
                 ("hermes/asr/+", 0),
                 ("hermes/error/+", 0),
+                ("hermes/tts/sayFinished", 0),
             ]
         )
         running = [asyncio.create_task(one.read()), asyncio.create_task(one.play())]

@@ -206,3 +206,39 @@ async def test_a_text_for_a_session_that_has_ended_is_told(tmp_path: Path) -> No
         await site.publish(END, sessionId=session, text=TEXT)
         assert "no session" in (await site.told("error/dialogueManager"))["error"]
         assert not site.pieces
+
+
+async def test_a_text_for_the_voice_is_spoken_and_told_to_be_finished(tmp_path: Path) -> None:
+    async with kitchen(tmp_path) as (site, _):
+        await site.publish("tts/say", text=TEXT, id="one", lang="en", sessionId=None)
+        finished = await site.told("tts/sayFinished")
+        assert (finished["id"], finished["sessionId"]) == ("one", None)
+        assert site.played_ms == TEXT_MS
+        await site.told("dialogueManager/sessionEnded")
+        assert not site.of("asr/startListening")
+
+
+async def test_a_text_for_the_voice_is_spoken_in_the_session_that_is_open(tmp_path: Path) -> None:
+    async with kitchen(tmp_path) as (site, _):
+        session = await begun(site)
+        await site.publish("tts/say", text=TEXT, sessionId=session)
+        assert (await site.told("tts/sayFinished"))["sessionId"] == session
+        await site.told("asr/startListening", 2)
+        assert len(site.of("dialogueManager/sessionStarted")) == 1
+
+
+async def test_whoever_waits_for_a_text_learns_that_it_was_interrupted(tmp_path: Path) -> None:
+    async with kitchen(tmp_path) as (site, _):
+        await site.publish("tts/say", text=" ".join([TEXT] * 4), id="long")
+        await site.until(lambda: site.pieces)
+        await site.wake()
+        assert (await site.told("tts/sayFinished"))["id"] == "long"
+        await site.told("asr/startListening")
+        assert sum(map(duration_ms, site.pieces)) < 4 * TEXT_MS
+
+
+@pytest.mark.parametrize("message", [{"text": ""}, {}])
+async def test_a_text_for_the_voice_that_is_none_is_told(tmp_path: Path, message: dict[str, Any]) -> None:
+    async with kitchen(tmp_path) as (site, _):
+        await site.publish("tts/say", **message)
+        assert "text" in (await site.told("error/tts"))["error"]

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import aiomqtt
+import httpx
 import pytest
 
 from realtime.store.sqlite import SqliteStore
@@ -134,9 +135,19 @@ async def test_devices_are_shared_and_each_has_one_server(tmp_path: Path) -> Non
         assert watcher.claims == sorted(f"device/{speaker.name}" for speaker in speakers)
         assert sum(server.sessions.open_count for server in servers) == 24
         assert all(server.sessions.open_count for server in servers)
+        for server in servers:
+            assert await devices_online(server) == server.sessions.open_count
         for speaker in speakers:
             await speaker.say("parlour.stop")
         await watcher.until(lambda: not watcher.claims)
+
+
+async def devices_online(server: Server) -> float:
+    """What it shows to whoever counts."""
+    async with httpx.AsyncClient(timeout=None) as http:
+        shown = (await http.get(f"{server.http}/metrics")).text
+    [line] = [line for line in shown.splitlines() if line.startswith("parlour_mqtt_devices_online ")]
+    return float(line.split()[1])
 
 
 async def test_the_state_says_online_as_long_as_any_server_lives(tmp_path: Path) -> None:

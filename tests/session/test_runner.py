@@ -100,7 +100,7 @@ class FakeTransport:
     def play(self, play: Play) -> None:
         self.played.append(play)
 
-    def stop_playback(self, response_id: str) -> None:
+    def stop_playback(self, response_id: str, is_in_conversation: bool) -> None:
         self.stopped.append(response_id)
 
     async def drain(self) -> None:
@@ -280,6 +280,7 @@ class World:
 
 RESUMABLE = '{"type": "session.update", "session": {"type": "realtime", "parlour": {"resume": true}}}'
 CREATE = '{"type": "response.create"}'
+ASIDE = '{"type": "response.create", "response": {"conversation": "none", "input": []}}'
 SPEECH = '{"type": "input_audio_buffer.append", "audio": "%s"}' % ("AQAB" * 1600)  # 100 ms
 SILENCE = '{"type": "input_audio_buffer.append", "audio": "%s"}' % ("AAAA" * 1600)
 
@@ -310,6 +311,22 @@ async def test_the_answer_is_made_no_further_ahead_than_it_can_be_heard() -> Non
         assert len(world.transport.played) == 11
         await world.clock.advance(1.0)
         assert len(world.transport.played) == 16
+
+
+async def test_the_agent_of_an_answer_that_waits_to_speak_is_not_asked_for_more() -> None:
+    async with World(lead_s=1.0) as world:
+        await world.client(CREATE)
+        await world.client(ASIDE)
+        half_second = AudioDelta(bytes(24_000), 0)
+        await world.agent_says(half_second)
+        await world.agent_says(half_second)  # of the other one, which has to wait
+        [main] = {play.response_id for play in world.transport.played}
+        await world.agent_says(half_second)
+        await world.clock.advance(10.0)
+        assert [play.response_id for play in world.transport.played] == [main, main]
+        await world.agent_says(GenerationDone(), *[half_second] * 10)
+        aside = [play for play in world.transport.played if play.response_id != main]
+        assert len(aside) == 3  # no further ahead than one that did not wait
 
 
 async def test_an_agent_that_breaks_its_contract_fails_the_response_once() -> None:

@@ -13,12 +13,14 @@ Then = Literal["listen", "sleep", "leave"]
 class Announcement:
     """From when it is given until its answer is made; its sound may yet be heard then.
 
-    is_made: nothing more comes of it, also where it failed.
+    is_made: nothing more comes of it, also where it failed. finished: what to post once it was heard, or is
+    not to be heard any more.
     """
 
-    def __init__(self, text: str, then: Then) -> None:
+    def __init__(self, text: str, then: Then, finished: tuple[str, bytes] | None = None) -> None:
         self.ask = wire.Say(text=text, event_id=SAY_EVENT)
         self.then = then
+        self.finished = finished
         self.is_made = False
         self._response: str | None = None
 

@@ -30,12 +30,13 @@ FILTERS = (
     "hermes/dialogueManager/endSession",
     "hermes/asr/toggleOn",
     "hermes/asr/toggleOff",
+    "hermes/tts/say",
 )
 """All that is read."""
 
 Reason = Literal["nominal", "abortedByUser", "intentNotRecognized", "timeout", "error"]
 """All that rhasspy-hermes 0.6.2 can read (dialogue.py, DialogueSessionTerminationReason)."""
-Service = Literal["asr", "dialogueManager"]
+Service = Literal["asr", "dialogueManager", "tts"]
 """Whose error topic it is."""
 _SITE = re.compile(r"[^/+#\x00-\x1f\x7f]{1,64}")
 
@@ -95,6 +96,13 @@ class ToggleOff(_Message, frozen=True, kw_only=True):
     """It does not."""
 
 
+class Say(_Message, frozen=True, kw_only=True):
+    """A text to be spoken. id: comes back when it was."""
+
+    text: str
+    id: str | None = None
+
+
 class PlayFinished(_Message, frozen=True, kw_only=True):
     """A piece was heard to its end. piece: its id in the topic of playBytes; None: the one that plays."""
 
@@ -109,13 +117,14 @@ class AudioFrame:
     riff: bytes
 
 
-Message = Detected | StartSession | ContinueSession | EndSession | ToggleOn | ToggleOff | PlayFinished
+Message = Detected | StartSession | ContinueSession | EndSession | ToggleOn | ToggleOff | Say | PlayFinished
 _OF_TOPIC: dict[str, type[Message]] = {
     "dialogueManager/startSession": StartSession,
     "dialogueManager/continueSession": ContinueSession,
     "dialogueManager/endSession": EndSession,
     "asr/toggleOn": ToggleOn,
     "asr/toggleOff": ToggleOff,
+    "tts/say": Say,
 }
 _DECODERS: dict[type, msgspec.json.Decoder[Any]] = {
     kind: msgspec.json.Decoder(kind) for kind in get_args(Message)
@@ -150,6 +159,8 @@ def sender_of(topic: str, payload: bytes) -> tuple[Service, str]:
             return "asr", site
         case ["hermes", "asr", *_]:
             return "asr", _site_named(payload)
+        case ["hermes", "tts", *_]:
+            return "tts", _site_named(payload)
     return "dialogueManager", _site_named(payload)
 
 
@@ -262,6 +273,11 @@ def text_captured(site: str, session: str, text: str, seconds: float) -> tuple[s
     return _json(
         "asr/textCaptured", text=text, likelihood=1.0, seconds=seconds, siteId=site, sessionId=session
     )
+
+
+def say_finished(site: str, session: str | None, say_id: str | None) -> tuple[str, bytes]:
+    """session: as the message named it that asked for the text."""
+    return _json("tts/sayFinished", siteId=site, id=say_id, sessionId=session)
 
 
 def error(

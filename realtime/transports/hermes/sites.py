@@ -14,6 +14,7 @@ from realtime.session.registry import Ids, Sessions, new_ids
 from realtime.session.transport import PeerGone
 from realtime.settings import Settings
 from realtime.transports.hermes import codec as hermes
+from realtime.transports.hermes.announcement import Then
 from realtime.transports.hermes.transport import HermesTransport
 from realtime.transports.mqtt.attention import Attention
 from realtime.transports.mqtt.link import Link, run_session
@@ -151,6 +152,8 @@ class HermesSites:
                     site.session.say(text, "leave")
                 else:
                     site.session.leave(PeerGone(1000, "the session was ended"))
+            case hermes.Say():
+                self._begin(link, site, _saying(message, site))
             case hermes.ToggleOn() | hermes.ToggleOff():
                 if site.session is not None:
                     site.session.mute(site.is_muted)
@@ -294,6 +297,16 @@ class HermesSites:
             if unsaid:
                 self._unsaid[name] = unsaid
                 return
+
+
+def _saying(message: hermes.Say, site: _Site) -> Beginning:
+    """In the session that is open, whose turn it is then the user's; else in one of its own."""
+    finished = hermes.say_finished(site.name, message.session, message.id)
+    is_open = site.session is not None and site.session.is_open and not site.session.is_over
+    then: Then = "listen" if is_open else "sleep"
+    if not message.text:
+        raise InvalidEvent("invalid_value", "There is no text to be spoken.", "text")
+    return lambda begun: begun.say(message.text, then, finished=finished)
 
 
 def _beginning(message: hermes.StartSession, session: HermesTransport | None) -> Beginning:

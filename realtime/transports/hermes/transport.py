@@ -118,11 +118,18 @@ class HermesTransport:
         """What another server has to know to end it (codec.read_held)."""
         return hermes.held(self.session, self._custom) if self._is_open else hermes.NONE_HELD
 
-    def say(self, text: str, then: Then, custom: Raw = hermes.NOTHING) -> None:
-        """Speak this, in place of what is being said; the site is deaf until it was heard."""
+    def say(
+        self,
+        text: str,
+        then: Then,
+        custom: Raw = hermes.NOTHING,
+        finished: tuple[str, bytes] | None = None,
+    ) -> None:
+        """Speak this, in place of what is being said; the site is deaf until it was heard. finished: see
+        Announcement."""
         self._interrupt()
         self._open(custom)
-        self._announcement = Announcement(text, then)
+        self._announcement = Announcement(text, then, finished)
         self._take(wire.InputAudioBufferClear())  # what was begun to be said is no turn
         self._take(self._announcement.ask)
         self._changed.set()
@@ -133,9 +140,11 @@ class HermesTransport:
             self._report(self._pieces.clear())
             self._take(wire.ResponseCancel(event_id=QUIET_EVENT))
             self._take(wire.OutputAudioBufferClear())
-        if self._announcement is not None and self._announcement.then != "listen":
-            self._end("nominal")
-        self._announcement = None
+        given, self._announcement = self._announcement, None
+        if given is not None:
+            self._tell_finished(given)
+            if given.then != "listen":
+                self._end("nominal")
 
     def _open(self, custom: Raw) -> None:
         if not self._is_open:
@@ -199,7 +208,7 @@ class HermesTransport:
         if self._pieces.waiting_bytes >= UNSENT_AUDIO_BYTES_MAX:
             self._room.clear()
 
-    def stop_playback(self, response_id: str) -> None:
+    def stop_playback(self, response_id: str, is_in_conversation: bool) -> None:
         """All sound stops but the piece that plays."""
         self._pieces.clear()
         self._room.set()
@@ -233,6 +242,8 @@ class HermesTransport:
         messages = []
         while not self._outgoing.empty():
             messages.append(self._outgoing.get_nowait())
+        if self._announcement is not None:
+            self._tell_finished(self._announcement)
         if self._is_open:
             code = self._up.gone.code if self._up.gone is not None else 1000
             self._end("nominal" if code == 1000 else "error")
@@ -258,6 +269,10 @@ class HermesTransport:
             self._outgoing.put_nowait(OutgoingMessage(*message))
         except asyncio.QueueFull:
             self.leave(PeerGone(1008, "the broker is too slow"))
+
+    def _tell_finished(self, announcement: Announcement) -> None:
+        if announcement.finished is not None:
+            self._tell(announcement.finished)
 
     def _end(self, reason: hermes.Reason) -> None:
         self._show_listening(False)
@@ -319,6 +334,7 @@ class HermesTransport:
         if self._is_speaking or self._pieces.waiting_bytes:
             return
         self._announcement = None
+        self._tell_finished(announcement)
         match announcement.then:
             case "listen":
                 self._attention.start(now)

@@ -103,6 +103,7 @@ class Speakers:
         self._metrics = metrics
         self._now = time.monotonic
         self._devices: dict[str, _Device] = {}
+        metrics.devices_online.set_function(self._n_online)
         self._interrupted: dict[str, _Interrupted] = {}  # by device
         self._nameless_errors = Bucket(self._now(), ERRORS_PER_S, ERRORS_BURST)
         self._link: Link | None = None
@@ -132,7 +133,6 @@ class Speakers:
             if device.session is not None and device.task is not None:
                 device.session.leave(gone)
                 ending.append(device.task)
-        self._metrics.devices_online.set(0)
         return ending
 
     # What devices send: in the middle of reading from the broker, so nothing here waits or raises ----
@@ -172,7 +172,7 @@ class Speakers:
                 case "format":
                     device.formats = read_formats(payload)
                 case "status":
-                    self._set_online(device, read_status(payload))
+                    device.is_online = read_status(payload)
                 case "mute":
                     device.is_muted = read_mute(payload)
 
@@ -278,7 +278,7 @@ class Speakers:
             self._event(link, device, start, 0)
 
     def _status(self, link: Link, device: _Device, is_online: bool) -> None:
-        self._set_online(device, is_online)
+        device.is_online = is_online
         is_expected, device.is_expected = device.is_expected, False
         if not is_online:
             device.comes_back = None
@@ -294,9 +294,15 @@ class Speakers:
         elif is_online:
             link.notice(self._idle_message(device.name), partial(_has_no_session, device))
 
-    def _set_online(self, device: _Device, is_online: bool) -> None:
-        self._metrics.devices_online.inc(is_online - device.is_online)
-        device.is_online = is_online
+    def _n_online(self) -> int:
+        """Of the devices that this server serves: each is counted by one server of a broker."""
+        link = self._link
+        if link is None or not link.is_open:
+            return 0
+        return sum(
+            device.is_online and (device.session is not None or link.cluster.serves("device", name))
+            for name, device in self._devices.items()
+        )
 
     def _shut_out(self, device: _Device, now: float) -> None:
         self._metrics.mqtt_dropped.labels("event").inc()
@@ -331,7 +337,6 @@ class Speakers:
             if spare is None:
                 return None
             del self._devices[spare.name]
-            self._metrics.devices_online.dec(spare.is_online)
         device = _Device(
             name,
             EventBudget(now, EVENTS_PER_S, EVENTS_BURST),

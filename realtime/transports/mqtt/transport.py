@@ -268,7 +268,7 @@ class MqttTransport:
         if self._down.waiting_bytes >= UNSENT_AUDIO_BYTES_MAX:
             self._audio_room.clear()
 
-    def stop_playback(self, response_id: str) -> None:
+    def stop_playback(self, response_id: str, is_in_conversation: bool) -> None:
         cleared = self._down.clear(response_id)
         if cleared is not None:
             self._audio_room.set()

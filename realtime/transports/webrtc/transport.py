@@ -140,12 +140,14 @@ class WebRtcTransport:
             self._open_responses.add(play.response_id)
             self._track.play(play)
 
-    def stop_playback(self, response_id: str) -> None:
+    def stop_playback(self, response_id: str, is_in_conversation: bool) -> None:
         """The peer tells nothing of it: what its history keeps is told here, once the response is done."""
         cut = self._track.stop_playing(response_id)
         if cut is None:
             return
         self._post(OutputBufferCleared(response_id=response_id))
+        if not is_in_conversation:
+            return
         truncated = [
             ItemTruncated(item_id=one.item_id, content_index=0, audio_end_ms=one.played_ms) for one in cut
         ]

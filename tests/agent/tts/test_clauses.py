@@ -55,6 +55,35 @@ def test_the_first_clause_leaves_before_the_sentence_is_complete() -> None:
     assert cutter.push("Well, to be honest, I would") == ["Well, to be honest,"]
 
 
+@pytest.mark.parametrize(
+    ("sentence", "first"),
+    [
+        ("You can make a cup of coffee at home using a coffee maker.", "You can make a cup of coffee "),
+        ("She would rather stay at home because it rains.", "She would rather stay at home "),
+        ("The moon is a celestial body in our solar system.", "The moon is a celestial body "),
+        ("I bought some apples today and some oranges.", "I bought some apples today "),
+        ("This wonderful neighbourhood restaurant serves pizza.", "This wonderful neighbourhood restaurant "),
+    ],
+)
+@pytest.mark.parametrize("step", [1, 4, 100])
+def test_a_long_first_sentence_begins_where_a_speaker_might_pause(
+    sentence: str, first: str, step: int
+) -> None:
+    assert _cut(sentence, step)[0] == first
+
+
+@pytest.mark.parametrize("step", [4, 100])
+def test_only_the_first_clause_is_cut_early(step: int) -> None:
+    later = "You can make a cup of coffee at home using a coffee maker."
+    assert _cut(f"Why not, my friend? {later}", step)[-1].strip() == later
+
+
+def test_a_sentence_that_is_nearly_over_is_not_cut() -> None:
+    assert (
+        _cut("The shop is open every day at nine. Come in.", 100)[0] == "The shop is open every day at nine."
+    )
+
+
 def test_a_sentence_leaves_with_the_space_after_it() -> None:
     cutter = ClauseCutter()
     assert cutter.push("Paris is the capital.") == []

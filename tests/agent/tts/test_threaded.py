@@ -11,7 +11,7 @@ from agent.api import SPEAKING_HZ, AgentError
 from agent.tts import threaded
 from agent.tts.base import Mark, SpokenClause
 from agent.tts.fake import fake_synthesiser
-from agent.tts.pauses import shaped
+from agent.tts.pauses import QUIET, shaped
 from agent.tts.threaded import ThreadedSynthesiser, pieces_of
 from tests.waiting import HANGS_S
 
@@ -46,9 +46,16 @@ def test_a_clause_begins_and_ends_softly() -> None:
 def test_silence_round_a_clause_is_cut_and_the_pause_fits_the_punctuation() -> None:
     sound = np.concatenate([np.zeros(4800), np.full(2400, 0.5), np.zeros(9600)]).astype(np.float32)
     sentence, phrase = shaped(sound, ".", (Mark(6000, 4),)), shaped(sound, ",", ())
-    assert len(sentence.samples) - len(phrase.samples) == int(0.15 * SPEAKING_HZ)
+    assert len(sentence.samples) > len(phrase.samples)
     assert np.flatnonzero(np.abs(sentence.samples) > 0.1)[0] == int(0.02 * SPEAKING_HZ)
     assert sentence.marks == (Mark(6000 - 4800 + int(0.02 * SPEAKING_HZ), 4),)
+
+
+def test_between_two_sentences_there_is_a_fifth_of_a_second() -> None:
+    sound = np.concatenate([np.zeros(4800), np.full(2400, 0.5), np.zeros(9600)]).astype(np.float32)
+    spoken = [shaped(sound, ".", ()).samples for _ in range(2)]
+    loud = np.flatnonzero(np.concatenate(spoken) > QUIET)
+    assert np.diff(loud).max() == pytest.approx(0.2 * SPEAKING_HZ, abs=2)
 
 
 class _Held:
