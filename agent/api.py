@@ -102,7 +102,7 @@ class AgentRequest:
 
     tool_choice: "auto", "none", "required", or the name of the one tool to call.
     voice: one of `Health.voices`, or "" for the agent's own choice; an unknown one is
-    treated as "".
+    treated as "". speed: of the speech, 0.25 to 1.5 times the voice's own, its pitch kept.
     verbatim: the answer's words where they are known already, or "": no model is asked then.
     """
 
@@ -117,6 +117,7 @@ class AgentRequest:
     max_output_tokens: int | None = None
     sampling: Sampling = OWN_SAMPLING
     verbatim: str = ""
+    speed: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +248,8 @@ class Health:
     """status: "starting" while models load, "ready" once warm, "failed" when it cannot serve.
 
     transcribes: whether `transcribe` works. wants_audio_history: whether audio of earlier
-    turns is of use once its transcript is known.
+    turns is of use once its transcript is known. calls_tools: whether tools have an effect.
+    languages: that `transcribe` can be asked for, ISO 639-1; empty where that is not known.
     """
 
     status: Literal["starting", "ready", "failed"]
@@ -257,6 +259,8 @@ class Health:
     transcribes: bool = False
     wants_audio_history: bool = False
     facts: Mapping[str, str] = field(default_factory=dict)  # for people: versions, devices
+    calls_tools: bool = True
+    languages: tuple[str, ...] = ()
 
 
 class AgentError(Exception):

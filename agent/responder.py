@@ -114,7 +114,7 @@ class Responder:
         try:
             async with asyncio.TaskGroup() as group:
                 speaking = group.create_task(
-                    self._speak(request.voice, clauses, events), name=f"speech {request.response_id}"
+                    self._speak(request, clauses, events), name=f"speech {request.response_id}"
                 )
                 done = await decoding.run(clauses)
         except ExceptionGroup as failures:
@@ -153,7 +153,7 @@ class Responder:
         return UserMessage(tuple(parts))
 
     async def _speak(
-        self, voice: str, clauses: asyncio.Queue[str | None], events: asyncio.Queue[AgentEvent]
+        self, request: AgentRequest, clauses: asyncio.Queue[str | None], events: asyncio.Queue[AgentEvent]
     ) -> Literal["spoken", "silent", "unspeakable"]:
         """Return "unspeakable" where all that there was to say is in letters that the voice cannot say."""
         first_clause_at: float | None = None
@@ -166,7 +166,7 @@ class Responder:
                 yield clause
 
         outcome: Literal["spoken", "silent", "unspeakable"] = "silent"
-        async with aclosing(self._synthesiser.synthesise(taken(), voice)) as speech:
+        async with aclosing(self._synthesiser.synthesise(taken(), request.voice, request.speed)) as speech:
             async for piece in speech:
                 if isinstance(piece, SpeechSkipped):
                     await events.put(piece)

@@ -65,7 +65,9 @@ async def build_embedded(settings: AgentSettings, report: Report) -> Agent:
             loaded.push_async_callback(engine.aclose)
         with step(report, "warming the language model"):
             await engine.warm_up()
-        health = health_of("smollm2-135m-instruct", plan, "xllamacpp", descriptions.EMBEDDED)
+        health = health_of(
+            "smollm2-135m-instruct", plan, "xllamacpp", descriptions.EMBEDDED, calls_tools=False
+        )
         agent = Responder(engine, recogniser, synthesiser, health)
         with step(report, "answering a first question to itself"):
             await _first_turn(agent)
@@ -93,7 +95,9 @@ async def build_chat_server(settings: AgentSettings, report: Report) -> Agent:
             await _first_sentence(synthesiser, recogniser)
         loaded.pop_all()
     words = descriptions.chat_server(settings.model)
-    return Responder(engine, recogniser, synthesiser, health_of(settings.model, plan, "httpx", words))
+    return Responder(
+        engine, recogniser, synthesiser, health_of(settings.model, plan, "httpx", words, calls_tools=True)
+    )
 
 
 # What is loaded --------------------------------------------------------------------------
@@ -162,11 +166,12 @@ def _speakers(plan: Plan) -> Mapping[str, ClauseVoice]:
     return {"joe": PiperVoice(verified(PIPER_JOE), verified(PIPER_JOE_CONFIG), lexicon, plan.threads)}
 
 
-def health_of(model: str, plan: Plan, engine: str, words: dict[str, str]) -> Health:
+def health_of(model: str, plan: Plan, engine: str, words: dict[str, str], calls_tools: bool) -> Health:
     packages = ("faster-whisper", "ctranslate2", "onnxruntime", engine)
     facts = {package: metadata.version(package) for package in packages}
     facts |= words | {"recogniser": f"whisper {plan.recogniser}", "device": f"cpu, {plan.threads} threads"}
-    return Health("ready", model, transcribes=True, facts=facts)
+    languages = LANGUAGES if plan.recogniser == "base" else ("en",)
+    return Health("ready", model, transcribes=True, facts=facts, calls_tools=calls_tools, languages=languages)
 
 
 def cores() -> int:
