@@ -17,6 +17,8 @@ def add(state: SessionState, item: Item, after: str | None = None) -> list[Effec
         Send(wire.ItemDone(previous_item_id=previous, item=shown)),
     ]
     state.conversation.trim(state.limits)
+    if isinstance(item, UserItem):
+        state.recordings.add(item)
     return effects + transcribe(state, item)
 
 

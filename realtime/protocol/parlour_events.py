@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Raw, Struct
 
 from realtime.protocol.client_events import ClientEvent, WireInt
-from realtime.protocol.config import SessionConfig
+from realtime.protocol.config import ShownSession
 from realtime.protocol.server_events import ServerEvent
 
 # From the client ------------------------------------------------------------------------
@@ -123,7 +123,7 @@ class Resumed(ServerEvent, kw_only=True, tag="parlour.resumed"):
     long no input audio had come before this, for a client whose audio has no events; null: none ever came.
     """
 
-    session: SessionConfig
+    session: ShownSession
     replayed: bool
     last_client_event_id: str | None
     input_silent_ms: int | None

@@ -201,6 +201,7 @@ def agent_request(
         messages=view,
         modality=config.modality,
         voice=config.voice,
+        speed=config.speed,
         tools=config.tools,
         tool_choice=config.tool_choice,
         max_output_tokens=None if verbatim else config.max_output_tokens,

@@ -14,6 +14,7 @@ from realtime.errors import ClientError
 from realtime.protocol import effects as do
 from realtime.protocol import events as wire
 from realtime.protocol import idle_timeout, new_items, transcription, turn_taking
+from realtime.protocol.abilities import Abilities
 from realtime.protocol.client_items import parse_item
 from realtime.protocol.config import SessionConfig
 from realtime.protocol.config_update import merge, response_config, with_fixed
@@ -60,12 +61,18 @@ class Session:
         limits: Limits,
         new_id: Callable[[str], str],
         decode_audio: Callable[[bytes, SessionConfig], bytes],
+        encode_audio: Callable[[bytes, SessionConfig], bytes],
         now: float,
         fixed: dict[str, Any] | None = None,
+        reduces_noise: bool = True,
     ) -> None:
-        """new_id: kind -> a fresh id. decode_audio: bytes in the input format -> s16le at 16 kHz. fixed: what
-        of the configuration no event of the client changes."""
-        self.state = SessionState(config, agent, limits, new_id, decode_audio, now, fixed or {})
+        """new_id: kind -> a fresh id. decode_audio: bytes in the input format -> s16le at 16 kHz.
+        encode_audio: the way back. fixed: what of the configuration no event of the client changes.
+        reduces_noise: whether noise reduction can be asked for."""
+        audio = decode_audio, encode_audio
+        self.state = SessionState(
+            config, Abilities(agent, reduces_noise), limits, new_id, *audio, now, fixed or {}
+        )
 
     @property
     def config(self) -> SessionConfig:
@@ -85,7 +92,7 @@ class Session:
         return self.state.uncommitted_from_ms
 
     def open(self) -> list[Effect]:
-        return [Send(wire.SessionCreated(session=self.config))]
+        return [Send(wire.SessionCreated(session=self.config.shown))]
 
     # What happens ---------------------------------------------------------------------
 
@@ -177,11 +184,12 @@ class Session:
                 return new_items.add(state, parse_item(raw, state.new_id, state.decode_audio), after)
             case wire.ItemRetrieve(item_id=item_id):
                 item = state.conversation.get(item_id, "item_retrieve_invalid_item_id")
-                return [Send(wire.ItemRetrieved(item=wire_item(item)))]
+                return [Send(wire.ItemRetrieved(item=wire_item(item, self._audio_of(item_id))))]
             case wire.ItemTruncate():
                 return state.heard.truncate(event)
             case wire.ItemDelete(item_id=item_id):
                 state.conversation.delete(item_id)
+                state.recordings.drop(item_id)
                 return [Send(wire.ItemDeleted(item_id=item_id))]
             case wire.ResponseCreate(response=patch):
                 return turn_taking.create_response(state, patch, now)
@@ -192,6 +200,13 @@ class Session:
             case _:
                 assert_never(event)
 
+    def _audio_of(self, item_id: str) -> dict[int, bytes]:
+        """Content index -> audio in the session's input format; none where it is too long for a frame."""
+        pcm = self.state.recordings.of(item_id)
+        if sum(map(len, pcm.values())) > self.state.limits.retrieved_audio_bytes:
+            return {}
+        return {index: self.state.encode_audio(part) for index, part in pcm.items()}
+
     def _hear(self, audio: AudioReceived, now: float) -> list[Effect]:
         keep_all = self.state.turn_detection is None
         self.state.input_buffer.append(audio.pcm, audio.sent_ms, now, keep_all)
@@ -199,9 +214,16 @@ class Session:
 
     def _update(self, patch: dict[str, Any], now: float) -> list[Effect]:
         state, before = self.state, self.config
-        state.config = config = merge(before, with_fixed(patch, state.fixed))
+        if patch.get("type") is not None and patch["type"] != state.fixed.get("type", patch["type"]):
+            message = "The key that opened this session is for another type of session."
+            raise ClientError("invalid_value", message, "session.type")
+        config = merge(before, with_fixed(patch, state.fixed))
+        state.abilities.check(config, before)
+        if config.type != before.type:
+            self._check_type_change(config)
+        state.config = config
         state.heard.playback_ack = config.extensions.playback_ack
-        effects: list[Effect] = [Send(wire.SessionUpdated(session=config))]
+        effects: list[Effect] = [Send(wire.SessionUpdated(session=config.shown))]
         if config.extensions.resume and not before.extensions.resume:
             effects.append(do.IssueResumeToken())
         if config.extensions.alignment and not before.extensions.alignment:
@@ -214,11 +236,20 @@ class Session:
             state.input_buffer.utterance = None  # with push to talk: the client's commit takes the speech
             effects.append(do.ResetTurnDetector())
         is_new_prompt = (before.instructions, before.tools) != (config.instructions, config.tools)
-        if is_new_prompt and state.responses.current is None:
+        if is_new_prompt and state.responses.current is None and not config.transcribes_only:
             # Long instructions take their time to read: not on the first turn's account.
             view = messages(state.conversation)
             effects.append(do.Warm(agent_request(config.id, "", response_config(config, None), view)))
         return effects
+
+    def _check_type_change(self, config: SessionConfig) -> None:
+        """Raises ClientError. A session that has begun stays what it is."""
+        has_begun = len(self.state.conversation) > 0 or bool(self.state.responses.in_progress())
+        if has_begun or not config.transcribes_only:
+            message = (
+                "The type of a session cannot be changed once it has begun, nor back from 'transcription'."
+            )
+            raise ClientError("invalid_value", message, "session.type")
 
     def _cancel(self, response_id: str | None, now: float) -> list[Effect]:
         responses = self.state.responses

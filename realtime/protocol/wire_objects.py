@@ -18,9 +18,13 @@ class InputText(Struct, frozen=True, tag_field="type", tag="input_text"):
 
 
 class InputAudio(Struct, frozen=True, tag_field="type", tag="input_audio"):
-    """transcript must be there, null where it is unknown: agents-js throws without the key."""
+    """transcript must be there, null where it is unknown: agents-js throws without the key.
+
+    audio: base64 on the wire, in the session's input format; only in `conversation.item.retrieved`.
+    """
 
     transcript: str | None
+    audio: bytes | UnsetType = UNSET
 
 
 class OutputText(Struct, frozen=True, tag_field="type", tag="output_text"):

@@ -132,7 +132,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str | None]] = [
         "item_create_invalid_previous_item_id",
         "previous_item_id",
     ),
-    ("session.update", {"session": {"type": "transcription"}}, "invalid_value", "session.type"),
+    ("session.update", {"session": {"type": "dictation"}}, "invalid_value", "session.type"),
     (
         "session.update",
         {"session": {"output_modalities": ["smell"]}},
@@ -151,8 +151,9 @@ REFUSED: list[tuple[str, dict[str, Any], str, str | None]] = [
         "invalid_value",
         "session.audio.input.turn_detection.type",
     ),
-    ("session.update", {"session": {"tools": [{"type": "mcp"}]}}, "invalid_value", "session"),
-    ("session.update", {"session": {"max_output_tokens": 0}}, "invalid_value", "session"),
+    ("session.update", {"session": {"tools": [{"type": "mcp"}]}}, "invalid_value", "session.tools"),
+    ("session.update", {"session": {"max_output_tokens": 0}}, "invalid_value", "session.max_output_tokens"),
+    ("conversation.item.create", {"item": {**USER, "content": [], "id": "root"}}, "invalid_value", "item.id"),
     ("response.create", {"response": {"input": "hello"}}, "invalid_type", "response.input"),
     (
         "response.create",
@@ -290,7 +291,7 @@ def test_nulls_in_another_kind_of_turn_detection_stand_for_its_defaults(before: 
 
 def test_the_transcription_echo_holds_no_key_but_its_own() -> None:
     driver = Driver()
-    patch = {"audio": {"input": {"transcription": {"model": "m", "other": 1}}}}
+    patch = {"audio": {"input": {"transcription": {"model": "m", "language": None}}}}
     (told,) = driver.client("session.update", session=patch)
     assert told["session"]["audio"]["input"]["transcription"] == {"model": "m"}
 

@@ -141,16 +141,11 @@ class Calls:
             body = await _json_object(request)
             seconds = _seconds(body.get("expires_after"))
             session = session_patch(body["session"] if body.get("session") is not None else {})
+            config = self._sessions.checked_config(session)
             secret = self._secrets.issue(session, seconds)
         except ClientError as error:
             return error_response(400, error.code, error.message, error.param)
-        model = session.get("model")
-        config = SessionConfig(
-            id=new_ids().session_id,
-            model=model if isinstance(model, str) and model else self._sessions.model,
-            expires_at=secret.expires_at,
-        )
-        shown = msgspec.to_builtins(merge(config, session))
+        shown = msgspec.to_builtins(msgspec.structs.replace(config, expires_at=secret.expires_at).shown)
         return JSONResponse({"value": secret.value, "expires_at": secret.expires_at, "session": shown})
 
     # A call -------------------------------------------------------------------------------
@@ -202,6 +197,7 @@ class Calls:
                     "invalid_content_type",
                     "Expected an SDP offer as application/sdp, or multipart/form-data with an 'sdp'.",
                 )
+        self._sessions.checked_config(beginning)
         model = beginning.get("model")
         named = model if isinstance(model, str) else ""
         owner = self._access.identity(request.headers)

@@ -12,7 +12,7 @@ from realtime.audio.resample import Resampler
 from realtime.audio.wire_format import PCM_HZ, OutputEncoder
 from realtime.errors import InvalidEvent
 from realtime.protocol.codec import decode, encode
-from realtime.protocol.config import PcmFormat, SessionConfig
+from realtime.protocol.config import PcmFormat, ShownSession
 from realtime.protocol.effects import Play
 from realtime.protocol.events import (
     AnyClientEvent,
@@ -236,7 +236,7 @@ class WebRtcTransport:
                 pcm = bytes(2 * (samples * self._decoded_hz // RTP_HZ))
         return self._input.push(self._resampler.push(pcm))
 
-    def _take_format(self, session: SessionConfig) -> None:
+    def _take_format(self, session: ShownSession) -> None:
         if session.audio.input.format != self._input_format:
             self._input_format = session.audio.input.format
             self._input = OutputEncoder(session.audio.input.format)
