@@ -1,12 +1,15 @@
 """JSON text <-> events. Every failure is an InvalidEvent with the wire's code and param."""
 
-from typing import Any, get_args
+from typing import Any, Protocol, TypeVar, get_args
 
 import msgspec
 
 from realtime.errors import InvalidEvent
+from realtime.protocol.client_events import ClientEvent
 from realtime.protocol.config import invalid_event
 from realtime.protocol.events import AnyClientEvent, ItemCreate, ResponseCreate, ServerEvent, SessionUpdate
+
+Event = TypeVar("Event", bound=ClientEvent)
 
 _decoder: msgspec.json.Decoder[AnyClientEvent] = msgspec.json.Decoder(AnyClientEvent)
 _encoder = msgspec.json.Encoder()
@@ -23,11 +26,41 @@ _INTEGERS = -(2**63), 2**64 - 1  # of what stores a session, and of most clients
 _TYPES = tuple(sorted(str(event.__struct_config__.tag) for event in get_args(AnyClientEvent)))
 
 
+class EventCodec(Protocol):
+    """How events are written on one connection."""
+
+    def decode(self, text: str | bytes) -> AnyClientEvent:
+        """Read one client event. Raises InvalidEvent with the client's own event_id, if it gave one."""
+        ...
+
+    def encode(self, event: ServerEvent) -> str | None:
+        """None: a client of this wire knows no such event, and gets none."""
+        ...
+
+
+class GaCodec:
+    """OpenAI Realtime as it is generally available."""
+
+    def decode(self, text: str | bytes) -> AnyClientEvent:
+        return decode(text)
+
+    def encode(self, event: ServerEvent) -> str:
+        return encode(event)
+
+
+GA = GaCodec()
+
+
 def decode(text: str | bytes) -> AnyClientEvent:
-    """Read one client event. Raises InvalidEvent with the client's own event_id, if it gave one."""
+    """As GaCodec."""
+    return decode_with(_decoder, text)
+
+
+def decode_with(decoder: msgspec.json.Decoder[Event], text: str | bytes) -> Event:
+    """As EventCodec.decode. decoder: of a union of client events."""
     try:
         try:
-            event = _decoder.decode(text)
+            event = decoder.decode(text)
         except msgspec.ValidationError as error:
             raise _invalid(error, msgspec.json.decode(text)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

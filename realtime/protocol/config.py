@@ -152,12 +152,18 @@ class ParlourExtensions(Struct, frozen=True, kw_only=True, forbid_unknown_fields
         (`parlour.speech_skipped`).
     trace: the times of each turn (`parlour.turn`).
     resume: the session outlives its connection (`parlour.resume_token`, `parlour.going_away`).
+    temperature: of the model, 0 to 2 (the wire had it in its beta); None: the model's own.
     """
 
     playback_ack: bool = False
     alignment: bool = False
     trace: bool = False
     resume: bool = False
+    temperature: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.temperature is not None:
+            _in_range("temperature", self.temperature, 0.0, 2.0)
 
 
 class Tracing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

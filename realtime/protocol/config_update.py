@@ -28,10 +28,12 @@ _FIXED = frozenset({"id", "object", "expires_at", "model"})
 _AS_IT_IS = frozenset({"parallel_tool_calls", "reasoning"})
 _NULL_MEANS_OFF = frozenset(
     {"turn_detection", "transcription", "noise_reduction", "idle_timeout_ms", "tracing", "prompt", "include"}
+    | {"temperature"}
 )
 # Values that are set as they come. Other objects merge, those of another `type` with its defaults.
 _REPLACED_WHOLE = frozenset({"tools", "tool_choice", "voice", "tracing", "truncation", "prompt", "include"})
 _RESPONSE_OVERRIDES = (
+    "parlour",
     "instructions",
     "output_modalities",
     "tools",
@@ -55,6 +57,7 @@ class ResponseConfig(Struct, frozen=True, kw_only=True):
     tools: tuple[Tool, ...]
     tool_choice: str
     max_output_tokens: int | None
+    temperature: float | None = None
     metadata: dict[str, str] | None = None
 
 
@@ -142,6 +145,7 @@ def response_config(config: SessionConfig, patch: dict[str, Any] | None) -> Resp
         tools=tuple(parse_tool(tool) for tool in config.tools),
         tool_choice=parse_tool_choice(config.tool_choice),
         max_output_tokens=None if config.max_output_tokens == "inf" else config.max_output_tokens,
+        temperature=config.extensions.temperature,
         metadata=metadata,
     )
 

@@ -36,6 +36,7 @@ _BETA_FIELDS = {
     "turn_detection": "audio.input.turn_detection",
     "max_response_output_tokens": "max_output_tokens",
     "speed": "audio.output.speed",
+    "temperature": "parlour.temperature",
 }
 _UNSUPPORTED = frozenset({"prompt", "reasoning"})
 """Null is all that can be taken: prompts are stored elsewhere, and engines have no such setting."""
@@ -50,6 +51,7 @@ TRANSCRIPTION_FIELDS: Fields = {
 _OUTPUT: Fields | None = {"output": (_fields_of(Audio) or {})["output"]}
 RESPONSE_FIELDS: Fields = {
     "audio": _OUTPUT,
+    "parlour": {"temperature": None},
     **dict.fromkeys(("conversation", "input", "instructions", "max_output_tokens", "metadata")),
     **dict.fromkeys(
         ("output_modalities", "parallel_tool_calls", "prompt", "reasoning", "tool_choice", "tools")

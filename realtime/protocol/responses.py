@@ -8,12 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from agent.api import (
+    OWN_SAMPLING,
     SPEAKING_HZ,
     AgentRequest,
     GenerationDone,
     GenerationFailed,
     KeepAlive,
     Message,
+    Sampling,
     StageDone,
 )
 from realtime.errors import ClientError
@@ -206,4 +208,5 @@ def agent_request(
         tool_choice=config.tool_choice,
         max_output_tokens=None if verbatim else config.max_output_tokens,
         verbatim=verbatim,
+        sampling=OWN_SAMPLING if config.temperature is None else Sampling(temperature=config.temperature),
     )

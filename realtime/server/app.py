@@ -75,7 +75,7 @@ def create_app(settings: Settings, agent: Agent, health: Health, store: Store | 
         routes=[
             WebSocketRoute("/v1/realtime", RealtimeSocket(endpoints)),
             WebSocketRoute("/{path:path}", endpoints.elsewhere),
-            calls.routes(),
+            *calls.routes(),
             Route("/v1/chat/completions", completions),
             Route("/v1/models", endpoints.models),
             Route("/v1/models/{name:path}", endpoints.model),

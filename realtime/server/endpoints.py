@@ -14,6 +14,8 @@ from agent.api import Agent, AgentError, Health
 from realtime.access.authorization import Access
 from realtime.errors import AdmissionRefused, ClientError
 from realtime.metrics import Metrics
+from realtime.protocol.beta import BetaCodec
+from realtime.protocol.codec import GA
 from realtime.session.registry import Sessions, new_ids
 from realtime.settings import Settings
 from realtime.transports.http_error import error_response
@@ -64,7 +66,8 @@ class Endpoints:
         try:
             with self._sessions.admitted(peer):
                 await socket.accept("realtime" if "realtime" in offered else None)
-                transport = WebSocketTransport(receive, send, self._settings.slow_peer_s)
+                codec = BetaCodec() if self._access.speaks_beta(socket.headers, offered) else GA
+                transport = WebSocketTransport(receive, send, self._settings.slow_peer_s, codec)
                 owner = self._access.identity(socket.headers, offered)
                 model = socket.query_params.get("model", "")
                 await self._sessions.run(transport, new_ids(), model, owner, beginning, fixed)

@@ -8,7 +8,7 @@ from starlette.types import Receive, Send
 
 from realtime.audio.wire_format import OutputEncoder
 from realtime.errors import InvalidEvent
-from realtime.protocol.codec import decode, encode
+from realtime.protocol.codec import GA, EventCodec
 from realtime.protocol.effects import Play
 from realtime.protocol.events import (
     AnyClientEvent,
@@ -30,8 +30,9 @@ that sends all the time has noticed by then."""
 class WebSocketTransport:
     """The client plays the audio, and tells what was heard of it."""
 
-    def __init__(self, receive: Receive, send: Send, slow_peer_s: float) -> None:
+    def __init__(self, receive: Receive, send: Send, slow_peer_s: float, codec: EventCodec = GA) -> None:
         """receive, send: of an ASGI WebSocket that has been accepted."""
+        self._codec = codec
         self._receive = receive
         self._send = send
         self._slow_peer_s = slow_peer_s
@@ -55,12 +56,12 @@ class WebSocketTransport:
         if text is None:
             return InvalidEvent("invalid_json", "Binary frames are not understood: expected JSON as text.")
         try:
-            return decode(text)
+            return self._codec.decode(text)
         except InvalidEvent as error:
             return error
 
     def send(self, event: ServerEvent) -> None:
-        self._outbox.put(Outgoing(encode(event)))
+        self._put(event)
         if isinstance(event, ResponseDone):
             self._encoders.pop(event.response.id, None)
 
@@ -76,7 +77,12 @@ class WebSocketTransport:
             content_index=play.content_index,
             delta=encoder.push(play.pcm),
         )
-        self._outbox.put(Outgoing(encode(delta), play.response_id))
+        self._put(delta, play.response_id)
+
+    def _put(self, event: ServerEvent, response_id: str | None = None) -> None:
+        text = self._codec.encode(event)
+        if text is not None:
+            self._outbox.put(Outgoing(text, response_id))
 
     def stop_playback(self, response_id: str) -> None:
         self._outbox.drop_audio(response_id)

@@ -1,4 +1,4 @@
-"""`conversation.item.retrieve` gives the user's audio, in the session's input format, as far as it is held."""
+"""`conversation.item.retrieve` gives the user's audio, in the session's input format, while it is held."""
 
 import base64
 from typing import Any
