@@ -170,6 +170,8 @@ def _merged(base: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
             current = old if isinstance(old, dict) else {}
             same_kind = value.get("type", current.get("type")) == current.get("type")
             result[key] = _merged(current if same_kind else {}, value)
+        elif isinstance(value, float) and value.is_integer():
+            result[key] = int(value)  # where an integer is meant some clients write 1500.0
         else:
             result[key] = value
     return result

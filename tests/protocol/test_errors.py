@@ -44,6 +44,50 @@ def test_an_event_that_cannot_be_read_says_what_was_expected(text: str, code: st
         assert caught.value.event_id == "e1"
 
 
+HALVES = [
+    ('{"type": "parlour.say", "event_id": "e1", "text": "a \\ud83d b"}', "text", "e1"),
+    ('{"type": "parlour.say", "event_id": "e1", "text": "\\ude00"}', "text", "e1"),
+    (
+        '{"type": "conversation.item.create", "event_id": "e1", "item": {"content": [1, "\\ud800"]}}',
+        "item.content[1]",
+        "e1",
+    ),
+    ('{"type": "session.update", "event_id": "e1", "session": {"a": {"\\ud800": 1}}}', "session.a", "e1"),
+    ('{"type": "parlour.say", "event_id": "\\ud800", "text": "x"}', "event_id", None),
+]
+
+
+@pytest.mark.parametrize(("text", "param", "event_id"), HALVES)
+def test_half_a_surrogate_pair_is_told_as_what_it_is(text: str, param: str, event_id: str | None) -> None:
+    with pytest.raises(InvalidEvent) as caught:
+        decode(text)
+    error = caught.value
+    assert (error.code, error.param, error.event_id) == ("invalid_value", param, event_id)
+    assert "surrogate" in error.message
+
+
+def test_a_whole_pair_is_a_character() -> None:
+    event = decode('{"type": "parlour.say", "text": "\\ud83d\\ude00"}')
+    assert getattr(event, "text", None) == "\U0001f600"
+
+
+def test_an_integer_may_be_written_with_a_point() -> None:
+    driver = Driver()
+    event = decode(
+        '{"type": "conversation.item.truncate", "item_id": "a", "content_index": 0.0, "audio_end_ms": 1500.0}'
+    )
+    assert (getattr(event, "content_index", None), getattr(event, "audio_end_ms", None)) == (0, 1500)
+    detection = {"silence_duration_ms": 700.0}
+    (told,) = driver.client("session.update", session={"audio": {"input": {"turn_detection": detection}}})
+    assert told["session"]["audio"]["input"]["turn_detection"]["silence_duration_ms"] == 700
+    assert driver.client("response.create", response={"max_output_tokens": 5.0})
+    assert driver.request.max_output_tokens == 5
+    with pytest.raises(InvalidEvent):
+        decode(
+            '{"type": "conversation.item.truncate", "item_id": "a", "content_index": 0, "audio_end_ms": 1.5}'
+        )
+
+
 @pytest.mark.parametrize("levels", [101, 980, 985, 990, 995])
 def test_nesting_that_only_the_decoder_can_follow_is_refused(levels: int) -> None:
     """It was read, with the whole stack free, and could not be sent on: the session ended."""

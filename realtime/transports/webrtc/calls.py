@@ -348,6 +348,8 @@ def _seconds(raw: object) -> int:
             "invalid_value", f"Invalid value for '{where}': expected the anchor 'created_at'.", where
         )
     seconds = raw.get("seconds", SECONDS_DEFAULT)
+    if isinstance(seconds, float) and seconds.is_integer():
+        seconds = int(seconds)
     if type(seconds) is not int or not SECONDS_MIN <= seconds <= SECONDS_MAX:
         expected = f"expected a whole number from {SECONDS_MIN} to {SECONDS_MAX}"
         sentence = f"Invalid value for '{where}.seconds': {expected}."
