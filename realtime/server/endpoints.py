@@ -67,7 +67,9 @@ class Endpoints:
             with self._sessions.admitted(peer):
                 await socket.accept("realtime" if "realtime" in offered else None)
                 codec = BetaCodec() if self._access.speaks_beta(socket.headers, offered) else GA
-                transport = WebSocketTransport(receive, send, self._settings.slow_peer_s, codec)
+                settings = self._settings
+                event_bytes_max = settings.frame_kib_max * 1024
+                transport = WebSocketTransport(receive, send, settings.slow_peer_s, codec, event_bytes_max)
                 owner = self._access.identity(socket.headers, offered)
                 model = socket.query_params.get("model", "")
                 await self._sessions.run(transport, new_ids(), model, owner, beginning, fixed)
