@@ -16,6 +16,8 @@ from realtime.settings import Settings, is_address, is_loopback
 KEY_PROTOCOL = "openai-insecure-api-key."
 """Browsers cannot set headers on a WebSocket: their key comes as one of the subprotocols."""
 BETA = "realtime=v1"
+CLIENT_SECRET = "client secret"
+"""The identity of all who come with one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ class Access:
         if self._is_key(key):
             return f"key:{hash_of(key)[:32]}"
         if key.startswith(PREFIX):
-            return "client secret"
+            return CLIENT_SECRET
         return self.bearer(key).owner
 
     def bearer(self, token: str) -> "Bearer":

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -17,6 +18,7 @@ from realtime.metrics import Metrics
 from realtime.protocol.beta import BetaCodec
 from realtime.protocol.codec import GA
 from realtime.session.registry import Sessions, new_ids
+from realtime.session.runner import Runner
 from realtime.settings import Settings
 from realtime.transports.http_error import error_response
 from realtime.transports.websocket import WebSocketTransport
@@ -35,7 +37,10 @@ class Endpoints:
         sessions: Sessions,
         access: Access,
         metrics: Metrics,
+        session_of_call: Callable[[str, str], Runner | None],
     ) -> None:
+        """session_of_call: call id, and whose it must be -> the session of that call."""
+        self._session_of_call = session_of_call
         self._settings = settings
         self._agent = agent
         self._health = health
@@ -63,6 +68,15 @@ class Endpoints:
             refused = error_response(400, error.code, error.message, error.param)
             await socket.send_denial_response(refused)
             return
+        owner = self._access.identity(socket.headers, offered)
+        call_id = socket.query_params.get("call_id")
+        call = self._session_of_call(call_id, owner) if call_id is not None else None
+        if call_id is not None and call is None:
+            no_call = error_response(
+                404, "call_not_found", "There is no such call, or it is over.", "call_id"
+            )
+            await socket.send_denial_response(no_call)
+            return
         try:
             with self._sessions.admitted(peer):
                 await socket.accept("realtime" if "realtime" in offered else None)
@@ -70,7 +84,9 @@ class Endpoints:
                 settings = self._settings
                 event_bytes_max = settings.frame_kib_max * 1024
                 transport = WebSocketTransport(receive, send, settings.slow_peer_s, codec, event_bytes_max)
-                owner = self._access.identity(socket.headers, offered)
+                if call is not None:
+                    await call.join(transport)
+                    return
                 model = socket.query_params.get("model", "")
                 await self._sessions.run(transport, new_ids(), model, owner, beginning, fixed)
         except AdmissionRefused as full:

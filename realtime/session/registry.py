@@ -157,6 +157,10 @@ class Sessions:
         self._abilities.check(begun, config)
         return begun
 
+    def serving(self, transport: Transport) -> Runner | None:
+        """The session that this transport serves now."""
+        return next((runner for runner in self._running if runner.is_served_by(transport)), None)
+
     async def check_token(self, token: str, owner: str) -> None:
         """Whether a session would be resumed with it now. It is not used up by that. Raises ClientError."""
         await self._resumption.check(token, owner)

@@ -20,7 +20,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from realtime.access.authorization import Access
+from realtime.access.authorization import CLIENT_SECRET, Access
 from realtime.access.client_secrets import (
     SECONDS_DEFAULT,
     SECONDS_MAX,
@@ -35,6 +35,7 @@ from realtime.protocol.config import SessionConfig
 from realtime.protocol.config_update import merge, with_fixed
 from realtime.protocol.events import SessionUpdate
 from realtime.session.registry import Sessions, new_ids
+from realtime.session.runner import Runner
 from realtime.session.transport import PeerGone
 from realtime.settings import Settings
 from realtime.transports.http_error import error_response
@@ -76,6 +77,7 @@ class Calls:
         self._tasks: asyncio.TaskGroup | None = None
         self._running: dict[str, asyncio.Task[None]] = {}
         self._transports: dict[str, WebRtcTransport] = {}
+        self._owners: dict[str, str] = {}
 
     def routes(self) -> list[BaseRoute]:
         """With what a page of another site needs to use them (Fetch, "CORS protocol")."""
@@ -107,6 +109,16 @@ class Calls:
         """End all calls; their tasks are done soon after."""
         for task in self._running.values():
             task.cancel()
+
+    def session_of(self, call_id: str, owner: str) -> Runner | None:
+        """The session of a call, for one who may listen in: who has made it, or anybody where a client secret has.
+
+        None where there is no such call.
+        """
+        transport = self._transports.get(call_id)
+        if transport is None or self._owners[call_id] not in (owner, CLIENT_SECRET):
+            return None
+        return self._sessions.serving(transport)
 
     # The endpoints ------------------------------------------------------------------------
 
@@ -209,6 +221,7 @@ class Calls:
         slow_peer_s = self._settings.slow_peer_s
         transport = WebRtcTransport(wanted.offer, self._ice, slow_peer_s, wanted.codec)
         self._transports[call_id] = transport
+        self._owners[call_id] = wanted.owner
         try:
             answer = await transport.answer()
             if not answered.done():
@@ -218,7 +231,7 @@ class Calls:
             beginning, fixed = wanted.beginning, wanted.fixed
             await self._sessions.run(transport, ids, wanted.model, wanted.owner, beginning, fixed)
         finally:
-            del self._transports[call_id]
+            del self._transports[call_id], self._owners[call_id]
             await transport.close(1000, "")
 
     async def _wanted(self, request: Request) -> _Wanted:
