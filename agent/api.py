@@ -197,6 +197,16 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class PromptRead:
+    """What the answer's prompt holds: for an answer that is cut off, and never comes to its own usage.
+
+    Before its first words, from an engine that knows it then. usage: of the input alone.
+    """
+
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
 class GenerationDone:
     """The last event of an answer. "no_words": the user's audio held no words, so there is none."""
 
@@ -232,6 +242,7 @@ AgentEvent = (
     | ToolCall
     | StageDone
     | KeepAlive
+    | PromptRead
     | GenerationDone
     | GenerationFailed
 )

@@ -25,6 +25,7 @@ from agent.api import (
     Health,
     KeepAlive,
     Message,
+    PromptRead,
     SpeechSkipped,
     StageDone,
     TextDelta,
@@ -224,14 +225,14 @@ class _Decoding:
         started = self._clock()
         async with aclosing(self._generate(self._request)) as deltas:
             async for delta in deltas:
-                if self._first_token_at is None and not isinstance(delta, KeepAlive):
+                if self._first_token_at is None and not isinstance(delta, KeepAlive | PromptRead):
                     self._first_token_at = self._clock()
                     await self._stage("prefill", started, self._first_token_at)
                 match delta:
                     case TextDelta(text):
                         await self._events.put(delta)
                         await self._speak(self._cutter.push(text), clauses)
-                    case KeepAlive():
+                    case KeepAlive() | PromptRead():
                         await self._events.put(delta)
                     case ToolCall():
                         self.has_called_a_tool = True

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from agent.api import OWN_SAMPLING, KeepAlive, Message, Sampling, TextDelta, Tool, ToolCall, Usage
+from agent.api import OWN_SAMPLING, KeepAlive, Message, PromptRead, Sampling, TextDelta, Tool, ToolCall, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class EngineDone:
     usage: Usage
 
 
-EngineDelta = TextDelta | ToolCall | KeepAlive | EngineDone
+EngineDelta = TextDelta | ToolCall | KeepAlive | PromptRead | EngineDone
 
 
 class Engine(Protocol):

@@ -17,7 +17,7 @@ from typing import Any
 
 import xllamacpp
 
-from agent.api import AgentError, Sampling, TextDelta, Usage
+from agent.api import AgentError, PromptRead, Sampling, TextDelta, Usage
 from agent.engine.base import EngineDelta, EngineDone, EngineRequest
 from agent.prompt import EXAMPLES, Line, small_prefix, small_prompt
 
@@ -192,6 +192,7 @@ class _Completion:
 
     async def deltas(self) -> AsyncGenerator[EngineDelta, None]:
         """Raises AgentError."""
+        is_counted = False
         while True:
             try:
                 async with asyncio.timeout(FIRST_TOKEN_TIMEOUT_S):
@@ -203,6 +204,10 @@ class _Completion:
                 raise AgentError("agent_error", "llama.cpp ended without a last token")
             if "error" in chunk:
                 raise AgentError("agent_error", f"llama.cpp refused the prompt ({_kind(chunk['error'])})")
+            progress = chunk.get("prompt_progress")
+            if progress and not is_counted:
+                is_counted = True
+                yield PromptRead(Usage(int(progress["total"]), cached_tokens=int(progress["cache"])))
             choice = chunk["choices"][0] if chunk.get("choices") else {}
             if choice.get("text"):
                 yield TextDelta(choice["text"])

@@ -22,6 +22,7 @@ from agent.api import (
     AudioPart,
     GenerationDone,
     Health,
+    PromptRead,
     SystemMessage,
     TextDelta,
     TextPart,
@@ -60,6 +61,8 @@ class ScriptedAgent:
             await asyncio.sleep(0)
             yield GenerationDone(usage=_usage(request, 1))
             return
+        await asyncio.sleep(0)
+        yield PromptRead(_usage(request, 0))
         words = (request.verbatim or _answer(request)).split()
         spoken = words[: request.max_output_tokens]  # a word is a token here
         text_end = 0

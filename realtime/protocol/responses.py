@@ -6,6 +6,7 @@ Here each begins, gets the agent's events, and ends: complete, cancelled, failed
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from agent.api import (
     OWN_SAMPLING,
@@ -15,6 +16,7 @@ from agent.api import (
     GenerationFailed,
     KeepAlive,
     Message,
+    PromptRead,
     Sampling,
     StageDone,
 )
@@ -23,6 +25,7 @@ from realtime.protocol.config import SessionConfig
 from realtime.protocol.config_update import ResponseConfig
 from realtime.protocol.conversation import Conversation
 from realtime.protocol.effects import Effect, Generate, Play, StopGenerating
+from realtime.protocol.estimated_usage import estimated_input
 from realtime.protocol.heard_history import HeardHistory
 from realtime.protocol.inputs import FromAgent
 from realtime.protocol.items import audio_ms
@@ -124,19 +127,22 @@ class Responses:
 
         There must be room for one more.
         """
+        response_id = self._new_id("resp")
+        request = agent_request(session.id, response_id, config, view, verbatim)
         response = Response(
-            self._new_id("resp"),
+            response_id,
             config,
             None if out_of_band else self._conversation,
             self.conversation_id,
             self._new_id,
             sends_alignment=session.extensions.alignment,
+            estimate_input=partial(estimated_input, request),
         )
         if out_of_band:
             self._out_of_band[response.id] = Generating(response, now)
         else:
             self.state = Generating(response, now)
-        return [*response.begin(), Generate(agent_request(session.id, response.id, config, view, verbatim))]
+        return [*response.begin(), Generate(request)]
 
     def feed(self, answer: FromAgent, now: float) -> list[Effect]:
         """Take in an event of the agent; one of a response that has ended is dropped."""
@@ -146,7 +152,9 @@ class Responses:
         response = generating.response
         if isinstance(answer.event, KeepAlive):
             generating.alive_at = now
-        elif not isinstance(answer.event, StageDone):  # a stage is only on the way to the first event
+        elif not isinstance(
+            answer.event, StageDone | PromptRead
+        ):  # a stage is only on the way to the first event
             generating.last_event_at = now
         match answer.event:
             case GenerationDone() as done:

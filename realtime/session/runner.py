@@ -128,7 +128,7 @@ class Runner:
         return self._connections.transport is transport
 
     async def join(self, transport: Transport) -> None:
-        """Let a sideband see and do what this session's client does, until it leaves or the session is over."""
+        """Let a sideband see and do what this session's client does, until it leaves or all is over."""
         await self._sidebands.serve(transport)
 
     async def run(self) -> PeerGone | SessionOver | SwitchSession | Exception:

@@ -111,7 +111,7 @@ class Calls:
             task.cancel()
 
     def session_of(self, call_id: str, owner: str) -> Runner | None:
-        """The session of a call, for one who may listen in: who has made it, or anybody where a client secret has.
+        """The session of a call, for one who may listen in: its maker, or anybody if a secret made it.
 
         None where there is no such call.
         """
