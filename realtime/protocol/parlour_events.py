@@ -28,7 +28,7 @@ class PlaybackReport(ClientEvent, frozen=True, kw_only=True, tag="parlour.playba
     underruns: WireInt = 0
 
 
-class PlayedPosition(Struct, frozen=True):
+class PlayedPosition(Struct, frozen=True, forbid_unknown_fields=True):
     """How much of an item was played, as in a PlaybackReport."""
 
     item_id: str

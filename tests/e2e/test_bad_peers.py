@@ -238,14 +238,33 @@ async def test_a_message_over_16_mib_is_told_1009(server: Server, in_pieces: boo
         await round_trip(other)
 
 
+async def test_who_reads_only_after_sending_is_told_1009_too(server: Server) -> None:
+    """As a client of blocking sockets does: a reset would throw away what it has not read yet."""
+
+    def send_all_then_read() -> bytes:
+        with sockets.create_connection(("127.0.0.1", server.port)) as peer:
+            peer.sendall(upgrade_request("127.0.0.1", PATH))
+            came = b""
+            while b"session.created" not in came:
+                came += peer.recv(65_536)
+            peer.sendall(client_frame(b"x" * (20 * MIB)))
+            came = b""
+            while piece := peer.recv(65_536):
+                came += piece
+            return came
+
+    # A close frame (RFC 6455 5.5.1): its opcode, its length, the code.
+    assert b"\x03\xf1frame with" in await asyncio.to_thread(send_all_then_read)
+
+
 async def test_too_many_large_messages_at_a_time_are_told_1009(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("realtime.server.handshake.LARGE_BYTES_MAX", 3 * MIB)
     async with opened(server) as peer, opened(server) as other:
-        for n_mib in (2, 3):  # the one before is not counted any more
-            await peer.send(big("parlour.say", n_mib * MIB))
-            assert (await take(peer))["error"]["code"] == "event_too_large"
+        for one in (peer, other):  # what was dealt with is not counted any more
+            await one.send(big("parlour.say", 3 * MIB))
+            assert (await take(one))["error"]["code"] == "event_too_large"
         with suppress(ConnectionClosed):
             await peer.send(big("parlour.say", 8 * MIB))
         assert await close_code(peer) == 1009

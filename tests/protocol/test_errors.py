@@ -24,6 +24,12 @@ BROKEN = [
     ('{"event_id": "e1", "type": "input_audio_buffer.append", "audio": "A*"}', "invalid_value", "audio"),
     ('{"event_id": "e1", "type": "session.update"}', "missing_required_parameter", "session"),
     ('{"event_id": "e1", "type": "conversation.item.retrieve"}', "missing_required_parameter", "item_id"),
+    ('{"event_id": "e1", "type": "response.create", "reponse": {}}', "unknown_parameter", "reponse"),
+    (
+        '{"event_id": "e1", "type": "parlour.resume", "token": "t", "played": {"item": "i"}}',
+        "unknown_parameter",
+        "played.item",
+    ),
     (
         '{"event_id": "e1", "type": "conversation.item.truncate", "item_id": "a", "content_index": "0",'
         ' "audio_end_ms": 1}',
