@@ -18,4 +18,3 @@ class Limits:
     history_chars: int = 2_000_000
     history_audio_bytes: int = 330 * 32_000  # what a window of 8,192 tokens can hold
     retrieved_audio_bytes: int = 15 * 32_000  # in one event: as PCM at 24 kHz in base64, 960,000 bytes
-    recordings_bytes: int = 60 * 32_000  # of the user's items, for conversation.item.retrieve

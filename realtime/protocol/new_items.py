@@ -18,7 +18,7 @@ def add(state: SessionState, item: Item, after: str | None = None) -> list[Effec
     ]
     state.conversation.trim(state.limits)
     if isinstance(item, UserItem):
-        state.recordings.add(item)
+        state.recordings.add(state.config.id, item)
     return effects + transcribe(state, item)
 
 

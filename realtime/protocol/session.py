@@ -34,6 +34,7 @@ from realtime.protocol.inputs import (
 )
 from realtime.protocol.items import messages, wire_item
 from realtime.protocol.limits import Limits
+from realtime.protocol.recordings import Recordings
 from realtime.protocol.responses import Idle, agent_request
 from realtime.protocol.resync import resync_alignment, unheard_answers
 from realtime.protocol.state import SessionState
@@ -65,13 +66,21 @@ class Session:
         now: float,
         fixed: dict[str, Any] | None = None,
         reduces_noise: bool = True,
+        recordings: Recordings | None = None,
     ) -> None:
         """new_id: kind -> a fresh id. decode_audio: bytes in the input format -> s16le at 16 kHz.
         encode_audio: the way back. fixed: what of the configuration no event of the client changes.
-        reduces_noise: whether noise reduction can be asked for."""
+        reduces_noise: whether noise reduction can be asked for. recordings: which other sessions share."""
         audio = decode_audio, encode_audio
         self.state = SessionState(
-            config, Abilities(agent, reduces_noise), limits, new_id, *audio, now, fixed or {}
+            config,
+            Abilities(agent, reduces_noise),
+            limits,
+            new_id,
+            *audio,
+            now,
+            fixed or {},
+            recordings or Recordings(),
         )
 
     @property
@@ -189,7 +198,7 @@ class Session:
                 return state.heard.truncate(event)
             case wire.ItemDelete(item_id=item_id):
                 state.conversation.delete(item_id)
-                state.recordings.drop(item_id)
+                state.recordings.drop(self.config.id, item_id)
                 return [Send(wire.ItemDeleted(item_id=item_id))]
             case wire.ResponseCreate(response=patch):
                 return turn_taking.create_response(state, patch, now)
@@ -202,7 +211,7 @@ class Session:
 
     def _audio_of(self, item_id: str) -> dict[int, bytes]:
         """Content index -> audio in the session's input format; none where it is too long for a frame."""
-        pcm = self.state.recordings.of(item_id)
+        pcm = self.state.recordings.of(self.config.id, item_id)
         if sum(map(len, pcm.values())) > self.state.limits.retrieved_audio_bytes:
             return {}
         return {index: self.state.encode_audio(part) for index, part in pcm.items()}

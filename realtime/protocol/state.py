@@ -38,6 +38,7 @@ class SessionState:
         encode_audio: Callable[[bytes, SessionConfig], bytes],
         now: float,
         fixed: dict[str, Any],
+        recordings: Recordings,
     ) -> None:
         self.config = config
         self.fixed = fixed
@@ -52,7 +53,7 @@ class SessionState:
         self.heard = HeardHistory(self.conversation)
         self.responses = Responses(self.conversation, self.heard, limits, new_id, now)
         self.input_buffer = InputBuffer(limits.input_buffer_ms)
-        self.recordings = Recordings(limits.recordings_bytes)
+        self.recordings = recordings
         self.transcribed_so_far: dict[str, str] = {}
         self.turn_waits = False
         self.is_disconnected = False

@@ -23,6 +23,7 @@ from realtime.protocol.config import SessionConfig
 from realtime.protocol.config_update import merge
 from realtime.protocol.events import GoingAway
 from realtime.protocol.limits import Limits
+from realtime.protocol.recordings import Recordings
 from realtime.protocol.session import Session
 from realtime.protocol.snapshot import Snapshot
 from realtime.session.connection import Connection, Resumable, SwitchSession
@@ -70,6 +71,7 @@ class Sessions:
         self._settings = settings
         self._agent = agent
         self._health = health
+        self._recordings = Recordings()
         self._abilities = Abilities(health, noise_reduction.IS_INSTALLED)
         self._make_detector = make_detector
         self._metrics = metrics
@@ -256,10 +258,12 @@ class Sessions:
             now,
             fixed,
             self._abilities.reduces_noise,
+            self._recordings,
         )
 
     async def _live(self, runner: Runner, opened_at: float, turns: "_TurnLog") -> None:
         ended = await runner.run()
+        self._recordings.drop_all(runner.session_id)
         why = _why(ended)
         stays_stored = self._is_going or (isinstance(ended, SessionOver) and ended.code == MOVED)
         await self._resumption.remove(runner, delete=not stays_stored)

@@ -80,15 +80,22 @@ def test_a_deleted_items_audio_is_not_given_to_one_of_the_same_id() -> None:
     assert "audio" not in retrieved(driver, item_id)
 
 
-@given(st.lists(st.tuples(st.sampled_from("abcde"), st.integers(0, 60)), max_size=40))
-def test_no_more_is_held_than_the_limit_and_the_latest_stays(added: list[tuple[str, int]]) -> None:
+@given(st.lists(st.tuples(st.sampled_from("ST"), st.sampled_from("abc"), st.integers(0, 60)), max_size=40))
+def test_all_sessions_hold_no_more_than_the_limit_and_the_latest_stays(
+    added: list[tuple[str, str, int]],
+) -> None:
     recordings = Recordings(100)
-    newest: dict[str, int] = {}
-    for name, size in added:
-        recordings.add(UserItem(name, (AudioPart(bytes(size)),)))
-        newest.pop(name, None)
-        newest[name] = size
-        held = {one: sum(map(len, recordings.of(one).values())) for one in newest}
+    newest: dict[tuple[str, str], int] = {}
+    for session, name, size in added:
+        recordings.add(session, UserItem(name, (AudioPart(bytes(size)),)))
+        newest[session, name] = size
+        held = {one: sum(map(len, recordings.of(*one).values())) for one in newest}
         assert sum(held.values()) <= 100
-        assert held[name] == size
+        assert held[session, name] == size
         assert all(held[one] in (0, newest[one]) for one in newest)
+    recordings.drop_all("S")
+    assert not any(recordings.of("S", name) for name in "abc")
+    for name in "abc":
+        recordings.drop("T", name)
+    recordings.add("U", UserItem("all", (AudioPart(bytes(100)),)))
+    assert recordings.of("U", "all")
