@@ -1,7 +1,6 @@
 """The audio of users' latest items, for `conversation.item.retrieve`: as it was heard.
 
-All sessions of a server share it: a home keeps minutes of each, a thousand sessions the latest turns, and a
-session takes no more memory for it than the others leave.
+All sessions of a server share it: a home keeps minutes of each, a thousand sessions the latest turns.
 """
 
 from collections.abc import Mapping
@@ -9,8 +8,8 @@ from collections.abc import Mapping
 from agent.api import AudioPart
 from realtime.protocol.items import UserItem
 
-LIMIT_BYTES = 8 * 1024 * 1024
-"""Four minutes of speech."""
+LIMIT_BYTES = 4 * 1024 * 1024
+"""Two minutes of speech."""
 
 
 class Recordings:
