@@ -120,7 +120,7 @@ class AgentRequest:
 
     tool_choice: "auto", "none", "required", or the name of the one tool to call.
     voice: one of `Health.voices`, or "" for the agent's own choice; an unknown one is
-    treated as "".
+    treated as "". speed: of the speech, 0.25 to 1.5 times the voice's own, its pitch kept.
     verbatim: the answer's words where they are known already, or "": no model is asked then.
     messages: in any order and shape that a client may leave them in; agent/history.py makes them well formed.
     """
@@ -137,6 +137,7 @@ class AgentRequest:
     sampling: Sampling = OWN_SAMPLING
     verbatim: str = ""
     truncation: Truncation = AUTO_TRUNCATION
+    speed: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +217,16 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class PromptRead:
+    """What the answer's prompt holds: for an answer that is cut off, and never comes to its own usage.
+
+    Before its first words, from an engine that knows it then. usage: of the input alone.
+    """
+
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
 class GenerationDone:
     """The last event of an answer. "no_words": the user's audio held no words, so there is none.
 
@@ -255,6 +266,7 @@ AgentEvent = (
     | ToolCall
     | StageDone
     | KeepAlive
+    | PromptRead
     | GenerationDone
     | GenerationFailed
 )
@@ -274,6 +286,8 @@ class Health:
     detail: one sentence; of what is away, at which address and how to start it. transcribes: whether
     `transcribe` works. wants_audio_history: whether audio of earlier turns is of use once its transcript is
     known. instructions_bytes_max: longer ones (UTF-8) leave no room in the context; 0: not known.
+    calls_tools: whether tools have an effect. languages: that `transcribe` can be asked for, ISO 639-1; empty
+    where that is not known.
     """
 
     status: Literal["starting", "ready", "failed", "away"]
@@ -284,6 +298,8 @@ class Health:
     wants_audio_history: bool = False
     facts: Mapping[str, str] = field(default_factory=dict)  # for people: versions, devices
     instructions_bytes_max: int = 0
+    calls_tools: bool = True
+    languages: tuple[str, ...] = ()
 
 
 class AgentError(Exception):

@@ -23,6 +23,7 @@ from agent.api import (
     GenerationFailed,
     Health,
     KeepAlive,
+    PromptRead,
     StageDone,
     TranscribeRequest,
     Transcript,
@@ -82,7 +83,7 @@ class RemoteAgent:
                     yield event
                     if isinstance(event, GenerationDone | GenerationFailed):
                         return
-                    if not isinstance(event, StageDone | KeepAlive):
+                    if not isinstance(event, StageDone | KeepAlive | PromptRead):
                         wait_s = self._timeouts.next_event_s
         except AgentError as error:
             yield GenerationFailed(error.code, error.message)

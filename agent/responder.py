@@ -26,6 +26,7 @@ from agent.api import (
     Health,
     KeepAlive,
     Message,
+    PromptRead,
     SpeechSkipped,
     StageDone,
     TextDelta,
@@ -135,7 +136,7 @@ class Responder:
         try:
             async with asyncio.TaskGroup() as group:
                 speaking = group.create_task(
-                    self._speak(request.voice, clauses, events), name=f"speech {request.response_id}"
+                    self._speak(request, clauses, events), name=f"speech {request.response_id}"
                 )
                 done = await decoding.run(clauses)
         except ExceptionGroup as failures:
@@ -174,7 +175,7 @@ class Responder:
         return UserMessage(tuple(parts))
 
     async def _speak(
-        self, voice: str, clauses: asyncio.Queue[str | None], events: asyncio.Queue[AgentEvent]
+        self, request: AgentRequest, clauses: asyncio.Queue[str | None], events: asyncio.Queue[AgentEvent]
     ) -> Literal["spoken", "silent", "unspeakable"]:
         """Return "unspeakable" where all that there was to say is in letters that the voice cannot say."""
         first_clause_at: float | None = None
@@ -187,7 +188,7 @@ class Responder:
                 yield clause
 
         outcome: Literal["spoken", "silent", "unspeakable"] = "silent"
-        async with aclosing(self._synthesiser.synthesise(taken(), voice)) as speech:
+        async with aclosing(self._synthesiser.synthesise(taken(), request.voice, request.speed)) as speech:
             async for piece in speech:
                 if isinstance(piece, SpeechSkipped):
                     await events.put(piece)
@@ -260,7 +261,7 @@ class _Decoding:
         started = self._clock()
         async with aclosing(self._generate(self._request)) as deltas:
             async for delta in deltas:
-                if self._first_token_at is None and not isinstance(delta, KeepAlive):
+                if self._first_token_at is None and not isinstance(delta, KeepAlive | PromptRead):
                     self._first_token_at = self._clock()
                     await self._stage("prefill", started, self._first_token_at)
                 match delta:
@@ -269,7 +270,7 @@ class _Decoding:
                         await self._speak(self._cutter.push(text), clauses)
                         if self._spoken_chars_left <= 0:
                             return await self._ended(clauses, GenerationDone("max_tokens"))
-                    case KeepAlive():
+                    case KeepAlive() | PromptRead():
                         await self._events.put(delta)
                     case ToolCall():
                         self.has_called_a_tool = True

@@ -29,6 +29,7 @@ Reply = (
     | api.ToolCall
     | api.StageDone
     | api.KeepAlive
+    | api.PromptRead
     | api.GenerationDone
     | api.GenerationFailed
     | api.Transcript

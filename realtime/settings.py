@@ -161,7 +161,9 @@ class Settings:
         10.0, "seconds after which a client that reads nothing is let go", _POSITIVE
     )
     # What is sent stays below 1 MiB whatever this is: several clients take no more.
-    frame_kib_max: int = _setting(1024, "KiB of one incoming WebSocket frame", _between(1))
+    frame_kib_max: int = _setting(
+        1024, "KiB of one event over a WebSocket, appends of audio apart", _between(1)
+    )
     completions_max: int = _setting(32, "answers over plain HTTP that are made at once", _between(1))
     # Six minutes of WAV at 16 kHz, over an hour of MP3. To parse one MiB takes the time of all sessions for
     # about a millisecond.

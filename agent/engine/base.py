@@ -9,6 +9,7 @@ from agent.api import (
     OWN_SAMPLING,
     KeepAlive,
     Message,
+    PromptRead,
     Sampling,
     TextDelta,
     Tool,
@@ -50,7 +51,7 @@ class EngineDone:
     input_was_cut: bool = False
 
 
-EngineDelta = TextDelta | ToolCall | KeepAlive | EngineDone
+EngineDelta = TextDelta | ToolCall | KeepAlive | PromptRead | EngineDone
 
 
 class Engine(Protocol):

@@ -19,7 +19,7 @@ from typing import Any
 
 import xllamacpp
 
-from agent.api import AgentError, Sampling, TextDelta, Usage
+from agent.api import AgentError, PromptRead, Sampling, TextDelta, Usage
 from agent.engine.base import EngineDelta, EngineDone, EngineRequest
 from agent.prompt import (
     EXAMPLES,
@@ -245,6 +245,7 @@ class _Completion:
 
     async def deltas(self) -> AsyncGenerator[EngineDelta, None]:
         """Raises AgentError."""
+        is_counted = False
         while True:
             try:
                 async with asyncio.timeout(FIRST_TOKEN_TIMEOUT_S):
@@ -258,6 +259,10 @@ class _Completion:
                 if _kind(chunk["error"]) == "exceed_context_size_error":
                     raise _ContextExceeded(int(chunk["error"].get("n_prompt_tokens", 0)))
                 raise AgentError("agent_error", f"llama.cpp refused the prompt ({_kind(chunk['error'])})")
+            progress = chunk.get("prompt_progress")
+            if progress and not is_counted:
+                is_counted = True
+                yield PromptRead(Usage(int(progress["total"]), cached_tokens=int(progress["cache"])))
             choice = chunk["choices"][0] if chunk.get("choices") else {}
             if choice.get("text"):
                 yield TextDelta(choice["text"])

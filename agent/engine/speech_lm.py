@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from tokenizers.decoders import DecodeStream
 
-from agent.api import AgentError, Message, TextDelta, Truncation, Usage
+from agent.api import AgentError, Message, PromptRead, TextDelta, Truncation, Usage
 from agent.engine.base import EngineDelta, EngineDone, EngineRequest
 from agent.engine.clips import Prompt
 from agent.engine.core import Core, Ended, Job, Output
@@ -85,6 +85,8 @@ class SpeechLM:
             output = await answer.next()
             if isinstance(output, Ended):
                 raise output.failure or AgentError("agent_error", "the answer was dropped")
+            if not count:
+                yield PromptRead(_usage(job, 0))
             count += 1
             text = stops.push(stream.step(self._tokenizer, output.token) or "")
             if output.is_last:

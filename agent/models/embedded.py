@@ -64,7 +64,9 @@ async def build_embedded(settings: AgentSettings, report: Report) -> Agent:
             loaded.push_async_callback(engine.aclose)
         with step(report, "warming the language model"):
             await engine.warm_up()
-        health = health_of("smollm2-135m-instruct", plan, "xllamacpp", descriptions.EMBEDDED)
+        health = health_of(
+            "smollm2-135m-instruct", plan, "xllamacpp", descriptions.EMBEDDED, calls_tools=False
+        )
         health = replace(health, instructions_bytes_max=INSTRUCTIONS_BYTES_MAX)
         agent = Responder(engine, recogniser, synthesiser, health, limits=answer_limits(settings))
         with step(report, "answering a first question to itself"):
@@ -95,7 +97,9 @@ async def build_chat_server(settings: AgentSettings, report: Report) -> Agent:
             context_tokens=settings.llm_context_tokens,
         )
         loaded.push_async_callback(engine.aclose)
-        health = health_of(settings.model, plan, "httpx", descriptions.chat_server(settings.model))
+        health = health_of(
+            settings.model, plan, "httpx", descriptions.chat_server(settings.model), calls_tools=True
+        )
         with step(report, "asking the chat server how much it reads"):
             await engine.ask_for_context()
         checked = await engine.checked(health)
@@ -178,11 +182,12 @@ def _speakers(plan: Plan) -> Mapping[str, ClauseVoice]:
     return {"joe": PiperVoice(verified(PIPER_JOE), verified(PIPER_JOE_CONFIG), lexicon, plan.threads)}
 
 
-def health_of(model: str, plan: Plan, engine: str, words: dict[str, str]) -> Health:
+def health_of(model: str, plan: Plan, engine: str, words: dict[str, str], calls_tools: bool) -> Health:
     packages = ("faster-whisper", "ctranslate2", "onnxruntime", engine)
     facts = {package: metadata.version(package) for package in packages}
     facts |= words | {"recogniser": f"whisper {plan.recogniser}", "device": f"cpu, {plan.threads} threads"}
-    return Health("ready", model, transcribes=True, facts=facts)
+    languages = LANGUAGES if plan.recogniser == "base" else ("en",)
+    return Health("ready", model, transcribes=True, facts=facts, calls_tools=calls_tools, languages=languages)
 
 
 def cores() -> int:

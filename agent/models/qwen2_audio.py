@@ -70,7 +70,7 @@ async def build_qwen2_audio(settings: AgentSettings, report: Report) -> Agent:
             await warm_up(engine)
         loaded.pop_all()
     health = embedded.health_of(
-        checkpoint.name, plan, "transformers", descriptions.qwen2_audio(checkpoint.name)
+        checkpoint.name, plan, "transformers", descriptions.qwen2_audio(checkpoint.name), calls_tools=False
     )
     device = f"{engine.device}, {engine.dtype}"
     health = replace(

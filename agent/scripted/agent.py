@@ -8,7 +8,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from dataclasses import replace
-from functools import cache
+from functools import lru_cache
 from typing import assert_never
 
 import numpy as np
@@ -23,6 +23,7 @@ from agent.api import (
     AudioPart,
     GenerationDone,
     Health,
+    PromptRead,
     SystemMessage,
     TextDelta,
     TextPart,
@@ -44,6 +45,8 @@ RECITAL = " ".join(f"This is sentence {number} of ten." for number in _NUMBERS)
 WORD_MS = 160
 LAST_WORD_MS = 200
 """The last word of a sentence is longer: five words and this one are one second."""
+PIECE_BYTES = SPEAKING_HZ * 2 // 5
+"""200 ms, the most that an AudioDelta holds: a word is longer only where it is spoken slowly."""
 MAX_TOOL_OUTPUT_CHARACTERS = 500
 
 
@@ -61,6 +64,8 @@ class ScriptedAgent:
             await asyncio.sleep(0)
             yield GenerationDone(usage=_usage(request, 1))
             return
+        await asyncio.sleep(0)
+        yield PromptRead(_usage(request, 0))
         words = (request.verbatim or _answer(request)).split()
         spoken = words[: request.max_output_tokens]  # a word is a token here
         text_end = 0
@@ -71,7 +76,13 @@ class ScriptedAgent:
             yield TextDelta(piece)
             if request.modality == "audio":
                 await asyncio.sleep(0)
-                yield AudioDelta(tone(at, LAST_WORD_MS if word.endswith(".") else WORD_MS), text_end)
+                length_ms = (LAST_WORD_MS if word.endswith(".") else WORD_MS) / request.speed
+                sound = tone(at, round(length_ms))
+                for start in range(0, len(sound), PIECE_BYTES):
+                    is_last = start + PIECE_BYTES >= len(sound)
+                    yield AudioDelta(
+                        sound[start : start + PIECE_BYTES], text_end if is_last else text_end - len(piece)
+                    )
         await asyncio.sleep(0)
         usage = _usage(request, len(spoken))
         yield GenerationDone("stop" if len(spoken) == len(words) else "max_tokens", usage)
@@ -131,7 +142,7 @@ def _answer(request: AgentRequest) -> str:
     return RECITAL
 
 
-@cache  # of 14 notes and 2 lengths: made once, shared by all sessions
+@lru_cache(256)  # 14 notes of 2 lengths, made once and shared by all sessions; more where speeds differ
 def _note(step: int, duration_ms: int) -> bytes:
     hz = 220 * 2 ** (step / 12)
     at_s = np.arange(SPEAKING_HZ * duration_ms // 1000) / SPEAKING_HZ

@@ -30,13 +30,14 @@ class Synthesiser(Protocol):
     """Names that `synthesise` knows; the first is its own choice."""
 
     def synthesise(
-        self, clauses: AsyncIterator[str], voice: str = ""
+        self, clauses: AsyncIterator[str], voice: str = "", speed: float = 1.0
     ) -> AsyncGenerator[Speech | SpeechSkipped, None]:
         """Speak each clause as soon as it comes. Raises AgentError.
 
         A clause without anything to say yields no sound; what it holds counts as said with the next
         one. What the voice cannot say is told before the sound of its clause. voice: one of `voices`;
-        another name means the first. Closing stops after the clause that is being computed.
+        another name means the first. speed: 0.25 to 1.5 times the voice's own, the pitch kept. Closing stops
+        after the clause that is being computed.
         """
         ...
 
@@ -63,6 +64,9 @@ class SpokenClause:
 class ClauseVoice(Protocol):
     """A voice that computes one clause at a time, on the thread that calls it."""
 
-    def speak(self, clause: str) -> SpokenClause:
-        """Return the clause's sound, empty when there is nothing to say. Blocks for 20 ms to seconds."""
+    def speak(self, clause: str, speed: float = 1.0) -> SpokenClause:
+        """Return the clause's sound, empty when there is nothing to say. Blocks for 20 ms to seconds.
+
+        speed: 0.25 to 1.5 times the voice's own.
+        """
         ...

@@ -41,8 +41,8 @@ _TOKENS = {
 
 Styles = NDArray[np.float32]
 """(MOST_TOKENS, STYLE_DIMENSIONS): how a voice sounds, by the number of tokens, from one on."""
-Compute = Callable[[Sequence[int], NDArray[np.float32]], Samples]
-"""Tokens, at most MOST_TOKENS, and a style (STYLE_DIMENSIONS,) -> samples with silence round them."""
+Compute = Callable[[Sequence[int], NDArray[np.float32], float], Samples]
+"""Tokens, at most MOST_TOKENS, a style (STYLE_DIMENSIONS,), the speed -> samples with silence round them."""
 
 
 def kokoro_voices(
@@ -76,17 +76,19 @@ class KokoroVoice:
         self._styles = styles
         self._lexicon = lexicon
 
-    def speak(self, clause: str) -> SpokenClause:
+    def speak(self, clause: str, speed: float = 1.0) -> SpokenClause:
         said = self._lexicon.pronounced(pieces(clause))
-        spoken = [self._spoken(stretch) for stretch in _stretches(_sounds(said))]
+        # Slow speech is long, and the model's memory grows with it: no longer than at its own speed.
+        most_tokens = int(MOST_TOKENS * min(1.0, speed))
+        spoken = [self._spoken(stretch, speed) for stretch in _stretches(_sounds(said), most_tokens)]
         return replace(_joined(spoken), unpronounced=unpronounced(said))
 
-    def _spoken(self, stretch: Sequence[_Sound]) -> SpokenClause:
+    def _spoken(self, stretch: Sequence[_Sound], speed: float) -> SpokenClause:
         tokens = [token for sound in stretch for token in sound.tokens]
         if all(token <= _TOKENS[" "] for token in tokens):  # pauses only
             return SpokenClause(np.zeros(0, np.float32), ())
-        samples = self._compute(tokens, self._styles[len(tokens) - 1])
-        return shaped(samples, stretch[-1].piece.spoken, _marks(stretch, samples))
+        samples = self._compute(tokens, self._styles[len(tokens) - 1], speed)
+        return shaped(samples, stretch[-1].piece.spoken, _marks(stretch, samples), speed)
 
 
 def _sounds(said: Sequence[Pronounced]) -> Iterator[_Sound]:
@@ -100,12 +102,12 @@ def tokens_of(phonemes: str) -> tuple[int, ...]:
     return tuple(_TOKENS[phoneme] for phoneme in phonemes if phoneme in _TOKENS)
 
 
-def _stretches(sounds: Iterator[_Sound]) -> Iterator[list[_Sound]]:
+def _stretches(sounds: Iterator[_Sound], most_tokens: int) -> Iterator[list[_Sound]]:
     """As much as the model holds at a time: a clause, or less where numbers make it long."""
     stretch: list[_Sound] = []
     n_tokens = 0
     for sound in sounds:
-        if stretch and n_tokens + len(sound.tokens) > MOST_TOKENS:
+        if stretch and n_tokens + len(sound.tokens) > most_tokens:
             yield stretch
             stretch, n_tokens = [], 0
         stretch.append(sound)
@@ -147,15 +149,14 @@ def _computing(model: bytes, threads: int) -> Compute:
     session = onnxruntime.InferenceSession(
         model, sess_options=session_options(threads), providers=["CPUExecutionProvider"]
     )
-    speed = np.ones(1, np.float32)
 
-    def compute(tokens: Sequence[int], style: NDArray[np.float32]) -> Samples:
+    def compute(tokens: Sequence[int], style: NDArray[np.float32], speed: float) -> Samples:
         output: Any = session.run(
             None,
             {
                 "tokens": np.array([[_PAD, *tokens, _PAD]], np.int64),
                 "style": style.reshape(1, STYLE_DIMENSIONS),
-                "speed": speed,
+                "speed": np.array([speed], np.float32),
             },
         )
         return np.asarray(output[0], np.float32).reshape(-1)

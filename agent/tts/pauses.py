@@ -17,17 +17,17 @@ _PAUSES_S = {".": 0.12, "?": 0.12, "!": 0.12, ",": 0.06, ";": 0.10, ":": 0.10}
 (median of 16 pairs); readers of LibriVox pause for 0.17 s to 0.26 s at a comma (tests/data/speech)."""
 
 
-def shaped(samples: Samples, last: str, marks: Sequence[Mark]) -> SpokenClause:
+def shaped(samples: Samples, last: str, marks: Sequence[Mark], speed: float = 1.0) -> SpokenClause:
     """Trim the silence round the clause and append the pause that its last piece asks for.
 
     last: what the clause ends on, a pause or a word. The lead is what the user waits for, so it
-    counts in the time to first audio.
+    counts in the time to first audio. speed: at which the clause is spoken, and pauses are made.
     """
     loud = np.flatnonzero(np.abs(samples) > QUIET)
     if len(loud) == 0:
         return SpokenClause(np.zeros(0, np.float32), ())
     start = max(0, int(loud[0]) - int(LEAD_S * SPEAKING_HZ))
     end = min(len(samples), int(loud[-1]) + int(TAIL_S * SPEAKING_HZ))
-    pause = np.zeros(int(_PAUSES_S.get(last, 0.0) * SPEAKING_HZ), np.float32)
+    pause = np.zeros(int(_PAUSES_S.get(last, 0.0) / speed * SPEAKING_HZ), np.float32)
     moved = tuple(Mark(min(max(mark.sample - start, 0), end - start), mark.text_end) for mark in marks)
     return SpokenClause(np.concatenate([samples[start:end], pause]), moved)

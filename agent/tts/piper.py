@@ -40,6 +40,9 @@ _ESPEAK = {
     "ˈi": "ˈiː",
     "ˌi": "ˌiː",
 }
+_STRETCHES = 0.77
+"""Of a clause's length, what grows with length_scale. The rest is that the model rounds each phoneme up to
+whole frames; measured with four sentences at scales of 0.5 to 4."""
 _SOUND = re.compile("|".join(sorted(_ESPEAK, key=len, reverse=True)))
 
 
@@ -59,17 +62,17 @@ class PiperVoice:
             str(model), sess_options=session_options(threads), providers=["CPUExecutionProvider"]
         )
 
-    def speak(self, clause: str) -> SpokenClause:
+    def speak(self, clause: str, speed: float = 1.0) -> SpokenClause:
         said = self._lexicon.pronounced(pieces(clause))
         phonemes, ends = _phonemes(said)
         if not any(character.isalpha() for character in phonemes):
             return SpokenClause(np.zeros(0, np.float32), (), unpronounced(said))
-        samples = self._run(phonemes)
+        samples = self._run(phonemes, speed)
         samples = soxr.resample(samples, self._hz, SPEAKING_HZ).astype(np.float32)
         marks = _marks(len(phonemes), ends, len(samples))
-        return replace(shaped(samples, said[-1].piece.spoken, marks), unpronounced=unpronounced(said))
+        return replace(shaped(samples, said[-1].piece.spoken, marks, speed), unpronounced=unpronounced(said))
 
-    def _run(self, phonemes: str) -> Samples:
+    def _run(self, phonemes: str, speed: float) -> Samples:
         """Return samples at the voice's own rate."""
         pad, ids = self._ids["_"], [*self._ids["^"]]
         for phoneme in phonemes:
@@ -80,10 +83,15 @@ class PiperVoice:
             {
                 "input": np.array([ids], np.int64),
                 "input_lengths": np.array([len(ids)], np.int64),
-                "scales": self._scales,
+                "scales": self._scales * np.array([1.0, length_of(speed), 1.0], np.float32),
             },
         )
         return np.asarray(output[0], np.float32).reshape(-1)
+
+
+def length_of(speed: float) -> float:
+    """The factor of length_scale for speech of that speed."""
+    return 1.0 + (1.0 / speed - 1.0) / _STRETCHES
 
 
 def _phonemes(said: Sequence[Pronounced]) -> tuple[str, list[tuple[int, int]]]:

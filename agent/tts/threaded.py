@@ -16,6 +16,7 @@ FADE_SAMPLES = SPEAKING_HZ // 200
 WAITING_CLAUSES = 64
 """Clauses that may wait for the thread, of all conversations together; more are refused."""
 CLAUSE_TIMEOUT_S = 20.0
+"""At the voice's own speed; a slower clause has more sound to compute."""
 
 
 class ThreadedSynthesiser:
@@ -32,26 +33,26 @@ class ThreadedSynthesiser:
         self._waiting = 0
 
     async def synthesise(
-        self, clauses: AsyncIterator[str], voice: str = ""
+        self, clauses: AsyncIterator[str], voice: str = "", speed: float = 1.0
     ) -> AsyncGenerator[Speech | SpeechSkipped, None]:
         speaker = self._speakers.get(voice) or self._speakers[self.voices[0]]
         clause_start = 0
         async for clause in clauses:
-            spoken = await self._spoken(speaker, clause)
+            spoken = await self._spoken(speaker, clause, speed)
             for start, end in spoken.unpronounced:
                 yield SpeechSkipped(clause_start + start, clause_start + end)
             for piece in pieces_of(spoken, clause_start, clause_start + len(clause)):
                 yield piece
             clause_start += len(clause)
 
-    async def _spoken(self, speaker: ClauseVoice, clause: str) -> SpokenClause:
+    async def _spoken(self, speaker: ClauseVoice, clause: str, speed: float) -> SpokenClause:
         if self._waiting >= WAITING_CLAUSES:
             raise AgentError("agent_overloaded", "too many answers wait for the voice")
         self._waiting += 1
         try:
-            async with asyncio.timeout(CLAUSE_TIMEOUT_S):
+            async with asyncio.timeout(CLAUSE_TIMEOUT_S / min(1.0, speed)):
                 loop = asyncio.get_running_loop()
-                return await loop.run_in_executor(self._thread, speaker.speak, clause)
+                return await loop.run_in_executor(self._thread, speaker.speak, clause, speed)
         except TimeoutError as error:
             raise AgentError("agent_timeout", "the voice did not finish a clause in time") from error
         finally:

@@ -15,6 +15,9 @@ from realtime.settings import Settings, is_address, is_loopback
 
 KEY_PROTOCOL = "openai-insecure-api-key."
 """Browsers cannot set headers on a WebSocket: their key comes as one of the subprotocols."""
+BETA = "realtime=v1"
+CLIENT_SECRET = "client secret"
+"""The identity of all who come with one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,17 @@ class Access:
         key = presented_key(headers, subprotocols)
         return self._client_secrets.session_of(key) or {} if key and key.startswith(PREFIX) else {}
 
+    def speaks_beta(self, headers: Headers, subprotocols: Iterable[str] = ()) -> bool:
+        """Whether the client says that its wire is the one of OpenAI's beta.
+
+        By a header, by a subprotocol where it can set none, or by a secret that was made for such a one.
+        """
+        offered = list(subprotocols)
+        if BETA in headers.get("openai-beta", "") or f"openai-beta.{BETA.replace('=', '-')}" in offered:
+            return True
+        key = presented_key(headers, offered)
+        return key is not None and key.startswith(PREFIX) and self._client_secrets.is_beta(key)
+
     def identity(self, headers: Headers, subprotocols: Iterable[str] = ()) -> str:
         """Whose sessions one who may come in can resume; "" where nobody is asked for a key.
 
@@ -92,7 +106,7 @@ class Access:
         if self._is_key(key):
             return f"key:{hash_of(key)[:32]}"
         if key.startswith(PREFIX):
-            return "client secret"
+            return CLIENT_SECRET
         return self.bearer(key).owner
 
     def bearer(self, token: str) -> "Bearer":

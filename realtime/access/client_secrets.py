@@ -40,10 +40,11 @@ class ClientSecrets:
         self._keys = sorted(keys)
         self._now = now
 
-    def issue(self, session: dict[str, Any], seconds: int) -> ClientSecret:
-        """Raises ClientError for a session too large to be carried."""
+    def issue(self, session: dict[str, Any], seconds: int, is_beta: bool = False) -> ClientSecret:
+        """is_beta: its client speaks the wire of the beta. Raises ClientError for a session too large to be
+        carried."""
         expires_at = int(self._now()) + seconds
-        content = {"e": expires_at, "s": session, "n": secrets.token_hex(8)}
+        content = {"e": expires_at, "s": session, "n": secrets.token_hex(8)} | ({"b": 1} if is_beta else {})
         packed = zlib.compress(msgspec.json.encode(content), 9)
         value = f"{PREFIX}{_text(packed)}.{_text(self._signature(packed))}"
         if len(value) > SECRET_CHARS_MAX:
@@ -57,15 +58,22 @@ class ClientSecrets:
 
     def session_of(self, value: str) -> dict[str, Any] | None:
         """The session that a secret was made for; None if it is none of ours, or has expired."""
+        content = self._content(value)
+        return content["s"] if content is not None else None
+
+    def is_beta(self, value: str) -> bool:
+        """Whether the client that has it speaks the wire of the beta."""
+        return "b" in (self._content(value) or {})
+
+    def _content(self, value: str) -> dict[str, Any] | None:
         if len(value) > SECRET_CHARS_MAX or not value.isascii():
             return None
         packed_text, _, signature_text = value.removeprefix(PREFIX).partition(".")
         packed, signature = _bytes(packed_text), _bytes(signature_text)
         if not hmac.compare_digest(signature, self._signature(packed)):
             return None
-        content = msgspec.json.decode(zlib.decompress(packed))  # signed by us: it is as we made it
-        session: dict[str, Any] = content["s"]
-        return session if self._now() < content["e"] else None
+        content: dict[str, Any] = msgspec.json.decode(zlib.decompress(packed))  # signed by us: as we made it
+        return content if self._now() < content["e"] else None
 
     def _signature(self, packed: bytes) -> bytes:
         return hmac.digest(self._signing_key, packed, "sha256")

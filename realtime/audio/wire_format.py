@@ -63,6 +63,19 @@ def decode_clip(audio: bytes, wire_format: AudioFormat) -> bytes:
     return resampler.push(_to_pcm(audio, wire_format)) + resampler.flush()
 
 
+def encode_clip(pcm: bytes, wire_format: AudioFormat) -> bytes:
+    """A whole clip, s16le mono at 16 kHz -> a wire format."""
+    resampler = Resampler(LISTENING_HZ, _rate_hz(wire_format))
+    resampled = resampler.push(pcm) + resampler.flush()
+    match wire_format:
+        case PcmFormat():
+            return resampled
+        case PcmuFormat():
+            return encode_mulaw(resampled)
+        case PcmaFormat():
+            return encode_alaw(resampled)
+
+
 def _to_pcm(audio: bytes, wire_format: AudioFormat) -> bytes:
     match wire_format:
         case PcmFormat():

@@ -11,7 +11,9 @@ WireInt = Annotated[int, Meta(ge=-(2**53), le=2**53)]
 """What JSON's readers agree on (RFC 8259 6), and what a float can hold."""
 
 
-class ClientEvent(Struct, frozen=True, kw_only=True, tag_field="type"):
+class ClientEvent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
+    """A field that the event does not have is refused: a misspelt one would be left out without a word."""
+
     event_id: str | None = None
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from agent.api import AudioPart, TextPart
 from realtime.errors import ClientError, InvalidEvent
-from realtime.protocol.conversation import Conversation
+from realtime.protocol.conversation import FRONT, Conversation
 from realtime.protocol.items import AssistantItem, Item, SystemItem, ToolCallItem, ToolResultItem, UserItem
 
 TEXT_CHARS_MAX = 200_000
@@ -32,6 +32,8 @@ def parse_item(
         item_id = new_id("item")
     elif not isinstance(item_id, str) or not 0 < len(item_id) <= ID_CHARS_MAX:
         raise _invalid(f"{param}.id", f"a string of 1 to {ID_CHARS_MAX} characters")
+    elif item_id == FRONT:
+        raise _invalid(f"{param}.id", f"another id: {FRONT!r} is the front of the conversation")
     match raw.get("type"):
         case "message":
             return _message(raw, item_id, decode_audio, param)

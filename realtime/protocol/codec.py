@@ -1,12 +1,16 @@
 """JSON text <-> events. Every failure is an InvalidEvent with the wire's code and param."""
 
-from typing import Any, get_args
+import json
+from typing import Any, Protocol, TypeVar, get_args
 
 import msgspec
 
 from realtime.errors import InvalidEvent
+from realtime.protocol.client_events import ClientEvent
 from realtime.protocol.config import invalid_event
 from realtime.protocol.events import AnyClientEvent, ItemCreate, ResponseCreate, ServerEvent, SessionUpdate
+
+Event = TypeVar("Event", bound=ClientEvent)
 
 _decoder: msgspec.json.Decoder[AnyClientEvent] = msgspec.json.Decoder(AnyClientEvent)
 _encoder = msgspec.json.Encoder()
@@ -18,20 +22,52 @@ BRANCHES_MAX = 10_000
 """Objects and lists in one event: a conversation of 2,000 items and 128 tools has fewer. A frame could
 hold 100,000, and reading, checking and showing them would stop all sessions for a third of a second."""
 
+_NO_JSON = "The event is not valid JSON: expected one JSON object."
+
 _INTEGERS = -(2**63), 2**64 - 1  # of what stores a session, and of most clients
 
 _TYPES = tuple(sorted(str(event.__struct_config__.tag) for event in get_args(AnyClientEvent)))
 
 
+class EventCodec(Protocol):
+    """How events are written on one connection."""
+
+    def decode(self, text: str | bytes) -> AnyClientEvent:
+        """Read one client event. Raises InvalidEvent with the client's own event_id, if it gave one."""
+        ...
+
+    def encode(self, event: ServerEvent) -> str | None:
+        """None: a client of this wire knows no such event, and gets none."""
+        ...
+
+
+class GaCodec:
+    """OpenAI Realtime as it is generally available."""
+
+    def decode(self, text: str | bytes) -> AnyClientEvent:
+        return decode(text)
+
+    def encode(self, event: ServerEvent) -> str:
+        return encode(event)
+
+
+GA = GaCodec()
+
+
 def decode(text: str | bytes) -> AnyClientEvent:
-    """Read one client event. Raises InvalidEvent with the client's own event_id, if it gave one."""
+    """As GaCodec."""
+    return decode_with(_decoder, text)
+
+
+def decode_with(decoder: msgspec.json.Decoder[Event], text: str | bytes) -> Event:
+    """As EventCodec.decode. decoder: of a union of client events."""
     try:
         try:
-            event = _decoder.decode(text)
-        except msgspec.ValidationError as error:
-            raise _invalid(error, msgspec.json.decode(text)) from None
+            event = decoder.decode(text)
+        except msgspec.ValidationError:
+            event = _with_whole_numbers(decoder, msgspec.json.decode(text))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise InvalidEvent("invalid_json", "The event is not valid JSON: expected one JSON object.") from None
+        raise _half_surrogate(text) or InvalidEvent("invalid_json", _NO_JSON) from None
     match event:
         case SessionUpdate(session=tree) | ItemCreate(item=tree) | ResponseCreate(response=tree):
             if tree is not None and not _is_within_limits(tree):
@@ -41,6 +77,63 @@ def decode(text: str | bytes) -> AnyClientEvent:
                 )
                 raise InvalidEvent("invalid_value", message, None, event.event_id)
     return event
+
+
+def _with_whole_numbers(decoder: msgspec.json.Decoder[Event], tree: Any) -> Event:
+    """Once more, for some clients write an integer as 1500.0. Raises InvalidEvent."""
+    if isinstance(tree, dict):
+        tree = {name: _whole(value) for name, value in tree.items()}
+    try:
+        event: Event = msgspec.convert(tree, decoder.type)
+    except msgspec.ValidationError as error:
+        raise _invalid(error, tree) from None
+    return event
+
+
+def _whole(value: Any) -> Any:
+    """Of an event's own numbers, and of those in an object of it; sessions and items are read elsewhere."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {name: _whole(inner) if isinstance(inner, float) else inner for name, inner in value.items()}
+    return value
+
+
+def _half_surrogate(text: str | bytes) -> InvalidEvent | None:
+    """Half of a pair, as in "\\ud83d", is JSON (RFC 8259 8.2) and no text: told as what it is."""
+    try:
+        tree = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    where = _place_of_half(tree) if isinstance(tree, dict) else None
+    if where is None:
+        return None
+    event_id = tree.get("event_id")
+    is_id = isinstance(event_id, str) and _is_text(event_id)
+    message = f"Invalid value for '{where}': it holds half of a surrogate pair, which is no character."
+    return InvalidEvent("invalid_value", message, where, event_id if is_id else None)
+
+
+def _place_of_half(tree: dict[str, Any]) -> str | None:
+    """The path of the first string that is no text."""
+    waiting: list[tuple[str, Any]] = [("", tree)]
+    while waiting:
+        path, node = waiting.pop()
+        match node:
+            case str() if not _is_text(node):
+                return path
+            case dict():
+                if not all(map(_is_text, node)):
+                    return path or "an object's names"
+                inner = [(f"{path}.{name}" if path else name, value) for name, value in node.items()]
+                waiting += reversed(inner)
+            case list():
+                waiting += reversed([(f"{path}[{index}]", value) for index, value in enumerate(node)])
+    return None
+
+
+def _is_text(text: str) -> bool:
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def encode(event: ServerEvent) -> str:

@@ -7,6 +7,9 @@ from realtime.errors import ClientError
 from realtime.protocol.items import Item, UserItem, text_length
 from realtime.protocol.limits import Limits
 
+FRONT = "root"
+"""As a previous item's id: the wire's word for the place before the first item."""
+
 
 class Conversation:
     """Items in their order. Ids are unique; a missing one is a ClientError with the wire's code."""
@@ -44,7 +47,7 @@ class Conversation:
             )
         if after is None:
             place = len(self._order)
-        elif after == "root":
+        elif after == FRONT:
             place = 0
         elif after in self._items:
             place = self._order.index(after) + 1

@@ -79,12 +79,16 @@ class Warm:
 
 @dataclass(frozen=True, slots=True)
 class Transcribe:
-    """Ask the agent for the words: a Transcribed or a TranscriptionError. pcm: s16le mono at 16 kHz."""
+    """Ask the agent for the words: a Transcribed or a TranscriptionError. pcm: s16le mono at 16 kHz.
+
+    is_final: False where the utterance may go on. Then there may be no answer, and no error.
+    """
 
     item_id: str
     content_index: int
     pcm: bytes
     language: str | None
+    is_final: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,9 +74,12 @@ class FromAgent:
 
 @dataclass(frozen=True, slots=True)
 class Transcribed:
+    """is_final: as in the Transcribe that it answers."""
+
     item_id: str
     content_index: int
     transcript: Transcript
+    is_final: bool = True
 
 
 @dataclass(frozen=True, slots=True)

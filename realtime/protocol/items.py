@@ -1,8 +1,10 @@
 """The items of a conversation, as the core has them, as clients see them, and as the agent does."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, assert_never
+
+from msgspec import UNSET
 
 from agent.api import (
     LISTENING_HZ,
@@ -114,16 +116,21 @@ def messages(items: Iterable[Item]) -> tuple[Message, ...]:
     return tuple(view)
 
 
-def wire_item(item: Item) -> WireItem:
-    """The item as clients see it. Audio is left out: a turn of it would not fit a frame."""
+def wire_item(item: Item, audio: Mapping[int, bytes] | None = None) -> WireItem:
+    """The item as clients see it.
+
+    audio: of its content parts, by their index, in the session's input format.
+    """
     match item:
         case SystemItem():
             content: list[Content] = [InputText(part.text) for part in item.parts]
             return MessageItem(id=item.id, status="completed", role="system", content=content)
         case UserItem():
             content = [
-                InputText(part.text) if isinstance(part, TextPart) else InputAudio(part.transcript)
-                for part in item.parts
+                InputText(part.text)
+                if isinstance(part, TextPart)
+                else InputAudio(part.transcript, (audio or {}).get(index, UNSET))
+                for index, part in enumerate(item.parts)
             ]
             return MessageItem(id=item.id, status="completed", role="user", content=content)
         case AssistantItem():

@@ -18,3 +18,4 @@ class Limits:
     items: int = 2_000
     history_chars: int = 2_000_000
     history_audio_bytes: int = 330 * 32_000  # what a window of 8,192 tokens can hold
+    retrieved_audio_bytes: int = 15 * 32_000  # in one event: as PCM at 24 kHz in base64, 960,000 bytes

@@ -16,6 +16,8 @@ def add(state: SessionState, item: Item, after: str | None = None) -> list[Effec
         Send(wire.ItemDone(previous_item_id=previous, item=shown)),
     ]
     state.conversation.trim(state.limits)
+    if isinstance(item, UserItem):
+        state.recordings.add(state.config.id, item)
     return effects + transcribe(state, item)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Raw, Struct
 
 from realtime.protocol.client_events import ClientEvent, WireInt
-from realtime.protocol.config import SessionConfig
+from realtime.protocol.config import ShownSession
 from realtime.protocol.server_events import ServerEvent
 
 # From the client ------------------------------------------------------------------------
@@ -28,7 +28,7 @@ class PlaybackReport(ClientEvent, frozen=True, kw_only=True, tag="parlour.playba
     underruns: WireInt = 0
 
 
-class PlayedPosition(Struct, frozen=True):
+class PlayedPosition(Struct, frozen=True, forbid_unknown_fields=True):
     """How much of an item was played, as in a PlaybackReport."""
 
     item_id: str
@@ -129,7 +129,7 @@ class Resumed(ServerEvent, kw_only=True, tag="parlour.resumed"):
     long no input audio had come before this, for a client whose audio has no events; null: none ever came.
     """
 
-    session: SessionConfig
+    session: ShownSession
     replayed: bool
     last_client_event_id: str | None
     input_silent_ms: int | None

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Literal, assert_never
 
 from msgspec import UNSET
@@ -14,6 +15,7 @@ from agent.api import (
     GenerationDone,
     GenerationFailed,
     KeepAlive,
+    PromptRead,
     SpeechSkipped,
     StageDone,
     TextDelta,
@@ -23,6 +25,7 @@ from agent.api import (
 from realtime.protocol.config_update import ResponseConfig
 from realtime.protocol.conversation import Conversation
 from realtime.protocol.effects import Effect, Play, Send
+from realtime.protocol.estimated_usage import CHARS_A_TOKEN
 from realtime.protocol.items import AssistantItem, ToolCallItem, audio_ms, wire_item
 from realtime.protocol.parlour_events import ParlourAlignment, ParlourSpeechSkipped, ParlourThinking
 from realtime.protocol.server_events import (
@@ -79,6 +82,7 @@ class Response:
         new_id: Callable[[str], str],
         sends_alignment: bool,
         sends_thinking: bool,
+        estimate_input: Callable[[], Usage],
     ) -> None:
         self.id = response_id
         self.config = config
@@ -91,6 +95,9 @@ class Response:
         self._sends_thinking = sends_thinking
         self._output: list[AssistantItem | ToolCallItem] = []
         self._message_index = 0
+        self._estimate_input = estimate_input
+        self._input: Usage | None = None  # as the engine has counted it
+        self._n_output = 0
 
     @property
     def is_out_of_band(self) -> bool:
@@ -118,7 +125,7 @@ class Response:
         return effects
 
     def feed(
-        self, event: TextDelta | AudioDelta | SpeechSkipped | ToolCall | StageDone | KeepAlive
+        self, event: TextDelta | AudioDelta | SpeechSkipped | ToolCall | StageDone | KeepAlive | PromptRead
     ) -> list[Effect]:
         """The effects of one agent event that does not end the response."""
         match event:
@@ -132,6 +139,9 @@ class Response:
                 return self._tool_call(event)
             case KeepAlive():
                 return self._thinking()
+            case PromptRead(usage=usage):
+                self._input = usage
+                return []
             case StageDone():
                 return []
             case _:
@@ -150,16 +160,26 @@ class Response:
         error = StatusError(type=kind, code=failure.code, message=failure.message)
         # What cannot be spoken is kept all the same: its text is whole.
         is_whole = failure.code == UNSPEAKABLE_TEXT
-        return self._end("failed", StatusDetails(type="failed", error=error), None, is_whole)
+        return self._end(
+            "failed",
+            StatusDetails(type="failed", error=error),
+            self._usage_so_far() if self._n_output else None,
+            is_whole,
+        )
 
     def cancel(self, reason: CancelReason) -> list[Effect]:
-        return self._end("cancelled", StatusDetails(type="cancelled", reason=reason), None)
+        return self._end("cancelled", StatusDetails(type="cancelled", reason=reason), self._usage_so_far())
+
+    def _usage_so_far(self) -> ResponseUsage:
+        """Of one that is cut off: its engine tells no more, so each piece of text counts as a token."""
+        return _usage(replace(self._input or self._estimate_input(), output_text_tokens=self._n_output))
 
     # The sequence: item added, content part added, deltas, and each one's end
 
     def _text_delta(self, text: str) -> list[Effect]:
         if not text:
             return []
+        self._n_output += 1
         effects = self._open_message()
         message = self._open_item()
         room = ANSWER_CHARS_MAX - len(message.text)
@@ -209,6 +229,7 @@ class Response:
         return [Send(ParlourThinking(response_id=self.id))]
 
     def _tool_call(self, call: ToolCall) -> list[Effect]:
+        self._n_output += 1 + len(call.arguments) // CHARS_A_TOKEN
         item = ToolCallItem(self._new_id("item"), call.call_id, call.name, "", "in_progress")
         index = len(self._output)
         self._output.append(item)

@@ -7,8 +7,10 @@ time, to its end: the sound of another waits for it (speaking_order.py), and its
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from agent.api import (
+    OWN_SAMPLING,
     SPEAKING_HZ,
     AgentEvent,
     AgentRequest,
@@ -17,6 +19,8 @@ from agent.api import (
     GenerationFailed,
     KeepAlive,
     Message,
+    PromptRead,
+    Sampling,
     StageDone,
     ToolCall,
 )
@@ -32,6 +36,7 @@ from realtime.protocol.effects import (
     ResumeGenerating,
     StopGenerating,
 )
+from realtime.protocol.estimated_usage import estimated_input
 from realtime.protocol.heard_history import HeardHistory
 from realtime.protocol.inputs import FromAgent
 from realtime.protocol.items import audio_ms
@@ -143,20 +148,23 @@ class Responses:
 
         There must be room for one more.
         """
+        response_id = self._new_id("resp")
+        request = agent_request(session.id, response_id, config, view, verbatim)
         response = Response(
-            self._new_id("resp"),
+            response_id,
             config,
             None if out_of_band else self._conversation,
             self.conversation_id,
             self._new_id,
             sends_alignment=session.extensions.alignment,
             sends_thinking=session.extensions.thinking,
+            estimate_input=partial(estimated_input, request),
         )
         if out_of_band:
             self._out_of_band[response.id] = Generating(response, now)
         else:
             self.state = Generating(response, now)
-        return [*response.begin(), Generate(agent_request(session.id, response.id, config, view, verbatim))]
+        return [*response.begin(), Generate(request)]
 
     def feed(self, answer: FromAgent, now: float) -> list[Effect]:
         """Take in an event of the agent; one of a response that has ended is dropped."""
@@ -165,7 +173,9 @@ class Responses:
             return []
         if isinstance(answer.event, KeepAlive):
             generating.alive_at = now
-        elif not isinstance(answer.event, StageDone):  # a stage is only on the way to the first event
+        elif not isinstance(
+            answer.event, StageDone | PromptRead
+        ):  # a stage is only on the way to the first event
             generating.last_event_at = now
         if generating.held and not isinstance(answer.event, KeepAlive):
             generating.held.append(answer.event)
@@ -279,9 +289,11 @@ def agent_request(
         messages=view,
         modality=config.modality,
         voice=config.voice,
+        speed=config.speed,
         tools=config.tools,
         tool_choice=config.tool_choice,
         max_output_tokens=None if verbatim else config.max_output_tokens,
         verbatim=verbatim,
         truncation=config.truncation,
+        sampling=OWN_SAMPLING if config.temperature is None else Sampling(temperature=config.temperature),
     )

@@ -5,7 +5,7 @@ The core builds them; each gets its `event_id` when it is sent. Parlour's own ar
 
 from msgspec import Struct
 
-from realtime.protocol.config import SessionConfig
+from realtime.protocol.config import ShownSession
 from realtime.protocol.wire_objects import (
     ContentPart,
     DurationUsage,
@@ -25,11 +25,11 @@ class Error(ServerEvent, kw_only=True, tag="error"):
 
 
 class SessionCreated(ServerEvent, kw_only=True, tag="session.created"):
-    session: SessionConfig
+    session: ShownSession
 
 
 class SessionUpdated(ServerEvent, kw_only=True, tag="session.updated"):
-    session: SessionConfig
+    session: ShownSession
 
 
 class ItemAdded(ServerEvent, kw_only=True, tag="conversation.item.added"):

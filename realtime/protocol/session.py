@@ -14,6 +14,7 @@ from realtime.errors import ClientError
 from realtime.protocol import barge_in, idle_timeout, new_items, transcription, turn_taking
 from realtime.protocol import effects as do
 from realtime.protocol import events as wire
+from realtime.protocol.abilities import Abilities
 from realtime.protocol.client_items import parse_item
 from realtime.protocol.config import SessionConfig
 from realtime.protocol.config_update import check_instructions, merge, response_config, with_fixed
@@ -33,6 +34,7 @@ from realtime.protocol.inputs import (
 )
 from realtime.protocol.items import ToolCallItem, messages, wire_item
 from realtime.protocol.limits import Limits
+from realtime.protocol.recordings import Recordings
 from realtime.protocol.responses import Idle, agent_request
 from realtime.protocol.resync import resync_alignment, unheard_answers
 from realtime.protocol.state import SessionState
@@ -60,12 +62,26 @@ class Session:
         limits: Limits,
         new_id: Callable[[str], str],
         decode_audio: Callable[[bytes, SessionConfig], bytes],
+        encode_audio: Callable[[bytes, SessionConfig], bytes],
         now: float,
         fixed: dict[str, Any] | None = None,
+        reduces_noise: bool = True,
+        recordings: Recordings | None = None,
     ) -> None:
-        """new_id: kind -> a fresh id. decode_audio: bytes in the input format -> s16le at 16 kHz. fixed: what
-        of the configuration no event of the client changes."""
-        self.state = SessionState(config, agent, limits, new_id, decode_audio, now, fixed or {})
+        """new_id: kind -> a fresh id. decode_audio: bytes in the input format -> s16le at 16 kHz.
+        encode_audio: the way back. fixed: what of the configuration no event of the client changes.
+        reduces_noise: whether noise reduction can be asked for. recordings: which other sessions share."""
+        audio = decode_audio, encode_audio
+        self.state = SessionState(
+            config,
+            Abilities(agent, reduces_noise),
+            limits,
+            new_id,
+            *audio,
+            now,
+            fixed or {},
+            recordings or Recordings(),
+        )
 
     @property
     def config(self) -> SessionConfig:
@@ -85,7 +101,7 @@ class Session:
         return self.state.uncommitted_from_ms
 
     def open(self) -> list[Effect]:
-        return [Send(wire.SessionCreated(session=self.config))]
+        return [Send(wire.SessionCreated(session=self.config.shown))]
 
     # What happens ---------------------------------------------------------------------
 
@@ -180,8 +196,8 @@ class Session:
                 idle_timeout.item_added(state, item, now)
                 return effects
             case wire.ItemRetrieve(item_id=item_id):
-                found = state.conversation.get(item_id, "item_retrieve_invalid_item_id")
-                return [Send(wire.ItemRetrieved(item=wire_item(found)))]
+                item = state.conversation.get(item_id, "item_retrieve_invalid_item_id")
+                return [Send(wire.ItemRetrieved(item=wire_item(item, self._audio_of(item_id))))]
             case wire.ItemTruncate():
                 return state.heard.truncate(event)
             case wire.ItemDelete(item_id=item_id):
@@ -189,6 +205,7 @@ class Session:
                 state.conversation.delete(item_id)
                 if isinstance(deleted, ToolCallItem):
                     state.responses.running_calls.pop(deleted.call_id, None)
+                state.recordings.drop(self.config.id, item_id)
                 return [Send(wire.ItemDeleted(item_id=item_id))]
             case wire.ResponseCreate(response=patch):
                 return turn_taking.create_response(state, patch, now)
@@ -199,6 +216,13 @@ class Session:
             case _:
                 assert_never(event)
 
+    def _audio_of(self, item_id: str) -> dict[int, bytes]:
+        """Content index -> audio in the session's input format; none where it is too long for a frame."""
+        pcm = self.state.recordings.of(self.config.id, item_id)
+        if sum(map(len, pcm.values())) > self.state.limits.retrieved_audio_bytes:
+            return {}
+        return {index: self.state.encode_audio(part) for index, part in pcm.items()}
+
     def _hear(self, audio: AudioReceived, now: float) -> list[Effect]:
         keep_all = self.state.turn_detection is None
         self.state.input_buffer.append(audio.pcm, audio.sent_ms, now, keep_all)
@@ -206,12 +230,18 @@ class Session:
 
     def _update(self, patch: dict[str, Any], now: float) -> list[Effect]:
         state, before = self.state, self.config
+        if patch.get("type") is not None and patch["type"] != state.fixed.get("type", patch["type"]):
+            message = "The key that opened this session is for another type of session."
+            raise ClientError("invalid_value", message, "session.type")
         config = merge(before, with_fixed(patch, state.fixed))
+        state.abilities.check(config, before)
         if config.instructions != before.instructions:
             check_instructions(config.instructions, state.agent, "session.instructions")
+        if config.type != before.type:
+            self._check_type_change(config)
         state.config = config
         state.heard.playback_ack = config.extensions.playback_ack
-        effects: list[Effect] = [Send(wire.SessionUpdated(session=config))]
+        effects: list[Effect] = [Send(wire.SessionUpdated(session=config.shown))]
         if config.extensions.resume and not before.extensions.resume:
             effects.append(do.IssueResumeToken())
         if config.extensions.alignment and not before.extensions.alignment:
@@ -224,13 +254,22 @@ class Session:
             state.input_buffer.utterance = None  # with push to talk: the client's commit takes the speech
             effects.append(do.ResetTurnDetector())
         if idle_timeout.timeout_of(config) != idle_timeout.timeout_of(before):
-            idle_timeout.user_acted(state, now)  # the new one counts from now
+            state.idle.since = now  # the new one counts from now
         is_new_prompt = (before.instructions, before.tools) != (config.instructions, config.tools)
-        if is_new_prompt and state.responses.current is None:
+        if is_new_prompt and state.responses.current is None and not config.transcribes_only:
             # Long instructions take their time to read: not on the first turn's account.
             view = messages(state.conversation)
             effects.append(do.Warm(agent_request(config.id, "", response_config(config, None), view)))
         return effects
+
+    def _check_type_change(self, config: SessionConfig) -> None:
+        """Raises ClientError. A session that has begun stays what it is."""
+        has_begun = len(self.state.conversation) > 0 or bool(self.state.responses.in_progress())
+        if has_begun or not config.transcribes_only:
+            message = (
+                "The type of a session cannot be changed once it has begun, nor back from 'transcription'."
+            )
+            raise ClientError("invalid_value", message, "session.type")
 
     def _cancel(self, response_id: str | None, now: float) -> list[Effect]:
         """response_id: None for the conversation's own; where there is none, for all that speak beside it."""

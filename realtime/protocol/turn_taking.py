@@ -11,12 +11,18 @@ from realtime.errors import ClientError
 from realtime.protocol import barge_in, idle_timeout, new_items
 from realtime.protocol import events as wire
 from realtime.protocol.client_items import parse_input
-from realtime.protocol.config_update import check_instructions, response_config, with_fixed
+from realtime.protocol.config_update import (
+    check_instructions,
+    response_config,
+    with_fixed,
+    with_overrides,
+)
 from realtime.protocol.effects import Effect, ResetTurnDetector, Send, Warm
 from realtime.protocol.inputs import SpeechPaused, SpeechStarted, SpeechStopped
 from realtime.protocol.items import Item, UserItem, messages
 from realtime.protocol.responses import agent_request
 from realtime.protocol.state import SessionState
+from realtime.protocol.transcription import transcribe_so_far
 
 
 def speech_started(state: SessionState, signal: SpeechStarted, now: float) -> list[Effect]:
@@ -34,6 +40,8 @@ def speech_started(state: SessionState, signal: SpeechStarted, now: float) -> li
 def speech_paused(state: SessionState, signal: SpeechPaused) -> list[Effect]:
     """The turn may end here: let the agent begin with the prompt that it would make."""
     detection, buffer = state.turn_detection, state.input_buffer
+    if state.config.transcribes_only:
+        return transcribe_so_far(state, signal.audio_ms)
     if detection is None or not detection.create_response or buffer.utterance is None:
         return []
     if state.responses.current is not None:
@@ -81,6 +89,7 @@ def answer_waiting_turn(state: SessionState, now: float) -> list[Effect]:
 
 def create_response(state: SessionState, patch: dict[str, Any] | None, now: float) -> list[Effect]:
     """patch: the `response` of a response.create; None: for a turn. Raises ClientError."""
+    _check_makes_responses(state)
     patch = with_fixed(patch or {}, state.fixed)
     if patch.get("conversation") not in (None, "auto", "none"):
         raise ClientError(
@@ -93,6 +102,8 @@ def create_response(state: SessionState, patch: dict[str, Any] | None, now: floa
     if raw_input is not None:
         items = parse_input(raw_input, state.conversation, state.new_id, state.decode_audio)
     view = messages(items)
+    if patch:
+        state.abilities.check(with_overrides(state.config, patch), state.config, "response")
     config = response_config(state.config, patch)
     if config.instructions != state.config.instructions:
         check_instructions(config.instructions, state.agent, "response.instructions")
@@ -103,6 +114,7 @@ def create_response(state: SessionState, patch: dict[str, Any] | None, now: floa
 
 def say(state: SessionState, text: str, now: float) -> list[Effect]:
     """The next response, its words given. Raises ClientError where one is in progress."""
+    _check_makes_responses(state)
     state.responses.check_room(out_of_band=False)
     config, view = response_config(state.config, None), messages(state.conversation)
     idle_timeout.answer_begins(state, out_of_band=False)
@@ -114,3 +126,9 @@ def _commit(state: SessionState, item_id: str, pcm: bytes, now: float) -> list[E
     effects = new_items.commit(state, item)
     idle_timeout.item_added(state, item, now)
     return effects
+
+
+def _check_makes_responses(state: SessionState) -> None:
+    """Raises ClientError."""
+    if state.config.transcribes_only:
+        raise ClientError("invalid_value", "A transcription session makes no responses.", "type")

@@ -5,7 +5,7 @@ Names and fields are those of OpenAI Realtime (GA). A field that is absent on th
 
 from typing import Literal
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType, structs
 
 from realtime.protocol.config import AudioFormat
 
@@ -18,9 +18,13 @@ class InputText(Struct, frozen=True, tag_field="type", tag="input_text"):
 
 
 class InputAudio(Struct, frozen=True, tag_field="type", tag="input_audio"):
-    """transcript must be there, null where it is unknown: agents-js throws without the key."""
+    """transcript must be there, null where it is unknown: agents-js throws without the key.
+
+    audio: base64 on the wire, in the session's input format; only in `conversation.item.retrieved`.
+    """
 
     transcript: str | None
+    audio: bytes | UnsetType = UNSET
 
 
 class OutputText(Struct, frozen=True, tag_field="type", tag="output_text"):
@@ -60,6 +64,16 @@ class FunctionCallOutputItem(Struct, frozen=True, kw_only=True, tag_field="type"
 
 
 WireItem = MessageItem | FunctionCallItem | FunctionCallOutputItem
+
+
+def without_audio(item: WireItem) -> WireItem:
+    """For a peer whose messages are too small for it."""
+    if not isinstance(item, MessageItem):
+        return item
+    content: list[Content] = [
+        InputAudio(part.transcript) if isinstance(part, InputAudio) else part for part in item.content
+    ]
+    return structs.replace(item, content=content)
 
 
 class AudioContentPart(Struct, frozen=True, tag_field="type", tag="audio"):

@@ -44,7 +44,7 @@ def create_app(settings: Settings, agent: Agent, health: Health, store: Store | 
     sessions = Sessions(settings, agent, health, detectors.make, metrics, store or MemoryStore(), signer)
     access = Access(settings, signer, client_secrets)
     calls = Calls(settings, sessions, access, client_secrets)
-    endpoints = Endpoints(settings, agent, health, sessions, access, metrics)
+    endpoints = Endpoints(settings, agent, health, sessions, access, metrics, calls.session_of)
     completions = ChatCompletions(settings, agent, health.model, metrics, access.refusal)
     dialects: list[Dialect] = [Speakers(settings, sessions, metrics, access.bearer)]
     if settings.mqtt_hermes:
@@ -75,7 +75,7 @@ def create_app(settings: Settings, agent: Agent, health: Health, store: Store | 
         routes=[
             WebSocketRoute("/v1/realtime", RealtimeSocket(endpoints)),
             WebSocketRoute("/{path:path}", endpoints.elsewhere),
-            calls.routes(),
+            *calls.routes(),
             Route("/v1/chat/completions", completions),
             Route("/v1/models", endpoints.models),
             Route("/v1/models/{name:path}", endpoints.model),

@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import Callable
+from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
@@ -11,9 +13,12 @@ from starlette.websockets import WebSocket
 
 from agent.api import Agent, AgentError, Health
 from realtime.access.authorization import Access
-from realtime.errors import AdmissionRefused
+from realtime.errors import AdmissionRefused, ClientError
 from realtime.metrics import Metrics
+from realtime.protocol.beta import BetaCodec
+from realtime.protocol.codec import GA
 from realtime.session.registry import Sessions, new_ids
+from realtime.session.runner import Runner
 from realtime.settings import Settings
 from realtime.transports.http_error import error_response
 from realtime.transports.websocket import WebSocketTransport
@@ -32,7 +37,10 @@ class Endpoints:
         sessions: Sessions,
         access: Access,
         metrics: Metrics,
+        session_of_call: Callable[[str, str], Runner | None],
     ) -> None:
+        """session_of_call: call id, and whose it must be -> the session of that call."""
+        self._session_of_call = session_of_call
         self._settings = settings
         self._agent = agent
         self._health = health
@@ -53,17 +61,49 @@ class Endpoints:
             await socket.send_denial_response(error_response(status, code, sentence))
             return
         peer = socket.client.host if socket.client else ""
+        fixed = self._access.session_of(socket.headers, offered)
+        try:
+            beginning = self._beginning(socket.query_params.get("intent", ""), fixed)
+        except ClientError as error:
+            refused = error_response(400, error.code, error.message, error.param)
+            await socket.send_denial_response(refused)
+            return
+        owner = self._access.identity(socket.headers, offered)
+        call_id = socket.query_params.get("call_id")
+        call = self._session_of_call(call_id, owner) if call_id is not None else None
+        if call_id is not None and call is None:
+            no_call = error_response(
+                404, "call_not_found", "There is no such call, or it is over.", "call_id"
+            )
+            await socket.send_denial_response(no_call)
+            return
         try:
             with self._sessions.admitted(peer):
                 await socket.accept("realtime" if "realtime" in offered else None)
-                transport = WebSocketTransport(receive, send, self._settings.slow_peer_s)
-                owner = self._access.identity(socket.headers, offered)
-                fixed = self._access.session_of(socket.headers, offered)
+                codec = BetaCodec() if self._access.speaks_beta(socket.headers, offered) else GA
+                settings = self._settings
+                event_bytes_max = settings.frame_kib_max * 1024
+                transport = WebSocketTransport(receive, send, settings.slow_peer_s, codec, event_bytes_max)
+                if call is not None:
+                    await call.join(transport)
+                    return
                 model = socket.query_params.get("model", "")
-                await self._sessions.run(transport, new_ids(), model, owner, fixed, fixed)
+                await self._sessions.run(transport, new_ids(), model, owner, beginning, fixed)
         except AdmissionRefused as full:
             response = error_response(503, "server_full", full.reason, retry_after_s=full.retry_after_s)
             await socket.send_denial_response(response)
+
+    def _beginning(self, intent: str, fixed: dict[str, Any]) -> dict[str, Any]:
+        """What the session begins with. Raises ClientError."""
+        if intent not in ("", "realtime", "transcription"):
+            raise ClientError("invalid_value", "Invalid intent: expected 'transcription', or none.", "intent")
+        if not intent or intent == fixed.get("type", intent):
+            beginning = fixed | ({"type": intent} if intent else {})
+            self._sessions.checked_config(beginning)
+            return beginning
+        raise ClientError(
+            "invalid_value", "The key is for another type of session than the intent.", "intent"
+        )
 
     async def elsewhere(self, socket: WebSocket) -> None:
         where = "There is no socket at this path: use /v1/realtime (base URLs end in /v1)."

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 
 from realtime.errors import SettingsError
 from realtime.server.app import create_app, start_agent
-from realtime.server.handshake import Handshake
+from realtime.server.handshake import MESSAGE_BYTES_MAX, Handshake
 from realtime.session.registry import Sessions
 from realtime.settings import Settings
 from realtime.store.choose import open_store
@@ -83,7 +83,7 @@ def uvicorn_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         ws=Handshake,
-        ws_max_size=settings.frame_kib_max * 1024,
+        ws_max_size=max(MESSAGE_BYTES_MAX, settings.frame_kib_max * 1024),
         ws_per_message_deflate=False,  # audio does not shrink, and each stream would cost 0.3 MB
         ws_ping_interval=20.0,
         ws_ping_timeout=20.0,

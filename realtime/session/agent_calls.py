@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 from agent.api import (
     SPEAKING_HZ,
@@ -47,6 +47,7 @@ class AgentCalls:
         self._answers: dict[str, asyncio.Task[None]] = {}
         self._paused: dict[str, asyncio.Event] = {}  # answers -> what they wait for
         self._warming: asyncio.Task[None] | None = None
+        self._transcribing_so_far: asyncio.Task[None] | None = None
         self._transcribing = asyncio.Semaphore(TRANSCRIPTIONS_AT_ONCE)
         self._untranscribed_bytes = 0
         self._transcribed_one = asyncio.Event()
@@ -87,6 +88,11 @@ class AgentCalls:
         self._warming = self._tasks.create_task(self._agent.warm(request), name="warm")
 
     def transcribe(self, wanted: Transcribe) -> None:
+        if not wanted.is_final:
+            if self._transcribing_so_far is None or self._transcribing_so_far.done():
+                so_far = self._tasks.create_task(self._transcribe_so_far(wanted), name="transcribe so far")
+                self._transcribing_so_far = so_far
+            return
         self._untranscribed_bytes += len(wanted.pcm)
         self._tasks.create_task(self._transcribe(wanted), name=f"transcribe {wanted.item_id}")
 
@@ -135,6 +141,14 @@ class AgentCalls:
         since = self._clock.now()
         await resumed.wait()
         return self._clock.now() - since
+
+    async def _transcribe_so_far(self, wanted: Transcribe) -> None:
+        """Where that fails, the words come when the utterance has ended."""
+        request = TranscribeRequest(self._session_id, wanted.pcm, wanted.language)
+        with suppress(AgentError, TimeoutError):
+            async with asyncio.timeout(TRANSCRIBE_WITHIN_S):
+                transcript = await self._agent.transcribe(request)
+            self._feed(Transcribed(wanted.item_id, wanted.content_index, transcript, is_final=False))
 
     async def _transcribe(self, wanted: Transcribe) -> None:
         request = TranscribeRequest(self._session_id, wanted.pcm, wanted.language)

@@ -31,7 +31,7 @@ def catch_up(
     missed = None if last is None else replay.since(last)
     playing = unheard_answers(state, now)
     resumed = Resumed(
-        session=state.config,
+        session=state.config.shown,
         replayed=missed is not None,
         last_client_event_id=served.last_client_event,
         input_silent_ms=connection.input_silent_ms,

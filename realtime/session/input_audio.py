@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from realtime.audio.noise_reduction import NoiseReducer
 from realtime.audio.wire_format import InputDecoder
 from realtime.clock import Clock
 from realtime.protocol.client_events import InputAudioBufferAppend
@@ -62,6 +63,7 @@ class InputAudio:
         self._checkpoints: deque[Checkpoint] = deque()
         self._detector: TurnDetector | None = None
         self._decoder: InputDecoder
+        self._noise_reducer: NoiseReducer | None
         self.reset_detector()
 
     @property
@@ -80,6 +82,8 @@ class InputAudio:
         for count, start in enumerate(range(0, len(audio), step), 1):
             piece = audio[start : start + step]
             pcm = self._decoder.push(piece)
+            if self._noise_reducer is not None:
+                pcm = self._noise_reducer.push(pcm)
             # Nothing is answered to audio but an error, and no turn depends on it by itself.
             received = AudioReceived(pcm, self._decoder.duration_ms(len(piece)), event.event_id)
             refusal = self._session.feed(received, self._clock.now())
@@ -98,6 +102,8 @@ class InputAudio:
         """Decode and detect anew: the settings were changed, or the buffer was taken."""
         audio_input = self._session.config.audio.input
         self._decoder = InputDecoder(audio_input.format)
+        reduction = audio_input.noise_reduction
+        self._noise_reducer = NoiseReducer(reduction) if reduction else None
         detection = audio_input.turn_detection
         self._detector = self._make_detector(detection, self._session.audio_ms) if detection else None
 

@@ -13,14 +13,17 @@ from typing import Any
 
 from agent.api import Agent, Health
 from realtime.access.tokens import Signer
-from realtime.audio.wire_format import decode_clip
+from realtime.audio import noise_reduction
+from realtime.audio.wire_format import decode_clip, encode_clip
 from realtime.clock import RealClock
 from realtime.errors import AdmissionRefused
 from realtime.metrics import Metrics
+from realtime.protocol.abilities import Abilities
 from realtime.protocol.config import SessionConfig
 from realtime.protocol.config_update import merge
 from realtime.protocol.events import GoingAway
 from realtime.protocol.limits import Limits
+from realtime.protocol.recordings import Recordings
 from realtime.protocol.session import Session
 from realtime.protocol.snapshot import Snapshot
 from realtime.session.connection import Connection, Resumable, SwitchSession
@@ -68,6 +71,8 @@ class Sessions:
         self._settings = settings
         self._agent = agent
         self._health = health
+        self._recordings = Recordings()
+        self._abilities = Abilities(health, noise_reduction.IS_INSTALLED)
         self._make_detector = make_detector
         self._metrics = metrics
         self._store = store
@@ -146,6 +151,17 @@ class Sessions:
             if elsewhere is None:
                 return
             session, connection = elsewhere.session, elsewhere.connection
+
+    def checked_config(self, session: dict[str, Any]) -> SessionConfig:
+        """Of a session that begins with this `session.update`. Raises ClientError where there can be none."""
+        config = self._new_config(new_ids(), str(session.get("model") or ""))
+        begun = merge(config, session)
+        self._abilities.check(begun, config)
+        return begun
+
+    def serving(self, transport: Transport) -> Runner | None:
+        """The session that this transport serves now."""
+        return next((runner for runner in self._running if runner.is_served_by(transport)), None)
 
     async def check_token(self, token: str, owner: str) -> None:
         """Whether a session would be resumed with it now. It is not used up by that. Raises ClientError."""
@@ -238,12 +254,16 @@ class Sessions:
             limits,
             ids.new,
             lambda audio, current: decode_clip(audio, current.audio.input.format),
+            lambda pcm, current: encode_clip(pcm, current.audio.input.format),
             now,
             fixed,
+            self._abilities.reduces_noise,
+            self._recordings,
         )
 
     async def _live(self, runner: Runner, opened_at: float, turns: "_TurnLog") -> None:
         ended = await runner.run()
+        self._recordings.drop_all(runner.session_id)
         why = _why(ended)
         stays_stored = self._is_going or (isinstance(ended, SessionOver) and ended.code == MOVED)
         await self._resumption.remove(runner, delete=not stays_stored)

@@ -8,10 +8,12 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from msgspec import structs
+
 from agent.api import SPEAKING_HZ
 from realtime.protocol.codec import encode
 from realtime.protocol.effects import Play
-from realtime.protocol.events import ServerEvent
+from realtime.protocol.events import ItemRetrieved, ServerEvent, without_audio
 
 TEXT_BYTES_MAX = 512 * 1024
 """Of events as JSON. The oldest are dropped; a client that has missed one of those gets a resync."""
@@ -63,6 +65,8 @@ class ReplayBuffer:
             if self._audio_bytes > AUDIO_BYTES_MAX:
                 self._drop_oldest(of_audio=True)
         else:
+            if isinstance(event, ItemRetrieved):  # its audio is larger than all that is kept
+                event = structs.replace(event, item=without_audio(event.item))
             n_bytes = len(encode(event))
             self._entries.append(ReplayEntry(self._last_number, event, n_bytes))
             self._text_bytes += n_bytes

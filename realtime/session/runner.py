@@ -30,7 +30,8 @@ from realtime.session.connections import MOVED, Connections, SessionOver, first_
 from realtime.session.flood import TINY_APPEND_BYTES, EventBudget
 from realtime.session.input_audio import InputAudio, MakeDetector
 from realtime.session.replay import ReplayBuffer
-from realtime.session.transport import UNTOLD_MS_MAX, PeerGone
+from realtime.session.sidebands import Sidebands
+from realtime.session.transport import UNTOLD_MS_MAX, PeerGone, Transport
 from realtime.session.turn_trace import TurnRecord, TurnTrace
 
 EVENTS_BEFORE_YIELD = 16
@@ -87,6 +88,7 @@ class Runner:
         self._budget = EventBudget(clock.now())
         self._trace = TurnTrace()
         self._input = InputAudio(session, make_detector, clock, self.feed, self.perform)
+        self._sidebands = Sidebands(session, clock, self._react, self._room, lambda: self.replay)
 
     @property
     def session_id(self) -> str:
@@ -122,6 +124,13 @@ class Runner:
         """
         return await self._connections.attach(connection)
 
+    def is_served_by(self, transport: Transport) -> bool:
+        return self._connections.transport is transport
+
+    async def join(self, transport: Transport) -> None:
+        """Let a sideband see and do what this session's client does, until it leaves or all is over."""
+        await self._sidebands.serve(transport)
+
     async def run(self) -> PeerGone | SessionOver | SwitchSession | Exception:
         """Returns why the session ended; a bug is returned too, its traceback logged."""
         ended: PeerGone | SessionOver | SwitchSession | Exception = PeerGone(1006)
@@ -142,6 +151,8 @@ class Runner:
             ended = first_exception(bugs)
             logger.exception("internal error", extra={"session_id": self.session_id})
         finally:
+            why = ended if isinstance(ended, SessionOver) else SessionOver(1000, "the session has ended")
+            self._sidebands.end(why.code, why.reason)
             await self._connections.close_all(ended)
         return ended
 
@@ -223,8 +234,12 @@ class Runner:
                 self.last_client_event = event.event_id
             if costs and not self._budget.spend(self._clock.now(), transport.received_bytes):
                 raise SessionOver(1008, "too many events: audio apart, at most 100 a second of 16 KiB")
-            await self._connections.drain()
-            await self._calls.transcription_room()
+            await self._room()
+
+    async def _room(self) -> None:
+        """Wait until the client can take more, and the recogniser."""
+        await self._connections.drain()
+        await self._calls.transcription_room()
 
     def playback_reported(self, report: wire.PlaybackReport) -> None:
         self.feed(report)
@@ -302,6 +317,7 @@ class Runner:
                 case do.Send(event=event):
                     self.replay.record(event)
                     self._connections.transport.send(event)
+                    self._sidebands.send(event)
                     if self.replay.is_recording and isinstance(event, _STORED_AFTER):
                         self._resumption.save_soon(self)
                 case do.Play():

@@ -1,6 +1,7 @@
 """The WebSocket transport: OpenAI Realtime events as JSON text frames."""
 
 import asyncio
+import re
 import time
 from contextlib import suppress
 
@@ -8,10 +9,11 @@ from starlette.types import Receive, Send
 
 from realtime.audio.wire_format import OutputEncoder
 from realtime.errors import InvalidEvent
-from realtime.protocol.codec import decode, encode
+from realtime.protocol.codec import GA, EventCodec
 from realtime.protocol.effects import Play
 from realtime.protocol.events import (
     AnyClientEvent,
+    InputAudioBufferAppend,
     OutputAudioDelta,
     PlaybackReport,
     ResponseDone,
@@ -22,6 +24,9 @@ from realtime.session.transport import PeerGone
 
 CLOSE_REASON_BYTES_MAX = 123  # RFC 6455 5.5: a control frame holds 125 bytes, two are the code
 CLOSE_WITHIN_S = 2.0
+_HEAD_CHARS = 1024
+_AUDIO = re.compile(r'"audio"\s*:\s*"')
+_EVENT_ID = re.compile(r'"event_id"\s*:\s*"([^"\\]{1,256})"')
 UNNOTICED_S = 12.0
 """A TCP connection is as silent when its network has died as when its client has nothing to say; a client
 that sends all the time has noticed by then."""
@@ -30,8 +35,20 @@ that sends all the time has noticed by then."""
 class WebSocketTransport:
     """The client plays the audio, and tells what was heard of it."""
 
-    def __init__(self, receive: Receive, send: Send, slow_peer_s: float) -> None:
-        """receive, send: of an ASGI WebSocket that has been accepted."""
+    def __init__(
+        self,
+        receive: Receive,
+        send: Send,
+        slow_peer_s: float,
+        codec: EventCodec = GA,
+        event_bytes_max: int = 1024 * 1024,
+    ) -> None:
+        """receive, send: of an ASGI WebSocket that has been accepted.
+
+        event_bytes_max: of one that is read; an append of audio may be as large as the socket takes it.
+        """
+        self._event_bytes_max = event_bytes_max
+        self._codec = codec
         self._receive = receive
         self._send = send
         self._slow_peer_s = slow_peer_s
@@ -55,12 +72,32 @@ class WebSocketTransport:
         if text is None:
             return InvalidEvent("invalid_json", "Binary frames are not understood: expected JSON as text.")
         try:
-            return decode(text)
+            if len(text) > self._event_bytes_max:
+                return self._large_append(text)
+            return self._codec.decode(text)
         except InvalidEvent as error:
             return error
 
+    def _large_append(self, text: str) -> AnyClientEvent:
+        """All but the audio must be small: to read much JSON takes all sessions' time.
+
+        Raises InvalidEvent for any other event.
+        """
+        audio = _AUDIO.search(text, 0, _HEAD_CHARS)
+        end = text.find('"', audio.end()) if audio is not None else -1
+        if audio is not None and len(text) - (end - audio.end()) <= _HEAD_CHARS < end:
+            event = self._codec.decode(text)
+            if isinstance(event, InputAudioBufferAppend):
+                return event
+        event_id = _EVENT_ID.search(text, 0, _HEAD_CHARS) or _EVENT_ID.search(text, len(text) - _HEAD_CHARS)
+        message = (
+            f"The event has {len(text)} characters, and at most {self._event_bytes_max} are read. "
+            "Only audio may be longer, in input_audio_buffer.append."
+        )
+        raise InvalidEvent("event_too_large", message, None, event_id[1] if event_id is not None else None)
+
     def send(self, event: ServerEvent) -> None:
-        self._outbox.put(Outgoing(encode(event)))
+        self._put(event)
         if isinstance(event, ResponseDone):
             self._encoders.pop(event.response.id, None)
 
@@ -76,7 +113,12 @@ class WebSocketTransport:
             content_index=play.content_index,
             delta=encoder.push(play.pcm),
         )
-        self._outbox.put(Outgoing(encode(delta), play.response_id))
+        self._put(delta, play.response_id)
+
+    def _put(self, event: ServerEvent, response_id: str | None = None) -> None:
+        text = self._codec.encode(event)
+        if text is not None:
+            self._outbox.put(Outgoing(text, response_id))
 
     def stop_playback(self, response_id: str, is_in_conversation: bool) -> None:
         self._outbox.drop_audio(response_id)

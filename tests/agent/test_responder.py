@@ -235,7 +235,9 @@ class _Broken:
     def __init__(self, failure: Exception) -> None:
         self.failure = failure
 
-    async def synthesise(self, clauses: AsyncIterator[str], voice: str = "") -> AsyncGenerator[Speech, None]:
+    async def synthesise(
+        self, clauses: AsyncIterator[str], voice: str = "", speed: float = 1.0
+    ) -> AsyncGenerator[Speech, None]:
         async for _ in clauses:
             raise self.failure
             yield Speech(b"", 0)
@@ -257,7 +259,7 @@ class _ForeignVoice:
     voices = ("foreign",)
 
     async def synthesise(
-        self, clauses: AsyncIterator[str], voice: str = ""
+        self, clauses: AsyncIterator[str], voice: str = "", speed: float = 1.0
     ) -> AsyncGenerator[Speech | SpeechSkipped, None]:
         start = 0
         async for clause in clauses:

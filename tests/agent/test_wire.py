@@ -58,6 +58,7 @@ events = st.one_of(
     st.builds(api.ToolCall, words, words, words),
     st.builds(api.StageDone, words, milliseconds),
     st.just(api.KeepAlive()),
+    st.builds(api.PromptRead, st.builds(api.Usage, counts, counts, counts)),
     st.builds(
         api.GenerationDone,
         st.sampled_from(["stop", "max_tokens", "no_words"]),
@@ -74,6 +75,8 @@ health = st.builds(
     transcribes=st.booleans(),
     wants_audio_history=st.booleans(),
     facts=st.dictionaries(words, words, max_size=3),
+    calls_tools=st.booleans(),
+    languages=st.lists(words, max_size=3).map(tuple),
 )
 
 

@@ -186,23 +186,90 @@ async def test_a_second_active_response_is_refused_and_the_first_goes_on(server:
 # Too large, too many, too slow --------------------------------------------------------------
 
 
-async def test_a_frame_over_the_limit_is_closed_with_1009(server: Server) -> None:
-    async with opened(server) as peer, opened(server) as other:
-        await peer.send("x" * (MIB + 1))
-        assert await close_code(peer) == 1009
-        await round_trip(other)
+def big(event_type: str, n_bytes: int) -> str:
+    return json.dumps({"event_id": "big", "type": event_type, "text": "x" * n_bytes})
 
 
-async def test_many_small_frames_of_one_message_over_the_limit_are_closed_with_1009(server: Server) -> None:
+@pytest.mark.parametrize("event_type", ["parlour.say", "session.update", "no.such"])
+async def test_an_event_over_the_limit_is_refused_and_the_session_goes_on(
+    server: Server, event_type: str
+) -> None:
+    async with opened(server) as peer:
+        await peer.send(big(event_type, MIB))
+        error = (await take(peer))["error"]
+        assert (error["code"], error["event_id"]) == ("event_too_large", "big")
+        await round_trip(peer)
+
+
+async def test_an_append_of_16_mib_is_heard(server: Server) -> None:
+    """As mu-law in push to talk: 26 minutes, of which the buffer takes five and tells of the rest."""
+    async with opened(server) as peer:
+        audio = {"input": {"format": {"type": "audio/pcmu"}, "turn_detection": None}}
+        updated = await ask(peer, type="session.update", session={"audio": audio})
+        assert updated["type"] == "session.updated"
+        head, tail = '{"type": "input_audio_buffer.append", "audio": "', '"}'
+        room = 16 * MIB - len(head) - len(tail)
+        await peer.send(f"{head}{'////' * (room // 4)}{tail}")
+        assert (await take(peer))["error"]["code"] == "input_audio_buffer_overflow"
+        assert (await ask(peer, type="input_audio_buffer.commit"))["type"] == "input_audio_buffer.committed"
+
+
+async def test_json_that_hides_behind_audio_is_not_read(server: Server) -> None:
+    """An event that has audio in it, and megabytes of objects beside."""
+    async with opened(server) as peer:
+        objects = "[" + "{}," * 700_000 + "{}]"
+        await peer.send('{"type": "input_audio_buffer.append", "audio": "AAAA", "more": ' + objects + "}")
+        assert (await take(peer))["error"]["code"] == "event_too_large"
+        await round_trip(peer)
+
+
+@pytest.mark.parametrize("in_pieces", [False, True])
+async def test_a_message_over_16_mib_is_told_1009(server: Server, in_pieces: bool) -> None:
+    """And nobody is reset before that is read, though the message was not."""
+
     def pieces() -> Iterator[str]:
-        for _ in range(40):
+        for _ in range(20 * 32):
             yield "x" * 32_768
 
     async with opened(server) as peer, opened(server) as other:
         with suppress(ConnectionClosed):  # the server may be quicker
-            await peer.send(pieces())
+            await peer.send(pieces() if in_pieces else "x" * (20 * MIB))
         assert await close_code(peer) == 1009
         await round_trip(other)
+
+
+async def test_who_reads_only_after_sending_is_told_1009_too(server: Server) -> None:
+    """As a client of blocking sockets does: a reset would throw away what it has not read yet."""
+
+    def send_all_then_read() -> bytes:
+        with sockets.create_connection(("127.0.0.1", server.port)) as peer:
+            peer.sendall(upgrade_request("127.0.0.1", PATH))
+            came = b""
+            while b"session.created" not in came:
+                came += peer.recv(65_536)
+            peer.sendall(client_frame(b"x" * (20 * MIB)))
+            came = b""
+            while piece := peer.recv(65_536):
+                came += piece
+            return came
+
+    # A close frame (RFC 6455 5.5.1): its opcode, its length, the code.
+    assert b"\x03\xf1frame with" in await asyncio.to_thread(send_all_then_read)
+
+
+async def test_too_many_large_messages_at_a_time_are_told_1009(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("realtime.server.handshake.LARGE_BYTES_MAX", 3 * MIB)
+    async with opened(server) as peer, opened(server) as other:
+        for one in (peer, other):  # what was dealt with is not counted any more
+            await one.send(big("parlour.say", 3 * MIB))
+            assert (await take(one))["error"]["code"] == "event_too_large"
+        with suppress(ConnectionClosed):
+            await peer.send(big("parlour.say", 8 * MIB))
+        assert await close_code(peer) == 1009
+        await other.send(big("parlour.say", 2 * MIB))
+        assert (await take(other))["error"]["code"] == "event_too_large"
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ async def test_an_expired_secret_opens_nothing(keyed: Server) -> None:
         ({"expires_after": {"seconds": True}}, "expires_after.seconds"),
         ({"expires_after": {"anchor": "yesterday"}}, "expires_after"),
         ({"expires_after": 60}, "expires_after"),
-        ({"session": {"type": "transcription"}}, "session.type"),
+        ({"session": {"type": "dictation"}}, "session.type"),
         ({"session": {"output_modalities": ["smell"]}}, "session.output_modalities[0]"),
         ({"session": "mine"}, "session"),
         ([], None),

@@ -16,7 +16,7 @@ from agent.api import (
     TextDelta,
     Transcript,
 )
-from realtime.audio.wire_format import decode_clip
+from realtime.audio.wire_format import decode_clip, encode_clip
 from realtime.errors import ClientError
 from realtime.protocol import effects as do
 from realtime.protocol.codec import decode, encode
@@ -34,7 +34,7 @@ from realtime.protocol.inputs import (
 from realtime.protocol.limits import Limits
 from realtime.protocol.session import Input, Session
 
-AGENT = Health("ready", "test-model", transcribes=True)
+AGENT = Health("ready", "test-model", transcribes=True, voices=("amber", "birch"))
 
 
 @dataclass
@@ -55,6 +55,7 @@ class Driver:
             self.limits,
             self._new_id,
             lambda audio, config: decode_clip(audio, config.audio.input.format),
+            lambda pcm, config: encode_clip(pcm, config.audio.input.format),
             self.now,
         )
         self._take(self.session.open())
@@ -152,6 +153,11 @@ class Driver:
     @property
     def requests(self) -> list[AgentRequest]:
         return [effect.request for effect in self.effects if isinstance(effect, do.Generate)]
+
+    @property
+    def transcriptions(self) -> list[do.Transcribe]:
+        """What was to be transcribed, in order."""
+        return self.performed(do.Transcribe)
 
     def of_type(self, event_type: str) -> list[dict[str, Any]]:
         return [event for event in self.sent if event["type"] == event_type]

@@ -24,6 +24,12 @@ BROKEN = [
     ('{"event_id": "e1", "type": "input_audio_buffer.append", "audio": "A*"}', "invalid_value", "audio"),
     ('{"event_id": "e1", "type": "session.update"}', "missing_required_parameter", "session"),
     ('{"event_id": "e1", "type": "conversation.item.retrieve"}', "missing_required_parameter", "item_id"),
+    ('{"event_id": "e1", "type": "response.create", "reponse": {}}', "unknown_parameter", "reponse"),
+    (
+        '{"event_id": "e1", "type": "parlour.resume", "token": "t", "played": {"item": "i"}}',
+        "unknown_parameter",
+        "played.item",
+    ),
     (
         '{"event_id": "e1", "type": "conversation.item.truncate", "item_id": "a", "content_index": "0",'
         ' "audio_end_ms": 1}',
@@ -42,6 +48,50 @@ def test_an_event_that_cannot_be_read_says_what_was_expected(text: str, code: st
     assert (caught.value.code, caught.value.param) == (code, param)
     if '"e1"' in text:
         assert caught.value.event_id == "e1"
+
+
+HALVES = [
+    ('{"type": "parlour.say", "event_id": "e1", "text": "a \\ud83d b"}', "text", "e1"),
+    ('{"type": "parlour.say", "event_id": "e1", "text": "\\ude00"}', "text", "e1"),
+    (
+        '{"type": "conversation.item.create", "event_id": "e1", "item": {"content": [1, "\\ud800"]}}',
+        "item.content[1]",
+        "e1",
+    ),
+    ('{"type": "session.update", "event_id": "e1", "session": {"a": {"\\ud800": 1}}}', "session.a", "e1"),
+    ('{"type": "parlour.say", "event_id": "\\ud800", "text": "x"}', "event_id", None),
+]
+
+
+@pytest.mark.parametrize(("text", "param", "event_id"), HALVES)
+def test_half_a_surrogate_pair_is_told_as_what_it_is(text: str, param: str, event_id: str | None) -> None:
+    with pytest.raises(InvalidEvent) as caught:
+        decode(text)
+    error = caught.value
+    assert (error.code, error.param, error.event_id) == ("invalid_value", param, event_id)
+    assert "surrogate" in error.message
+
+
+def test_a_whole_pair_is_a_character() -> None:
+    event = decode('{"type": "parlour.say", "text": "\\ud83d\\ude00"}')
+    assert getattr(event, "text", None) == "\U0001f600"
+
+
+def test_an_integer_may_be_written_with_a_point() -> None:
+    driver = Driver()
+    event = decode(
+        '{"type": "conversation.item.truncate", "item_id": "a", "content_index": 0.0, "audio_end_ms": 1500.0}'
+    )
+    assert (getattr(event, "content_index", None), getattr(event, "audio_end_ms", None)) == (0, 1500)
+    detection = {"silence_duration_ms": 700.0}
+    (told,) = driver.client("session.update", session={"audio": {"input": {"turn_detection": detection}}})
+    assert told["session"]["audio"]["input"]["turn_detection"]["silence_duration_ms"] == 700
+    assert driver.client("response.create", response={"max_output_tokens": 5.0})
+    assert driver.request.max_output_tokens == 5
+    with pytest.raises(InvalidEvent):
+        decode(
+            '{"type": "conversation.item.truncate", "item_id": "a", "content_index": 0, "audio_end_ms": 1.5}'
+        )
 
 
 @pytest.mark.parametrize("levels", [101, 980, 985, 990, 995])
@@ -132,7 +182,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str | None]] = [
         "item_create_invalid_previous_item_id",
         "previous_item_id",
     ),
-    ("session.update", {"session": {"type": "transcription"}}, "invalid_value", "session.type"),
+    ("session.update", {"session": {"type": "dictation"}}, "invalid_value", "session.type"),
     (
         "session.update",
         {"session": {"output_modalities": ["smell"]}},
@@ -151,8 +201,9 @@ REFUSED: list[tuple[str, dict[str, Any], str, str | None]] = [
         "invalid_value",
         "session.audio.input.turn_detection.type",
     ),
-    ("session.update", {"session": {"tools": [{"type": "mcp"}]}}, "invalid_value", "session"),
-    ("session.update", {"session": {"max_output_tokens": 0}}, "invalid_value", "session"),
+    ("session.update", {"session": {"tools": [{"type": "mcp"}]}}, "invalid_value", "session.tools"),
+    ("session.update", {"session": {"max_output_tokens": 0}}, "invalid_value", "session.max_output_tokens"),
+    ("conversation.item.create", {"item": {**USER, "content": [], "id": "root"}}, "invalid_value", "item.id"),
     ("response.create", {"response": {"input": "hello"}}, "invalid_type", "response.input"),
     (
         "response.create",
@@ -290,7 +341,7 @@ def test_nulls_in_another_kind_of_turn_detection_stand_for_its_defaults(before: 
 
 def test_the_transcription_echo_holds_no_key_but_its_own() -> None:
     driver = Driver()
-    patch = {"audio": {"input": {"transcription": {"model": "m", "other": 1}}}}
+    patch = {"audio": {"input": {"transcription": {"model": "m", "language": None}}}}
     (told,) = driver.client("session.update", session=patch)
     assert told["session"]["audio"]["input"]["transcription"] == {"model": "m"}
 

@@ -231,6 +231,7 @@ class World:
             limits or Limits(),
             lambda kind: f"{kind}_{next(numbers)}",
             lambda audio, _: audio,
+            lambda pcm, _: pcm,
             self.clock.now(),
         )
         self.resumption = FakeResumption()

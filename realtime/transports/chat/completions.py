@@ -26,6 +26,7 @@ from agent.api import (
     GenerationDone,
     GenerationFailed,
     KeepAlive,
+    PromptRead,
     SpeechSkipped,
     StageDone,
     TextDelta,
@@ -173,7 +174,7 @@ class ChatCompletions:
                     sentence = "the agent ended without saying that it is done"
                     raise AgentError("agent_error", sentence) from None
                 match event:
-                    case StageDone() | KeepAlive() | AudioDelta() | SpeechSkipped():
+                    case StageDone() | KeepAlive() | PromptRead() | AudioDelta() | SpeechSkipped():
                         continue
                     case GenerationFailed(code, message):
                         raise AgentError(code, message)

@@ -18,16 +18,24 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Mount, Route
 
-from realtime.access.authorization import Access
-from realtime.access.client_secrets import SECONDS_DEFAULT, SECONDS_MAX, SECONDS_MIN, ClientSecrets
+from realtime.access.authorization import CLIENT_SECRET, Access
+from realtime.access.client_secrets import (
+    SECONDS_DEFAULT,
+    SECONDS_MAX,
+    SECONDS_MIN,
+    ClientSecret,
+    ClientSecrets,
+)
 from realtime.errors import AdmissionRefused, ClientError
-from realtime.protocol.codec import decode
+from realtime.protocol.beta import BetaCodec, beta_path, beta_session
+from realtime.protocol.codec import GA, EventCodec, decode
 from realtime.protocol.config import SessionConfig
 from realtime.protocol.config_update import merge, with_fixed
 from realtime.protocol.events import SessionUpdate
 from realtime.session.registry import Sessions, new_ids
+from realtime.session.runner import Runner
 from realtime.session.transport import PeerGone
 from realtime.settings import Settings
 from realtime.transports.http_error import error_response
@@ -44,13 +52,15 @@ BODY_WITHIN_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """What a peer asks for. beginning, fixed: of the session's configuration. owner: who it is."""
+    """What a peer asks for. beginning, fixed: of the session's configuration. owner: who it is. codec: of its
+    events."""
 
     offer: Offer
     owner: str
     model: str
     beginning: dict[str, Any]
     fixed: dict[str, Any]
+    codec: EventCodec
 
 
 class Calls:
@@ -67,8 +77,9 @@ class Calls:
         self._tasks: asyncio.TaskGroup | None = None
         self._running: dict[str, asyncio.Task[None]] = {}
         self._transports: dict[str, WebRtcTransport] = {}
+        self._owners: dict[str, str] = {}
 
-    def routes(self) -> Mount:
+    def routes(self) -> list[BaseRoute]:
         """With what a page of another site needs to use them (Fetch, "CORS protocol")."""
         origins = ["*"] if self._access.needs_key else sorted(self._settings.origin_set)
         cors = Middleware(
@@ -78,15 +89,18 @@ class Calls:
             allow_headers=["*"],
             expose_headers=["location"],
         )
-        return Mount(
-            "/v1/realtime",
-            routes=[
-                Route("/calls", self.create, methods=["POST"]),
-                Route("/calls/{call_id}/hangup", self.hang_up, methods=["POST"]),
-                Route("/client_secrets", self.create_secret, methods=["POST"]),
-            ],
-            middleware=[cors],
-        )
+        routes = [
+            Route("/calls", self.create, methods=["POST"]),
+            Route("/calls/{call_id}/hangup", self.hang_up, methods=["POST"]),
+            Route("/client_secrets", self.create_secret, methods=["POST"]),
+            Route("/sessions", self.create_beta_secret, methods=["POST"]),
+            Route("/transcription_sessions", self.create_beta_secret, methods=["POST"]),
+        ]
+        return [
+            # The beta's path of a call. A Route hands its middleware no method that it does not name.
+            Route("/v1/realtime", self.create, methods=["POST", "OPTIONS"], middleware=[cors]),
+            Mount("/v1/realtime", routes=routes, middleware=[cors]),
+        ]
 
     def begin(self, tasks: asyncio.TaskGroup) -> None:
         self._tasks = tasks
@@ -95,6 +109,16 @@ class Calls:
         """End all calls; their tasks are done soon after."""
         for task in self._running.values():
             task.cancel()
+
+    def session_of(self, call_id: str, owner: str) -> Runner | None:
+        """The session of a call, for one who may listen in: its maker, or anybody if a secret made it.
+
+        None where there is no such call.
+        """
+        transport = self._transports.get(call_id)
+        if transport is None or self._owners[call_id] not in (owner, CLIENT_SECRET):
+            return None
+        return self._sessions.serving(transport)
 
     # The endpoints ------------------------------------------------------------------------
 
@@ -141,17 +165,39 @@ class Calls:
             body = await _json_object(request)
             seconds = _seconds(body.get("expires_after"))
             session = session_patch(body["session"] if body.get("session") is not None else {})
-            secret = self._secrets.issue(session, seconds)
+            secret, shown = self._secret(session, seconds)
         except ClientError as error:
             return error_response(400, error.code, error.message, error.param)
-        model = session.get("model")
-        config = SessionConfig(
-            id=new_ids().session_id,
-            model=model if isinstance(model, str) and model else self._sessions.model,
-            expires_at=secret.expires_at,
-        )
-        shown = msgspec.to_builtins(merge(config, session))
         return JSONResponse({"value": secret.value, "expires_at": secret.expires_at, "session": shown})
+
+    async def create_beta_secret(self, request: Request) -> Response:
+        """The same in the beta: the session is the body, flat, and the secret is in the session."""
+        refusal = self._access.refusal(request.headers)
+        if refusal is not None:
+            return _refused(*refusal)
+        try:
+            body = await _json_object(request)
+            wanted = body.pop("client_secret", None)
+            seconds = _seconds(wanted.get("expires_after") if isinstance(wanted, dict) else None)
+            is_transcription = request.url.path.endswith("/transcription_sessions")
+            event_type = "transcription_session.update" if is_transcription else "session.update"
+            event = BetaCodec().decode(msgspec.json.encode({"type": event_type, "session": body}))
+            assert isinstance(event, SessionUpdate)
+            secret, shown = self._secret(session_patch(event.session), seconds, is_beta=True)
+        except ClientError as error:
+            param = error.param and beta_path(error.param).removeprefix("session.")
+            return error_response(400, error.code, error.message, param)
+        made = {"value": secret.value, "expires_at": secret.expires_at}
+        return JSONResponse(beta_session(shown) | {"client_secret": made})
+
+    def _secret(
+        self, session: dict[str, Any], seconds: int, is_beta: bool = False
+    ) -> tuple[ClientSecret, dict[str, Any]]:
+        """And the session that it opens, as JSON. Raises ClientError."""
+        config = self._sessions.checked_config(session)
+        secret = self._secrets.issue(session, seconds, is_beta)
+        config = msgspec.structs.replace(config, expires_at=secret.expires_at)
+        return secret, msgspec.to_builtins(config.shown)
 
     # A call -------------------------------------------------------------------------------
 
@@ -172,8 +218,10 @@ class Calls:
 
     async def _run(self, call_id: str, wanted: _Wanted, answered: asyncio.Future[str]) -> None:
         ids = new_ids()
-        transport = WebRtcTransport(wanted.offer, self._ice, self._settings.slow_peer_s)
+        slow_peer_s = self._settings.slow_peer_s
+        transport = WebRtcTransport(wanted.offer, self._ice, slow_peer_s, wanted.codec)
         self._transports[call_id] = transport
+        self._owners[call_id] = wanted.owner
         try:
             answer = await transport.answer()
             if not answered.done():
@@ -183,7 +231,7 @@ class Calls:
             beginning, fixed = wanted.beginning, wanted.fixed
             await self._sessions.run(transport, ids, wanted.model, wanted.owner, beginning, fixed)
         finally:
-            del self._transports[call_id]
+            del self._transports[call_id], self._owners[call_id]
             await transport.close(1000, "")
 
     async def _wanted(self, request: Request) -> _Wanted:
@@ -202,11 +250,14 @@ class Calls:
                     "invalid_content_type",
                     "Expected an SDP offer as application/sdp, or multipart/form-data with an 'sdp'.",
                 )
+        self._sessions.checked_config(beginning)
         model = beginning.get("model")
         named = model if isinstance(model, str) else ""
         owner = self._access.identity(request.headers)
         model = named or request.query_params.get("model", "")
-        return _Wanted(parse_offer(text), owner, model, beginning, fixed)
+        is_beta = request.url.path == "/v1/realtime" or self._access.speaks_beta(request.headers)
+        codec = BetaCodec() if is_beta else GA
+        return _Wanted(parse_offer(text), owner, model, beginning, fixed, codec)
 
 
 def session_patch(raw: object) -> dict[str, Any]:
@@ -310,6 +361,8 @@ def _seconds(raw: object) -> int:
             "invalid_value", f"Invalid value for '{where}': expected the anchor 'created_at'.", where
         )
     seconds = raw.get("seconds", SECONDS_DEFAULT)
+    if isinstance(seconds, float) and seconds.is_integer():
+        seconds = int(seconds)
     if type(seconds) is not int or not SECONDS_MIN <= seconds <= SECONDS_MAX:
         expected = f"expected a whole number from {SECONDS_MIN} to {SECONDS_MAX}"
         sentence = f"Invalid value for '{where}.seconds': {expected}."

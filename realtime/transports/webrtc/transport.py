@@ -8,17 +8,20 @@ import asyncio
 import time
 from collections import deque
 
+import msgspec
+
 from realtime.audio.resample import Resampler
 from realtime.audio.wire_format import PCM_HZ, OutputEncoder
 from realtime.errors import InvalidEvent
-from realtime.protocol.codec import decode, encode
-from realtime.protocol.config import PcmFormat, SessionConfig
+from realtime.protocol.codec import GA, EventCodec, encode
+from realtime.protocol.config import PcmFormat, ShownSession
 from realtime.protocol.effects import Play
 from realtime.protocol.events import (
     AnyClientEvent,
     Error,
     ErrorObject,
     InputAudioBufferAppend,
+    ItemRetrieved,
     ItemTruncated,
     OutputAudioDone,
     PlaybackReport,
@@ -27,6 +30,7 @@ from realtime.protocol.events import (
     ServerEvent,
     SessionCreated,
     SessionUpdated,
+    without_audio,
 )
 from realtime.session.outbox import Outbox, Outgoing
 from realtime.session.transport import UNTOLD_MS_MAX, OwnIds, PeerGone
@@ -51,7 +55,10 @@ CLOSE_WITHIN_S = 2.0
 class WebRtcTransport:
     """One call. answer() and connected() come first, then a runner takes it; close() whatever happened."""
 
-    def __init__(self, offer: Offer, settings: IceSettings, slow_peer_s: float) -> None:
+    def __init__(
+        self, offer: Offer, settings: IceSettings, slow_peer_s: float, codec: EventCodec = GA
+    ) -> None:
+        self._codec = codec
         self.received_bytes = 0
         self.paces_playback = offer.hears
         self._own_ids = OwnIds()
@@ -219,7 +226,7 @@ class WebRtcTransport:
         if isinstance(came, bytes):
             return InvalidEvent("invalid_json", "Binary messages are not understood: expected JSON as text.")
         try:
-            event = decode(came)
+            event = self._codec.decode(came)
         except InvalidEvent as error:
             return error
         return None if isinstance(event, PlaybackReport) else event  # here the server knows
@@ -238,7 +245,7 @@ class WebRtcTransport:
                 pcm = bytes(2 * (samples * self._decoded_hz // RTP_HZ))
         return self._input.push(self._resampler.push(pcm))
 
-    def _take_format(self, session: SessionConfig) -> None:
+    def _take_format(self, session: ShownSession) -> None:
         if session.audio.input.format != self._input_format:
             self._input_format = session.audio.input.format
             self._input = OutputEncoder(session.audio.input.format)
@@ -247,7 +254,11 @@ class WebRtcTransport:
 
     def _post(self, event: ServerEvent) -> None:
         self._own_ids.give(event)
-        text = encode(event)
+        text = self._codec.encode(event)
+        if text is None:
+            return
+        if isinstance(event, ItemRetrieved) and len(text) > self._message_bytes_max:
+            text = self._codec.encode(msgspec.structs.replace(event, item=without_audio(event.item))) or ""
         if len(text) * 4 > self._message_bytes_max and len(text.encode()) > self._message_bytes_max:
             kind, size = type(event).__struct_config__.tag, len(text.encode())
             message = (

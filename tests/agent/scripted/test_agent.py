@@ -11,6 +11,7 @@ from agent.api import (
     AudioDelta,
     AudioPart,
     GenerationDone,
+    PromptRead,
     TextDelta,
     TextPart,
     Tool,
@@ -52,7 +53,7 @@ async def test_the_recital_lasts_ten_seconds() -> None:
 
 async def test_each_word_is_followed_by_its_tone() -> None:
     events = await said(ScriptedAgent().respond(AgentRequest("s", "r", "", (HELLO,))))
-    heard = ""
+    heard, events = "", [event for event in events if not isinstance(event, PromptRead)]
     for word, audio in zip(events[:-1:2], events[1:-1:2], strict=True):
         assert isinstance(word, TextDelta)
         assert isinstance(audio, AudioDelta)

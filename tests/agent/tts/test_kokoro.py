@@ -32,7 +32,7 @@ class _Model:
     def __init__(self) -> None:
         self.asked: list[tuple[Sequence[int], int]] = []
 
-    def compute(self, tokens: Sequence[int], style: NDArray[np.float32]) -> Samples:
+    def compute(self, tokens: Sequence[int], style: NDArray[np.float32], speed: float) -> Samples:
         self.asked.append((tokens, int(style[0])))
         loud = np.full(LOUD * len(tokens), 0.5)
         return np.concatenate([np.zeros(LEAD), loud, np.zeros(TAIL)]).astype(np.float32)

@@ -66,7 +66,7 @@ class _Held:
         self.go = threading.Event()
         self.spoken: list[str] = []
 
-    def speak(self, clause: str) -> SpokenClause:
+    def speak(self, clause: str, speed: float = 1.0) -> SpokenClause:
         self.begun.set()
         self.go.wait(HANGS_S)
         self.spoken.append(clause)

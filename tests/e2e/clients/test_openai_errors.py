@@ -29,6 +29,7 @@ def user(*content: Any) -> dict[str, Any]:
 
 
 TOOL = {"type": "function", "name": "f"}
+UNKNOWN, UNSUPPORTED = "unknown_parameter", "unsupported_value"
 MISSING, VALUE, TYPE = "missing_required_parameter", "invalid_value", "invalid_type"
 
 BAD_EVENTS: list[tuple[dict[str, Any], str, str | None]] = [
@@ -37,20 +38,23 @@ BAD_EVENTS: list[tuple[dict[str, Any], str, str | None]] = [
     ({"type": 7}, VALUE, "type"),
     ({"type": "session.update"}, MISSING, "session"),
     ({"type": "session.update", "session": 3}, TYPE, "session"),
-    (update(type="transcription"), VALUE, "session.type"),
+    (update(type="dictation"), VALUE, "session.type"),
+    (update(modalities=["text"]), UNKNOWN, "session.modalities"),
+    (update(prompt={"id": "p"}), UNSUPPORTED, "session.prompt"),
+    (update(include=["item.input_audio_transcription.logprobs"]), UNSUPPORTED, "session.include"),
     (update(output_modalities=["video"]), VALUE, "session.output_modalities[0]"),
-    (update(output_modalities=["text", "audio"]), VALUE, "session"),
+    (update(output_modalities=["text", "audio"]), VALUE, "session.output_modalities"),
     (update(instructions=5), TYPE, "session.instructions"),
-    (update(max_output_tokens=0), VALUE, "session"),
-    (update(tools=[{"type": "function"}]), VALUE, "session"),
-    (update(tool_choice="sometimes"), VALUE, "session"),
+    (update(max_output_tokens=0), VALUE, "session.max_output_tokens"),
+    (update(tools=[{"type": "function"}]), VALUE, "session.tools"),
+    (update(tool_choice="sometimes"), VALUE, "session.tool_choice"),
     (heard(format={"type": "audio/mp3"}), VALUE, "session.audio.input.format.type"),
     (heard(format={"type": "audio/pcm", "rate": 16000}), VALUE, "session.audio.input.format.rate"),
     (heard(turn_detection={"type": "psychic_vad"}), VALUE, "session.audio.input.turn_detection.type"),
     (
         heard(turn_detection={"type": "server_vad", "threshold": 7}),
         VALUE,
-        "session.audio.input.turn_detection",
+        "session.audio.input.turn_detection.threshold",
     ),
     (heard(turn_detection={"type": "server_vad", "silence_duration_ms": "long"}), TYPE, None),
     ({"type": "input_audio_buffer.append"}, MISSING, "audio"),

@@ -38,16 +38,16 @@ async def test_session_updates_merge_and_null_means_off() -> None:
         assert fifth.audio.input.turn_detection.interrupt_response is True
 
 
-async def test_what_other_servers_are_asked_for_is_taken_and_ignored() -> None:
+async def test_what_stock_clients_ask_for_unasked_is_taken() -> None:
     async with talking() as talk:
         session = await talk.update(
             model="gpt-realtime",
             tracing={"workflow_name": "w"},
             truncation="disabled",
-            include=["item.input_audio_transcription.logprobs"],
+            include=None,
             parallel_tool_calls=True,
-            reasoning={"effort": "low"},
-            prompt={"id": "p", "version": "1"},
+            reasoning=None,
+            prompt=None,
             max_output_tokens="inf",
         )
         assert session.truncation == "disabled"

@@ -218,7 +218,7 @@ async def test_a_response_can_override_the_session() -> None:
             "output_modalities": ["text"],
             "tools": [],
             "metadata": {"topic": "one", "client_event_id": "abc"},
-            "audio": {"output": {"voice": "another", "format": {"type": "audio/pcmu"}}},
+            "audio": {"output": {"voice": "verse", "format": {"type": "audio/pcmu"}}},
         }
         await talk.connection.response.create(response=overrides)  # type: ignore[arg-type]
         created = await talk.next("response.created")

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from realtime.audio.wire_format import decode_clip
+from realtime.audio.wire_format import decode_clip, encode_clip
 from realtime.protocol.codec import encode
 from realtime.protocol.effects import Effect, Send
 from realtime.protocol.limits import Limits
@@ -29,6 +29,7 @@ def run(data: bytes) -> None:
         Limits(session_s=60.0),
         lambda kind: f"{kind}_{next(ids)}",
         lambda audio, config: decode_clip(audio, config.audio.input.format),
+        lambda pcm, config: encode_clip(pcm, config.audio.input.format),
         100.0,
         snapshot.fixed,
     )

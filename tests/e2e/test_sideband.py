@@ -1,0 +1,93 @@
+"""A client's server joins its user's call: it sees and does what the user's page can, and hears nothing."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidStatus
+
+from tests.conftest import Server, running_server
+from tests.e2e.webrtc_client import Caller, calling
+from tests.waiting import unless_it_hangs
+
+KEY = {"authorization": "Bearer secret"}
+
+
+def joining(server: Server, caller: Caller, **headers: str) -> Any:
+    call_id = caller.location.rpartition("/")[2]
+    url = f"{server.ws}/v1/realtime?call_id={call_id}"
+    return connect(url, open_timeout=None, additional_headers=headers)
+
+
+async def until(socket: ClientConnection, event_type: str) -> list[dict[str, Any]]:
+    events = []
+    async with unless_it_hangs(event_type):
+        async for text in socket:
+            events.append(json.loads(text))
+            if events[-1]["type"] == event_type:
+                break
+    return events
+
+
+async def test_it_sets_the_session_and_sees_the_answer_without_its_sound(server: Server) -> None:
+    async with calling(server) as caller, joining(server, caller) as sideband:
+        assert (await until(sideband, "session.created"))[0]["session"]["id"] == caller.events[0]["session"][
+            "id"
+        ]
+        update = {"type": "realtime", "instructions": "Be brief."}
+        await sideband.send(json.dumps({"type": "session.update", "session": update}))
+        assert (await caller.until("session.updated"))["session"]["instructions"] == "Be brief."
+        await caller.say(type="response.create")
+        seen = await until(sideband, "response.done")
+        assert {"session.updated", "response.created", "response.output_audio_transcript.delta"} <= {
+            event["type"] for event in seen
+        }
+        assert not any(event["type"] == "response.output_audio.delta" for event in seen)
+
+
+async def test_what_is_answered_to_it_alone_is_not_seen_by_the_caller(server: Server) -> None:
+    async with calling(server) as caller, joining(server, caller) as sideband:
+        audio = base64.b64encode(bytes(4800)).decode()
+        for event in (
+            {"type": "input_audio_buffer.append", "audio": audio},
+            {"type": "conversation.item.retrieve", "item_id": "none"},
+        ):
+            await sideband.send(json.dumps({**event, "event_id": "mine"}))
+            assert (await until(sideband, "error"))[-1]["error"]["event_id"] == "mine"
+        await sideband.send(json.dumps({"type": "input_audio_buffer.clear"}))
+        await caller.until("input_audio_buffer.cleared")
+        assert caller.of("error") == []
+
+
+async def test_it_ends_with_the_call_and_not_the_call_with_it(server: Server) -> None:
+    async with calling(server) as caller:
+        async with joining(server, caller) as sideband:
+            await until(sideband, "session.created")
+        await caller.say(type="input_audio_buffer.clear")
+        await caller.until("input_audio_buffer.cleared")
+        async with joining(server, caller) as sideband:
+            await until(sideband, "session.created")
+            caller.channel.close()
+            await caller.connection.close()
+            async with unless_it_hangs("the sideband's end"):
+                await sideband.wait_closed()
+            assert sideband.close_code == 1000
+
+
+async def test_no_call_is_404_and_so_is_somebody_elses() -> None:
+    async with running_server(keys="secret,other") as server, calling(server, **KEY) as caller:
+        for url, key in (
+            (f"{server.ws}/v1/realtime?call_id=rtc_none", KEY),
+            (f"{server.ws}/v1/realtime?call_id=", KEY),
+            (
+                f"{server.ws}/v1/realtime?call_id={caller.location.rpartition('/')[2]}",
+                {"authorization": "Bearer other"},
+            ),
+        ):
+            with pytest.raises(InvalidStatus) as refused:
+                await connect(url, additional_headers=key, open_timeout=None).__aenter__()
+            assert refused.value.response.status_code == 404
+        async with joining(server, caller, **KEY) as sideband:
+            await until(sideband, "session.created")
