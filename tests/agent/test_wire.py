@@ -47,6 +47,9 @@ agent_requests = st.builds(
     tool_choice=words,
     max_output_tokens=st.none() | st.integers(0, 4096),
     sampling=samplings,
+    truncation=st.builds(
+        api.Truncation, st.none() | st.floats(0.0, 1.0), st.none() | st.integers(1, 10**6), st.booleans()
+    ),
 )
 transcribe_requests = st.builds(api.TranscribeRequest, words, pcm, st.none() | words)
 counts = st.integers(0, 10**6)
@@ -63,12 +66,13 @@ events = st.one_of(
         api.GenerationDone,
         st.sampled_from(["stop", "max_tokens", "no_words"]),
         st.builds(api.Usage, counts, counts, counts, counts, counts),
+        st.booleans(),
     ),
     st.builds(api.GenerationFailed, words, words),
 )
 health = st.builds(
     api.Health,
-    status=st.sampled_from(["starting", "ready", "failed"]),
+    status=st.sampled_from(["starting", "ready", "failed", "away"]),
     model=words,
     detail=words,
     voices=st.lists(words, max_size=3).map(tuple),
@@ -77,6 +81,7 @@ health = st.builds(
     facts=st.dictionaries(words, words, max_size=3),
     calls_tools=st.booleans(),
     languages=st.lists(words, max_size=3).map(tuple),
+    instructions_bytes_max=counts,
 )
 
 

@@ -13,6 +13,14 @@ from agent.engine.chat_server.tool_calls import PartialCall, ToolCallPieces, jso
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
+class ErrorInStream(AgentError):
+    """The server broke its answer off. told: its own words, which may quote the conversation: never shown."""
+
+    def __init__(self, told: str) -> None:
+        super().__init__("agent_error", "the chat server broke the answer off with an error")
+        self.told = told
+
+
 class Answer:
     """Feed it the body as it comes, a stream or (from servers that do not stream) one JSON object.
 
@@ -94,7 +102,7 @@ class Answer:
             return
         content = event.data.strip()
         if event.name == "error":
-            raise _broken_off()
+            raise ErrorInStream(content)
         if content == "[DONE]":
             self.is_over = True
         elif content and (event.name in ("", "message") or json_object(content) is not None):
@@ -105,7 +113,7 @@ class Answer:
 
     def _take_chunk(self, chunk: Mapping[str, Any]) -> Iterator[str]:
         if chunk.get("error") or "error" in (chunk.get("object"), chunk.get("type")):
-            raise _broken_off()
+            raise ErrorInStream(json.dumps(chunk))
         usage = chunk.get("usage")
         if isinstance(usage, Mapping):
             self._usage = usage
@@ -125,7 +133,7 @@ class Answer:
                 self._old_call.take({"function": delta["function_call"]}, 0)
             self._finish_reason = str(choice.get("finish_reason") or self._finish_reason)
             if self._finish_reason == "error":
-                raise _broken_off()
+                raise ErrorInStream("")
 
     def _text(self, delta: Mapping[str, Any]) -> str:
         text = _written(delta.get("content")) or _written(delta.get("refusal"))
@@ -152,7 +160,3 @@ def _count(usage: object, name: str) -> int:
         return max(int(float(usage[name])), 0) if isinstance(usage, Mapping) else 0
     except (LookupError, TypeError, ValueError, OverflowError):
         return 0
-
-
-def _broken_off() -> AgentError:
-    return AgentError("agent_error", "the chat server broke the answer off with an error")

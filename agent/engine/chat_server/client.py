@@ -13,10 +13,11 @@ import httpx
 
 from agent.api import AgentError, Health, TextDelta, ToolCall, ToolCallMessage
 from agent.engine.base import EngineDelta, EngineRequest
-from agent.engine.chat_server.answer import Answer
+from agent.engine.chat_server.answer import Answer, ErrorInStream
 from agent.engine.chat_server.call_ids import CallIds
 from agent.engine.chat_server.context import (
     Context,
+    ContextRefusal,
     context_of_models,
     context_of_props,
     context_refusal,
@@ -148,6 +149,23 @@ class ChatServer:
             return None
 
     async def _answer(self, request: EngineRequest) -> AsyncGenerator[EngineDelta, None]:
+        for tries_left in reversed(range(CONTEXT_TRIES)):
+            has_begun = False
+            try:
+                async with aclosing(self._attempt(request)) as deltas:
+                    async for delta in deltas:
+                        has_begun = True
+                        yield delta
+                return
+            except ErrorInStream as error:
+                # LM Studio, OpenRouter: first 200, and then that it is too long.
+                refusal = None if has_begun else context_refusal(400, error.told)
+                if refusal is None or not self._learn_context(request, refusal):
+                    raise
+                if tries_left == 0 or request.truncation.retention_ratio is None:
+                    raise _too_long(200) from error
+
+    async def _attempt(self, request: EngineRequest) -> AsyncGenerator[EngineDelta, None]:
         answer = Answer(frozenset(tool.name for tool in request.tools))
         try:
             async with (
@@ -187,6 +205,14 @@ class ChatServer:
             except (StopAsyncIteration, TimeoutError):
                 return
 
+    def _learn_context(self, request: EngineRequest, refusal: ContextRefusal) -> bool:
+        """request: what was refused, as the client made it. Return whether less is sent from now on."""
+        before = self._context
+        sent = self._context.fit(request).messages
+        estimated = estimate(request.instructions, request.tools, sent)
+        self._context = learned(before, refusal, estimated)
+        return self._context != before
+
     @asynccontextmanager
     async def _response(self, request: EngineRequest) -> AsyncIterator[tuple[httpx.Response, bool]]:
         """A response with a body to be read as an answer, and whether a text of the request was cut.
@@ -220,9 +246,7 @@ class ChatServer:
                     continue
             status = response.status_code
             exceeded = context_refusal(status, refusal) if status in (400, 413, 422, 500) else None
-            if exceeded is not None:
-                estimated = estimate(sent.instructions, sent.tools, sent.messages)
-                self._context = learned(self._context, exceeded, estimated)
+            if exceeded is not None and self._learn_context(request, exceeded):
                 context_tries += 1
                 if request.truncation.retention_ratio is not None and context_tries < CONTEXT_TRIES:
                     continue

@@ -145,7 +145,7 @@ def _plausible(number: object) -> int | None:
 
 _TOO_LONG = re.compile(
     r"context[ _-]?(?:length|size|window|limit)|exceed_context|maximum (?:context|model) length|max_model_len"
-    r"|(?:prompt|input|request|messages?|conversation)\b[^.]{0,40}\btoo (?:long|large)"
+    r"|(?:prompt|input|request|messages?|conversation)\b(?!\")[^.]{0,40}\btoo (?:long|large)"
     r"|too (?:many|long)\W+(?:\w+\W+){0,3}tokens|reduce the length|maximum number of tokens allowed"
 )
 _NUMBER = r"(\d[\d,]{1,9})"
@@ -204,10 +204,14 @@ def learned(context: Context, refusal: ContextRefusal, estimated: int) -> Contex
     if refusal.prompt_tokens is not None:
         rate = max(refusal.prompt_tokens / estimated * _CAREFUL, 0.5)
     tokens = refusal.context_tokens or context.tokens
+    if tokens is None and estimated * rate < 2 * CONTEXT_TOKENS_LEAST:
+        return context  # no model reads so little: it is about something else
     if tokens is None:  # nobody says: half of it is tried
         return Context(max(int(estimated * rate * 2 / 3), CONTEXT_TOKENS_LEAST), rate, has_refused=True)
     if refusal.prompt_tokens is None and estimated * rate <= tokens:
         rate = tokens / estimated  # there is more in the text than was estimated
+    elif refusal.prompt_tokens is not None and refusal.context_tokens is None:
+        tokens = min(tokens, refusal.prompt_tokens)  # it reads less than was set, or than it said
     return Context(tokens, rate, has_refused=True)
 
 

@@ -453,6 +453,31 @@ async def test_a_conversation_that_is_refused_is_sent_again_with_less_and_the_ne
     assert seen[0] > 6000
 
 
+@pytest.mark.parametrize("refusal", [NAMED, UNNAMED])
+async def test_a_server_may_say_in_its_stream_that_it_is_too_long(refusal: dict[str, Any]) -> None:
+    seen: list[int] = []
+
+    def answer(_: Request, body: dict[str, Any]) -> Response:
+        seen.append(len(json.dumps(body["messages"])))
+        if seen[-1] > 6000:
+            return _stream(_delta({"role": "assistant", "content": ""}), {"error": refusal})
+        return _stream(_delta({"content": "Yes."}, "stop"), "[DONE]")
+
+    async with serving(answer) as url:
+        assert (await _deltas(url, LONG))[0] == TextDelta("Yes.")
+        assert len(seen) == 2
+        with pytest.raises(AgentError) as failure:
+            await _deltas(url, replace(LONG, truncation=Truncation(None)))
+    assert failure.value.code == "context_length_exceeded"
+
+
+async def test_an_error_after_the_first_words_is_no_refusal() -> None:
+    async with serving(lambda *_: _stream(_delta({"content": "Well"}), {"error": NAMED})) as url:
+        with pytest.raises(AgentError, match="broke the answer off") as failure:
+            await _deltas(url)
+    assert failure.value.code == "agent_error"
+
+
 async def test_a_text_too_long_by_itself_is_cut_and_told() -> None:
     seen: list[int] = []
     async with serving(_small(6000, NAMED, seen)) as url:
