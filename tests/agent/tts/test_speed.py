@@ -55,7 +55,7 @@ def test_the_words_of_a_clause_end_where_they_are_spoken(speed: float) -> None:
 def test_pauses_are_as_much_shorter() -> None:
     sound = np.full(2400, 0.5, np.float32)
     pauses = [len(shaped(sound, ".", (), speed).samples) - len(sound) for speed in (0.5, 1.0, 1.5)]
-    assert pauses == [12_000, 6_000, 4_000]
+    assert pauses[0] == 2 * pauses[1] == 3 * pauses[2] > 0
 
 
 @pytest.mark.parametrize("speed", [0.25, 1.0, 1.5])
