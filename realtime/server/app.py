@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.routing import Mount, Route
 
 from agent.api import Agent, AgentError, Health
 from agent.settings import AgentSettings
@@ -15,7 +15,7 @@ from realtime.access.client_secrets import ClientSecrets
 from realtime.access.tokens import Signer
 from realtime.errors import ParlourError
 from realtime.metrics import Metrics
-from realtime.server.endpoints import Endpoints, RealtimeSocket
+from realtime.server.endpoints import Endpoints
 from realtime.server.page import Page, SecurityHeaders
 from realtime.server.qr_code import QrCodes
 from realtime.session.registry import Sessions
@@ -53,45 +53,41 @@ def create_app(settings: Settings, agent: Agent, health: Health, store: Store | 
     if settings.mqtt_url:
         devices = Devices(settings, metrics, dialects, lambda: sessions.is_going)
 
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with asyncio.TaskGroup() as tasks:
-            running = [
-                tasks.create_task(_watch_lag(metrics), name="loop lag"),
-                tasks.create_task(sessions.keep(), name="session store"),
-            ]
-            if devices is not None:
-                running.append(tasks.create_task(devices.run(), name="mqtt devices"))
-            calls.begin(tasks)
-            yield
-            calls.end()
-            if devices is not None:
-                devices.stop()
-            for task in running:
-                task.cancel()
-        await sessions.aclose()
-
     app = Starlette(
         routes=[
-            WebSocketRoute("/v1/realtime", RealtimeSocket(endpoints)),
-            WebSocketRoute("/{path:path}", endpoints.elsewhere),
+            *endpoints.routes(),
             *calls.routes(),
             Route("/v1/chat/completions", completions),
-            Route("/v1/models", endpoints.models),
-            Route("/v1/models/{name:path}", endpoints.model),
-            Route("/v1/parlour", endpoints.about),
             Route("/v1/parlour/qr-code", QrCodes(access).create, methods=["POST"]),
-            Route("/healthz", endpoints.alive),
-            Route("/health", endpoints.alive),  # vLLM's name: load generators ask for it before they start
-            Route("/readyz", endpoints.ready),
-            Route("/metrics", endpoints.metrics),
             Mount("/", Page()),
         ],
         middleware=[Middleware(SecurityHeaders)],
-        lifespan=lifespan,
+        lifespan=lambda _: _running(sessions, calls, devices, metrics),
     )
     app.state.sessions = sessions
     return app
+
+
+@asynccontextmanager
+async def _running(
+    sessions: Sessions, calls: Calls, devices: Devices | None, metrics: Metrics
+) -> AsyncIterator[None]:
+    """What goes on beside the requests, from the server's start to its end."""
+    async with asyncio.TaskGroup() as tasks:
+        running = [
+            tasks.create_task(_watch_lag(metrics), name="loop lag"),
+            tasks.create_task(sessions.keep(), name="session store"),
+        ]
+        if devices is not None:
+            running.append(tasks.create_task(devices.run(), name="mqtt devices"))
+        calls.begin(tasks)
+        yield
+        calls.end()
+        if devices is not None:
+            devices.stop()
+        for task in running:
+            task.cancel()
+    await sessions.aclose()
 
 
 async def start_agent(settings: Settings, report: Callable[[str], None]) -> Agent:

@@ -8,6 +8,7 @@ from typing import Any
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
@@ -27,7 +28,7 @@ HEALTH_WITHIN_S = 2.0
 
 
 class Endpoints:
-    """One method each; `realtime/server/app.py` gives them their paths."""
+    """One method each."""
 
     def __init__(
         self,
@@ -48,6 +49,19 @@ class Endpoints:
         self._access = access
         self._metrics = metrics
         self._opened_at = int(time.time())
+
+    def routes(self) -> list[BaseRoute]:
+        return [
+            WebSocketRoute("/v1/realtime", RealtimeSocket(self)),
+            WebSocketRoute("/{path:path}", self.elsewhere),
+            Route("/v1/models", self.models),
+            Route("/v1/models/{name:path}", self.model),
+            Route("/v1/parlour", self.about),
+            Route("/healthz", self.alive),
+            Route("/health", self.alive),  # vLLM's name: load generators ask for it before they start
+            Route("/readyz", self.ready),
+            Route("/metrics", self.metrics),
+        ]
 
     async def realtime(self, scope: Scope, receive: Receive, send: Send) -> None:
         """GET /v1/realtime: everything is decided before the socket is accepted."""
