@@ -69,6 +69,14 @@ class Handshake(WebSocketsSansIOProtocol):
                 return
         super().data_received(data)
 
+    def send_receive_event_to_app(self) -> None:
+        """uvicorn logs a traceback for text that is no UTF-8, with which a stranger could fill the log."""
+        if self.curr_msg_data_type == "text" and not self.close_sent and not _is_text(self.frames):
+            self.conn.send_close(CloseCode.INVALID_DATA, "text that is no UTF-8")
+            self.handle_parser_exception()
+            return
+        super().send_receive_event_to_app()
+
     def handle_parser_exception(self) -> None:
         closing = self.conn.close_sent
         assert closing is not None
@@ -110,3 +118,13 @@ class Handshake(WebSocketsSansIOProtocol):
             self.close_timer.cancel()
         is_enough = self._dropped_bytes > LINGER_BYTES_MAX or self.loop.time() > self._lingers_until
         self.close_timer = self.loop.call_later(0.0 if is_enough else QUIET_S, self.transport.close)
+
+
+def _is_text(frames: list[bytes]) -> bool:
+    if all(frame.isascii() for frame in frames):
+        return True
+    try:
+        b"".join(frames).decode()
+    except UnicodeDecodeError:
+        return False
+    return True

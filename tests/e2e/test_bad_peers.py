@@ -522,6 +522,18 @@ async def test_an_opening_that_is_no_text_gets_400(server: Server, caplog: pytes
         await round_trip(peer)
 
 
+@pytest.mark.parametrize("in_pieces", [False, True], ids=["whole", "in pieces"])
+async def test_text_that_is_no_text_is_told_1007_and_leaves_no_traceback(
+    server: Server, in_pieces: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with opened(server) as peer:
+        await peer.send([b'{"type": "\xc3', b'\x28"}'] if in_pieces else b'{"type": "\xc3\x28"}', text=True)
+        async with unless_it_hangs("the close"):
+            await peer.wait_closed()
+    assert peer.close_code == 1007
+    assert [record for record in caplog.records if record.exc_info or record.levelno >= logging.ERROR] == []
+
+
 async def test_without_keys_a_name_that_was_made_to_point_here_gets_403(server: Server) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(upgrade_request("evil.example", PATH))
