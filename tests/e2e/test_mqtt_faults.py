@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from agent.api import GenerationFailed
 from agent.scripted.agent import ScriptedAgent
 from realtime.store.sqlite import SqliteStore
-from realtime.transports.mqtt import speakers
+from realtime.transports.mqtt import roster
 from realtime.transports.mqtt.uplink import UNREAD_AUDIO_BYTES_MAX
 from tests.conftest import Server, running_server
 from tests.e2e.device import PREFIX, Device, device
@@ -389,7 +389,7 @@ async def test_a_device_that_floods_is_closed_and_the_others_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # So many at once are a flood, also on a machine that takes no hundred a second.
-    monkeypatch.setattr(speakers, "EVENTS_PER_S", 1.0)
+    monkeypatch.setattr(roster, "EVENTS_PER_S", 1.0)
     async with (
         running_broker(tmp_path) as broker,
         running_server(mqtt_url=broker.url),

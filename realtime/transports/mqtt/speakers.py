@@ -5,7 +5,6 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 from typing import get_args
 
@@ -16,7 +15,7 @@ from realtime.errors import ClientError, InvalidEvent
 from realtime.metrics import Metrics
 from realtime.protocol import events as wire
 from realtime.protocol.codec import encode
-from realtime.session.flood import Bucket, EventBudget
+from realtime.session.flood import Bucket
 from realtime.session.registry import Ids, Sessions, new_ids
 from realtime.session.transport import PeerGone
 from realtime.settings import Settings
@@ -24,7 +23,6 @@ from realtime.transports.mqtt.attention import Attention
 from realtime.transports.mqtt.codec import (
     Channel,
     Closed,
-    Formats,
     OwnEvent,
     Played,
     Release,
@@ -40,53 +38,18 @@ from realtime.transports.mqtt.codec import (
 )
 from realtime.transports.mqtt.link import Link, run_session
 from realtime.transports.mqtt.membership import Claim, Kind
+from realtime.transports.mqtt.roster import ERRORS_BURST, ERRORS_PER_S, EVENTS_PER_S, Device, Roster
 from realtime.transports.mqtt.transport import MqttTransport, OutgoingMessage
 
-DEVICES_MAX = 10_000
-"""Known at a time; beyond, one without a session is forgotten for the next."""
-EVENTS_PER_S, EVENTS_BURST = 100.0, 500.0
 DEAF_S = 10.0
 """How long nothing is heard of a device that sent more events than that."""
-ERRORS_PER_S, ERRORS_BURST = 2.0, 20.0
-"""Of errors that a device is told; more would add to its flood. And all without a usable name together."""
 NAME_SHOWN_MAX = 256
 """Characters of a name that cannot be used: one with more is not even told so."""
-HELD_ON_S = 5.0
-"""So long after its session has ended by itself."""
 SERVER_STOPS = 1012
 INTERRUPTED = frozenset({1006, SERVER_STOPS})
 """Close codes after which a device goes on with its session: it, the broker or this server was gone."""
 
 logger = logging.getLogger("parlour.mqtt")
-
-
-@dataclass(frozen=True, slots=True)
-class _Interrupted:
-    """A conversation to go on with. making: the answers that it was making by the device's last event.
-    held_until: so long the device stays this server's own, which may have the session in its memory."""
-
-    resume: wire.Resume
-    making: frozenset[str]
-    held_until: float
-
-
-@dataclass(slots=True)
-class _Device:
-    name: str
-    events: EventBudget
-    errors: Bucket
-    is_online: bool = False
-    is_served: bool = False  # by this server, when that was looked at last
-    is_taken: bool = False  # its conversation goes on at another server, which speaks to it
-    is_muted: bool = False
-    formats: Formats = field(default_factory=Formats)
-    deaf_until: float = 0.0
-    session: MqttTransport | None = None
-    task: asyncio.Task[None] | None = None
-    next_start: Start | None = None  # came while a session was ending, or a token was looked up
-    comes_back: wire.Resume | None = None  # said before its session has left; it says next that it is online
-    is_expected: bool = False  # it has just resumed, and says next that it is online
-    looking_up: asyncio.Task[None] | None = None  # another conversation's token
 
 
 class Speakers:
@@ -102,9 +65,8 @@ class Speakers:
         self._sessions = sessions
         self._metrics = metrics
         self._now = time.monotonic
-        self._devices: dict[str, _Device] = {}
+        self._roster = Roster(settings.resume_grace_s)
         metrics.devices_online.set_function(self._n_online)
-        self._interrupted: dict[str, _Interrupted] = {}  # by device
         self._nameless_errors = Bucket(self._now(), ERRORS_PER_S, ERRORS_BURST)
         self._link: Link | None = None
 
@@ -121,14 +83,14 @@ class Speakers:
         return (self._topics.all_up,)
 
     def begin(self, link: Link) -> None:
-        self._link, self._devices = link, {}
-        for name, interrupted in self._interrupted.items():
-            if self._now() < interrupted.held_until:
-                link.cluster.claim("device", name)
+        self._link = link
+        self._roster.part()
+        for name in self._roster.held(self._now()):
+            link.cluster.claim("device", name)
 
     def end_sessions(self, gone: PeerGone) -> list[asyncio.Task[None]]:
         ending = []
-        for device in self._devices.values():
+        for device in self._roster:
             device.next_start = None
             if device.session is not None and device.task is not None:
                 device.session.leave(gone)
@@ -145,7 +107,7 @@ class Speakers:
             self._refuse_name(link, topic)
             return
         now = self._now()
-        device = self._devices.get(address.device) or self._new_device(address.device, now)
+        device = self._roster.met(address.device, now)
         if device is None:
             return
         if device.session is None and not link.cluster.serves("device", device.name):
@@ -165,7 +127,7 @@ class Speakers:
             # A bug of ours, met by one device's message: the others go on.
             logger.exception("internal error", extra={"device": device.name})
 
-    def _note(self, device: _Device, channel: Channel | None, payload: bytes) -> None:
+    def _note(self, device: Device, channel: Channel | None, payload: bytes) -> None:
         """Of a device that another server serves: what it says of itself, should it become this one's own."""
         with suppress(InvalidEvent):
             match channel:
@@ -179,7 +141,7 @@ class Speakers:
     def _deal_with(
         self,
         link: Link,
-        device: _Device,
+        device: Device,
         channel: Channel | None,
         payload: bytes,
         is_retained: bool,
@@ -214,15 +176,13 @@ class Speakers:
                     f"There is no such topic below up/: known are {', '.join(get_args(Channel))}.",
                 )
 
-    def _event(
-        self, link: Link, device: _Device, event: OwnEvent | wire.AnyClientEvent, n_bytes: int
-    ) -> None:
+    def _event(self, link: Link, device: Device, event: OwnEvent | wire.AnyClientEvent, n_bytes: int) -> None:
         device.is_expected, device.comes_back = False, None
         match event:
             case Start() if device.session is None and device.looking_up is None:
                 self._begin(link, device, event)
             case wire.Resume() if device.session is None:
-                known = self._interrupted.get(device.name)
+                known = self._roster.interrupted(device.name)
                 if known is not None and self._is_same(known.resume.token, event.token):
                     # It may not have got the latest token.
                     self._remember(device, replace(event, token=known.resume.token), known.making)
@@ -243,7 +203,7 @@ class Speakers:
                     "no_session", "There is no session: send parlour.start first.", None, event.event_id
                 )
 
-    def _take_over(self, link: Link, device: _Device, event: wire.Resume) -> None:
+    def _take_over(self, link: Link, device: Device, event: wire.Resume) -> None:
         """Another conversation in place of the device's own, once it is known to be there. Raises
         InvalidEvent."""
         transport = device.session
@@ -259,7 +219,7 @@ class Speakers:
         looking_up = self._leave_for(link, device, event)
         device.looking_up = link.tasks.create_task(looking_up, name=f"token of {device.name}")
 
-    async def _leave_for(self, link: Link, device: _Device, event: wire.Resume) -> None:
+    async def _leave_for(self, link: Link, device: Device, event: wire.Resume) -> None:
         """The device's own conversation ends if the other one is there, and else goes on."""
         try:
             await self._sessions.check_token(event.token, self._bearer(event.token).owner)
@@ -277,7 +237,7 @@ class Speakers:
         if start is not None and link.is_open:
             self._event(link, device, start, 0)
 
-    def _status(self, link: Link, device: _Device, is_online: bool) -> None:
+    def _status(self, link: Link, device: Device, is_online: bool) -> None:
         device.is_online = is_online
         is_expected, device.is_expected = device.is_expected, False
         if not is_online:
@@ -289,7 +249,7 @@ class Speakers:
             why = "the device connected anew" if is_online else "the device is offline"
             device.next_start = None
             device.session.leave(PeerGone(1006, why))
-        elif is_online and device.name in self._interrupted:
+        elif is_online and self._goes_on(device):
             self._begin(link, device, None)
         elif is_online:
             link.notice(self._idle_message(device.name), partial(_has_no_session, device))
@@ -300,11 +260,11 @@ class Speakers:
         if link is None or not link.is_open:
             return 0
         return sum(
-            device.is_online and (device.session is not None or link.cluster.serves("device", name))
-            for name, device in self._devices.items()
+            device.is_online and (device.session is not None or link.cluster.serves("device", device.name))
+            for device in self._roster
         )
 
-    def _shut_out(self, device: _Device, now: float) -> None:
+    def _shut_out(self, device: Device, now: float) -> None:
         self._metrics.mqtt_dropped.labels("event").inc()
         device.deaf_until = now + DEAF_S
         logger.warning("device floods", extra={"device": device.name})
@@ -312,7 +272,7 @@ class Speakers:
             reason = f"too many events: at most {EVENTS_PER_S:g} a second; nothing is heard for {DEAF_S:g} s"
             device.session.leave(PeerGone(1008, reason))
 
-    def _complain(self, link: Link, device: _Device, error: InvalidEvent, now: float) -> None:
+    def _complain(self, link: Link, device: Device, error: InvalidEvent, now: float) -> None:
         if not device.errors.spend(now, 1.0):
             self._metrics.mqtt_dropped.labels("error").inc()
         elif device.session is not None and not device.session.is_over:
@@ -331,20 +291,6 @@ class Speakers:
         why = "A device's name has 1 to 64 characters, none of them '/', '+', '#' or a control character."
         link.notice(self._event_message(name, error_event("invalid_device_name", why)))
 
-    def _new_device(self, name: str, now: float) -> _Device | None:
-        if len(self._devices) >= DEVICES_MAX:
-            spare = next((one for one in self._devices.values() if one.session is None), None)
-            if spare is None:
-                return None
-            del self._devices[spare.name]
-        device = _Device(
-            name,
-            EventBudget(now, EVENTS_PER_S, EVENTS_BURST),
-            Bucket(now, ERRORS_PER_S, ERRORS_BURST),
-        )
-        self._devices[name] = device
-        return device
-
     def _is_same(self, one: str, other: str) -> bool:
         """Whether two tokens are of one session."""
         session_id = self._bearer(one).session_id
@@ -356,21 +302,21 @@ class Speakers:
         link = self._link
         if link is None:
             return
-        for device in self._devices.values():
+        for device in self._roster:
             was_served = device.is_served
             device.is_served = link.cluster.serves("device", device.name)
             if not device.is_served or was_served or not device.is_online or device.session is not None:
                 continue
-            if device.name in self._interrupted:
+            if self._goes_on(device):
                 self._begin(link, device, None)
             else:
                 link.notice(self._idle_message(device.name), partial(_has_no_session, device))
 
     def claimed_elsewhere(self, claim: Claim) -> None:
-        link, device = self._link, self._devices.get(claim.name)
+        link, device = self._link, self._roster.get(claim.name)
         if link is None or link.cluster.serves("device", claim.name):
             return
-        self._interrupted.pop(claim.name, None)
+        self._roster.forget(claim.name)
         link.cluster.release("device", claim.name)
         if device is not None and device.session is not None:
             # Both began it while one did not know of the other: the first one goes on.
@@ -378,8 +324,8 @@ class Speakers:
             device.session.leave(PeerGone(1000, "another server serves the device"))
 
     def orphaned(self, claim: Claim) -> None:
-        link, device = self._link, self._devices.get(claim.name)
-        if link is None or not is_device(claim.name) or claim.name in self._interrupted:
+        link, device = self._link, self._roster.get(claim.name)
+        if link is None or not is_device(claim.name) or self._roster.interrupted(claim.name):
             return
         if device is None or device.session is None:
             why = "the server that had the conversation is gone"
@@ -390,27 +336,24 @@ class Speakers:
         link, now = self._link, self._now()
         if link is None:
             return
-        for name, interrupted in self._interrupted.items():
-            if now >= interrupted.held_until:
-                device = self._devices.get(name)
-                if device is None or device.session is None:
-                    link.cluster.release("device", name)
+        for name in self._roster.given_up(now):
+            link.cluster.release("device", name)
 
     # A session ----------------------------------------------------------------------------
 
-    def _remember(self, device: _Device, resume: wire.Resume, making: frozenset[str] = frozenset()) -> None:
-        """Go on with that session when the device is there again, or when it says so."""
-        if len(self._interrupted) >= DEVICES_MAX:
-            del self._interrupted[next(iter(self._interrupted))]
-        held_until = self._now() + self._settings.resume_grace_s + HELD_ON_S
-        self._interrupted[device.name] = _Interrupted(resume, making, held_until)
+    def _remember(self, device: Device, resume: wire.Resume, making: frozenset[str] = frozenset()) -> None:
+        self._roster.remember(device.name, resume, self._now(), making)
 
-    def _begin(self, link: Link, device: _Device, start: Start | None) -> None:
+    def _goes_on(self, device: Device) -> bool:
+        """Whether it has a conversation to go on with."""
+        return self._roster.interrupted(device.name) is not None
+
+    def _begin(self, link: Link, device: Device, start: Start | None) -> None:
         """A session; the one that was interrupted, if there is one. start: None for that one or none."""
         ids, settings = new_ids(), self._settings
         attention = Attention(settings.mqtt_follow_up_s, settings.mqtt_remembered_s, self._now())
         attention.is_muted = device.is_muted
-        interrupted = self._interrupted.pop(device.name, None)
+        interrupted = self._roster.forget(device.name)
         device.session = transport = MqttTransport(
             device.name,
             self._topics,
@@ -430,7 +373,7 @@ class Speakers:
             self._converse(link, device, transport, ids), name=f"device {device.name}"
         )
 
-    async def _converse(self, link: Link, device: _Device, transport: MqttTransport, ids: Ids) -> None:
+    async def _converse(self, link: Link, device: Device, transport: MqttTransport, ids: Ids) -> None:
         try:
             shown = self._bearer(transport.resumed_by)
             own = f"mqtt:{device.name}" if self._settings.key_set else ""
@@ -459,9 +402,9 @@ class Speakers:
                 await link.post_last(closed, self._idle_message(device.name))
             device.session = device.task = None
         start, device.next_start = device.next_start, None
-        if link.is_open and (start is not None or (device.is_online and device.name in self._interrupted)):
+        if link.is_open and (start is not None or (device.is_online and self._goes_on(device))):
             self._begin(link, device, start)
-        elif device.name not in self._interrupted:
+        elif not self._goes_on(device):
             link.cluster.release("device", device.name)
 
     def _idle_message(self, name: str) -> OutgoingMessage:
@@ -471,7 +414,7 @@ class Speakers:
         return OutgoingMessage(self._topics.down(name, "event"), encode(event))
 
 
-def _has_no_session(device: _Device | None) -> bool:
+def _has_no_session(device: Device | None) -> bool:
     return device is None or device.session is None
 
 

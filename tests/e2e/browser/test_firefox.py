@@ -19,7 +19,7 @@ from tests.e2e.browser.firefox import (
 )
 from tests.e2e.browser.gateways import REAL, Gateway
 from tests.e2e.browser.tapped import N_NOTES, notes_of
-from tests.speech import utterance
+from tests.speech import HZ, utterance
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 SAID = "document.querySelectorAll('.word.said').length"
@@ -65,7 +65,14 @@ async def test_one_speaks_is_answered_and_may_interrupt(
     notes = await asyncio.to_thread(notes_of, await card.listen(2.0), RECORDED_HZ)
     assert notes == [number % N_NOTES for number in range(len(notes))], "word by word, none lost, none twice"
     assert len(notes) > 15
-    await card.say(utterance("cards_002").pcm16k)
+    insisting = asyncio.create_task(_insist(card), name="insisting")
     await firefox.until(CUT)
-    await firefox.until("document.querySelectorAll('#lines li.assistant').length === 2")
+    insisting.cancel()
+    await firefox.until("document.querySelectorAll('#lines li.assistant').length >= 2")
     assert firefox.errors == []
+
+
+async def _insist(card: SoundCard) -> None:
+    """As people do: Firefox may take a voice beside its loudspeaker for an echo, and drop it."""
+    while True:
+        await card.say(utterance("cards_002").pcm16k + bytes(2 * HZ))
