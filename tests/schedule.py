@@ -7,6 +7,7 @@ models). The longest groups begin first, as the last run measured them.
 """
 
 from collections import Counter, defaultdict
+from functools import cache
 from pathlib import PurePath
 
 import pytest
@@ -67,8 +68,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item], config: pytest.Config) -> None:
-    cache = getattr(config, "cache", None)  # none with -p no:cacheprovider
-    measured = cache.get(_MEASURED, {}) if cache else {}
+    kept = getattr(config, "cache", None)  # none with -p no:cacheprovider
+    measured = kept.get(_MEASURED, {}) if kept else {}
     counted = Counter(group_of(item.nodeid) for item in items)
 
     def place(item: pytest.Item) -> tuple[int, float, str]:
@@ -86,19 +87,25 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 def remember_measured(session: pytest.Session) -> None:
     """At the end of a run that measured whole groups."""
     config = session.config
-    cache = getattr(config, "cache", None)
-    if cache is not None and not hasattr(config, "workerinput") and session.testscollected > 1_000:
-        cache.set(_MEASURED, dict(_seconds))
+    kept = getattr(config, "cache", None)
+    if kept is not None and not hasattr(config, "workerinput") and session.testscollected > 1_000:
+        kept.set(_MEASURED, dict(_seconds))
 
 
 def group_of(nodeid: str) -> str:
-    path = PurePath(nodeid.partition("::")[0])
+    return _group_of_file(nodeid.partition("::")[0])
+
+
+@cache
+def _group_of_file(file: str) -> str:
+    path = PurePath(file)
     grouped = (
         name for name, places in ONE_AT_A_TIME.items() if any(path.is_relative_to(one) for one in places)
     )
     return next(grouped, str(path))
 
 
+@cache
 def _phase(group: str) -> int:
     path = PurePath(group)
     return next((at for at, place in enumerate(PURE) if path.is_relative_to(place)), len(PURE))
