@@ -13,6 +13,9 @@ class Limits:
     response_s: float = 600.0
     tool_s: float = 120.0  # a tool's call to its output; longer ones are taken to have none
     input_stall_s: float = 3.0  # no audio in the middle of an utterance
+    own_stall_s: float = (
+        0.1  # a deadline that is seen so late: the server stood still, and audio may wait unread
+    )
     input_buffer_ms: int = 300_000
     out_of_band: int = 4
     items: int = 2_000

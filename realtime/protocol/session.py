@@ -138,9 +138,11 @@ class Session:
         if now >= state.expires_at:
             return self._expire(now)
         effects = state.responses.fail_overdue(now)
-        if now >= self._input_stalls_at():
+        late_s = now - self._input_stalls_at()
+        if late_s >= 0.0:
             state.input_buffer.restart_stall(now)
-            effects.append(do.FlushTurnDetector())
+            if late_s < state.limits.own_stall_s:
+                effects.append(do.FlushTurnDetector())
         effects += turn_taking.answer_waiting_turn(state, now)
         idle_timeout_at = idle_timeout.due_at(state)
         if idle_timeout_at is not None and now >= idle_timeout_at:

@@ -63,6 +63,16 @@ def test_audio_that_stops_in_mid_utterance_ends_it() -> None:
     assert len(driver.performed(do.FlushTurnDetector)) == 1
 
 
+def test_a_server_that_stood_still_does_not_take_that_for_silence_of_the_user() -> None:
+    driver = Driver(limits=Limits(input_stall_s=3))
+    driver.begin_speech()
+    driver.now += 5.0
+    assert driver.session.wake(driver.now) == [], "what was said meanwhile may not have been read"
+    assert driver.session.deadline == driver.now + 3.0
+    driver.advance(3.1)
+    assert len(driver.performed(do.FlushTurnDetector)) == 1
+
+
 def test_the_session_ends_when_its_time_is_up_and_says_so() -> None:
     driver = Driver(limits=Limits(session_s=600, response_s=2000, next_event_s=2000, first_event_s=2000))
     driver.client("response.create")
