@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +18,7 @@ from agent.api import (
     AgentRequest,
     GenerationDone,
     GenerationFailed,
+    TextDelta,
     ToolCallMessage,
     ToolResultMessage,
 )
@@ -71,11 +72,19 @@ async def assert_answers(agent: SupervisedAgent) -> None:
     assert isinstance(events[-1], GenerationDone)
 
 
+async def begun(events: AsyncGenerator[AgentEvent, None]) -> list[AgentEvent]:
+    """What there is of the answer with its first word."""
+    said = [await anext(events)]
+    while not isinstance(said[-1], TextDelta):
+        said.append(await anext(events))
+    return said
+
+
 async def test_a_killed_worker_fails_its_call_once_and_the_next_call_works() -> None:
     async with supervised() as agent:
         pid = pid_of(agent)
         events = agent.respond(LONG)
-        said = [await anext(events)]
+        said = await begun(events)
         os.kill(pid, signal.SIGKILL)
         said += [event async for event in events]
         assert_ends_once(said, "agent_unavailable")
@@ -88,7 +97,7 @@ async def test_a_worker_that_hangs_is_killed_and_its_call_times_out() -> None:
     async with supervised(WATCHFUL) as agent:
         pid = pid_of(agent)
         events = agent.respond(LONG)
-        said = [await anext(events)]
+        said = await begun(events)
         os.kill(pid, signal.SIGSTOP)
         agent._patience = UNWATCHED  # of its successor
         said += [event async for event in events]
@@ -100,7 +109,7 @@ async def test_a_worker_that_hangs_is_killed_and_its_call_times_out() -> None:
 async def test_a_call_times_out_by_itself_before_the_pings_see_that_the_worker_hangs() -> None:
     async with supervised(timeouts=replace(PATIENT, next_event_s=0.2)) as agent:
         events = agent.respond(LONG)
-        said = [await anext(events)]
+        said = await begun(events)
         os.kill(pid_of(agent), signal.SIGSTOP)
         said += [event async for event in events]
         assert_ends_once(said, "agent_timeout")
