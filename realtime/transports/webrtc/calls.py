@@ -110,14 +110,19 @@ class Calls:
         for task in self._running.values():
             task.cancel()
 
-    def session_of(self, call_id: str, owner: str) -> Runner | None:
-        """The session of a call, for one who may listen in: its maker, or anybody if a secret made it.
+    def may_join(self, call_id: str, owner: str) -> bool:
+        """Whether there is such a call, and this key may listen in: its maker's, or any if a secret made it."""
+        return self._owners.get(call_id) in (owner, CLIENT_SECRET)
 
-        None where there is no such call.
+    async def session_of(self, call_id: str) -> Runner | None:
+        """Once it has begun: who has offered a call may join it before its answer is with the peer.
+
+        None where the call is over.
         """
         transport = self._transports.get(call_id)
-        if transport is None or self._owners[call_id] not in (owner, CLIENT_SECRET):
+        if transport is None:
             return None
+        await transport.begun.wait()
         return self._sessions.serving(transport)
 
     # The endpoints ------------------------------------------------------------------------
