@@ -232,7 +232,8 @@ class Runner:
                     self.feed(event)
             if not isinstance(event, ClientError) and event.event_id is not None:
                 self.last_client_event = event.event_id
-            if costs and not self._budget.spend(self._clock.now(), transport.received_bytes):
+            n_bytes = transport.received_bytes + self._session.retrieved_bytes(event)
+            if costs and not self._budget.spend(self._clock.now(), n_bytes):
                 raise SessionOver(1008, "too many events: audio apart, at most 100 a second of 16 KiB")
             await self._room()
 
