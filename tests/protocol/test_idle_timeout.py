@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from agent.api import AudioDelta, GenerationDone, TextDelta, ToolCall
+from realtime.protocol.inputs import ClientReconnected
 from realtime.protocol.limits import Limits
+from realtime.protocol.snapshot import restore, take_snapshot
 from tests.protocol.driver import Driver
 
 TIMEOUT = "input_audio_buffer.timeout_triggered"
@@ -91,6 +93,22 @@ def test_nobody_is_asked_while_a_tool_runs() -> None:
     driver.client("response.create")
     answered(driver, 2.0)
     assert asks_after(driver, 8)
+
+
+def test_nobody_is_asked_while_a_tool_runs_whose_call_another_server_told() -> None:
+    driver = patient()
+    typed(driver)
+    driver.agent_says(ToolCall("call_1", "weather", "{}"), ToolCall("call_2", "time", "{}"))
+    driver.finish()
+    output(driver, "call_1")
+    taken = take_snapshot(driver.session.state, driver.now, lambda *_: [], 0)
+    other = Driver(now=5000.0)
+    restore(other.session.state, taken, other.now)
+    other.feed(ClientReconnected())
+    assert never_asks(other)
+    late = {"id": "late", "type": "function_call_output", "call_id": "call_2", "output": "21"}
+    other.client("conversation.item.create", item=late)
+    assert asks_after(other, 6)
 
 
 def test_nobody_is_asked_while_one_of_two_tools_runs() -> None:
