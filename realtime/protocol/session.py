@@ -191,6 +191,8 @@ class Session:
             case wire.InputAudioBufferCommit():
                 return turn_taking.commit_by_client(state, now)
             case wire.InputAudioBufferClear():
+                if state.input_buffer.utterance is not None:
+                    state.transcribed_so_far.pop(state.input_buffer.utterance.item_id, None)
                 state.input_buffer.clear()
                 return [Send(wire.Cleared()), do.ResetTurnDetector()]
             case wire.OutputAudioBufferClear():
