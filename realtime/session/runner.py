@@ -312,13 +312,14 @@ class Runner:
                 effects.append(do.Send(wire.ParlourTurn(turn=record.shown())))
         self.perform(effects)
 
-    def perform(self, effects: list[Effect]) -> None:
+    def perform(self, effects: list[Effect], is_repeated: bool = False) -> None:
         for effect in effects:
             match effect:
                 case do.Send(event=event):
                     self.replay.record(event)
                     self._connections.transport.send(event)
-                    self._sidebands.send(event)
+                    if not is_repeated:
+                        self._sidebands.send(event)
                     if self.replay.is_recording and isinstance(event, _STORED_AFTER):
                         self._resumption.save_soon(self)
                 case do.Play():

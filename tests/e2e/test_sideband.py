@@ -89,6 +89,23 @@ async def test_it_does_not_get_what_the_call_can_be_taken_over_with(server: Serv
         assert [event for event in seen if "token" in event] == []
 
 
+async def test_what_a_client_is_told_again_that_comes_back_it_is_not(server: Server) -> None:
+    async with calling(server) as caller, joining(server, caller) as sideband:
+        resumable = {"type": "realtime", "parlour": {"resume": True}}
+        await caller.say(type="session.update", session=resumable)
+        token = (await caller.until("parlour.resume_token"))["token"]
+        part = {"type": "input_text", "text": "Hello."}
+        item = {"type": "message", "role": "user", "content": [part]}
+        await caller.say(type="conversation.item.create", item=item)
+        await caller.until("conversation.item.done")
+        async with calling(server) as again:
+            await again.say(type="parlour.resume", token=token)
+            await again.until("conversation.item.done")
+            await again.say(type="input_audio_buffer.clear")
+            seen = await until(sideband, "input_audio_buffer.cleared")
+        assert [event["type"] for event in seen].count("conversation.item.done") == 1
+
+
 async def test_audio_that_it_retrieves_counts_as_large_events(server: Server) -> None:
     seconds = 14
     audio = base64.b64encode(bytes(2 * 24_000 * seconds)).decode()
