@@ -1,6 +1,7 @@
 """A client's server joins its user's call: it sees and does what the user's page can, and hears nothing."""
 
 import base64
+import contextlib
 import json
 from typing import Any
 
@@ -116,10 +117,12 @@ async def test_audio_that_it_retrieves_counts_as_large_events(server: Server) ->
     async with calling(server) as caller, joining(server, caller) as sideband:
         await sideband.send(json.dumps({"type": "conversation.item.create", "item": item}))
         await until(sideband, "conversation.item.done")
-        with pytest.raises(ConnectionClosedError):
-            for _ in range(2 * int(n_most)):
+        n_retrieved = 0
+        with contextlib.suppress(ConnectionClosedError):
+            while n_retrieved < 2 * n_most:
                 await sideband.send(retrieving)
                 await until(sideband, "conversation.item.retrieved")
+                n_retrieved += 1
         assert sideband.close_code == 1008
         await caller.say(type="input_audio_buffer.clear")
         await caller.until("input_audio_buffer.cleared")
