@@ -111,7 +111,7 @@ class Calls:
             task.cancel()
 
     def may_join(self, call_id: str, owner: str) -> bool:
-        """Whether there is such a call, and this key may listen in: its maker's; any, where a secret made it."""
+        """Whether there is such a call, and its maker's key is this one; or any, where a secret made it."""
         return self._owners.get(call_id) in (owner, CLIENT_SECRET)
 
     async def session_of(self, call_id: str) -> Runner | None:
