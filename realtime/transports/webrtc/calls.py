@@ -111,7 +111,7 @@ class Calls:
             task.cancel()
 
     def may_join(self, call_id: str, owner: str) -> bool:
-        """Whether there is such a call, and its maker's key is this one; or any, where a secret made it."""
+        """Whether there is such a call, and this is its maker's key; or any, where a secret made it."""
         return self._owners.get(call_id) in (owner, CLIENT_SECRET)
 
     async def session_of(self, call_id: str) -> Runner | None:
@@ -156,10 +156,10 @@ class Calls:
         refusal = self._access.refusal(request.headers, opens_session=True)
         if refusal is not None:
             return _refused(*refusal)
-        transport = self._transports.get(request.path_params["call_id"])
-        if transport is None:
+        call_id = request.path_params["call_id"]
+        if not self.may_join(call_id, self._access.identity(request.headers)):
             return error_response(404, "call_not_found", "There is no such call, or it is over.", "call_id")
-        transport.hang_up()
+        self._transports[call_id].hang_up()
         return Response(status_code=200)
 
     async def create_secret(self, request: Request) -> Response:
