@@ -176,10 +176,13 @@ async def test_no_call_is_404_and_so_is_somebody_elses() -> None:
 
 async def test_nobody_hangs_up_somebody_elses_call() -> None:
     other = {"authorization": "Bearer other"}
-    async with running_server(keys="secret,other") as server, httpx.AsyncClient() as http:
-        async with calling(server, **KEY) as caller:
-            url = f"{server.http}{caller.location}/hangup"
-            assert (await http.post(url, headers=other)).status_code == 404
-            await caller.say(type="input_audio_buffer.clear")
-            await caller.until("input_audio_buffer.cleared")
-            assert (await http.post(url, headers=KEY)).status_code == 200
+    async with (
+        running_server(keys="secret,other") as server,
+        httpx.AsyncClient() as http,
+        calling(server, **KEY) as caller,
+    ):
+        url = f"{server.http}{caller.location}/hangup"
+        assert (await http.post(url, headers=other)).status_code == 404
+        await caller.say(type="input_audio_buffer.clear")
+        await caller.until("input_audio_buffer.cleared")
+        assert (await http.post(url, headers=KEY)).status_code == 200
