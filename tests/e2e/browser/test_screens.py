@@ -439,10 +439,22 @@ async def test_a_question_that_failed_because_of_it_is_answered_when_it_is_back(
         await page.fill("#text", "Good evening")
         await page.press("#text", "Enter")
         await screen_is(page, "away", "The assistant is not ready")
+        assert not await page.locator("#notice").is_visible()  # nobody has to ask again
         readiness.away = None
         await page.get_by_role("button", name="Try again").click()
         await expect(page.locator("#lines li.assistant .word.said").first).to_be_visible()
         await expect(page.locator("#lines li.user")).to_have_count(1)
+
+
+async def test_an_answer_that_failed_though_all_is_ready_is_asked_for_again_by_the_user(page: Page) -> None:
+    gateway = Gateway()
+    gateway.agent = LateAgent(Readiness())
+    async with running(gateway):
+        await page.goto(gateway.url)
+        await page.fill("#text", "Good evening")
+        await page.press("#text", "Enter")
+        await expect(page.locator("#notice")).to_contain_text("Please ask again")
+        await expect(page.locator("#screen")).to_be_hidden()
 
 
 async def test_thinking_ends_where_no_answer_comes(page: Page, gateway: Gateway) -> None:
