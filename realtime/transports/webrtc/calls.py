@@ -199,6 +199,7 @@ class Calls:
         self, session: dict[str, Any], seconds: int, is_beta: bool = False
     ) -> tuple[ClientSecret, dict[str, Any]]:
         """And the session that it opens, as JSON. Raises ClientError."""
+        session = {"type": "realtime", **session}  # a secret fixes it, whether it was named or not
         config = self._sessions.checked_config(session)
         secret = self._secrets.issue(session, seconds, is_beta)
         config = msgspec.structs.replace(config, expires_at=secret.expires_at)
