@@ -7,6 +7,7 @@ Every engine gets its messages through here; how long a message is, each one mea
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 from agent.api import (
     AgentError,
@@ -42,15 +43,15 @@ def well_formed(messages: Sequence[Message], hears: bool) -> tuple[Message, ...]
 def joined(messages: Sequence[Message]) -> tuple[Message, ...]:
     """The same with consecutive messages of one speaker as one."""
     result: list[Message] = []
-    for message in messages:
-        match result[-1:], message:
-            case [UserMessage(before)], UserMessage(parts):
-                between = (TextPart("\n"),) if before and isinstance(before[-1], TextPart) else ()
-                result[-1] = UserMessage((*before, *between, *parts))
-            case [AssistantMessage(before)], AssistantMessage(text):
-                result[-1] = AssistantMessage(f"{before} {text}")
-            case _:
-                result.append(message)
+    for _, run in groupby(messages, type):
+        match list(run):
+            case [UserMessage(), _, *_] as said:
+                result.append(_joined_user([one for one in said if isinstance(one, UserMessage)]))
+            case [AssistantMessage(), _, *_] as said:
+                texts = (one.text for one in said if isinstance(one, AssistantMessage))
+                result.append(AssistantMessage(" ".join(texts)))
+            case others:
+                result += others
     return tuple(result)
 
 
@@ -98,6 +99,15 @@ def fitted(
 
 
 # What is said ----------------------------------------------------------------------------
+
+
+def _joined_user(messages: Sequence[UserMessage]) -> UserMessage:
+    parts: list[TextPart | AudioPart] = []
+    for message in messages:
+        if parts and isinstance(parts[-1], TextPart):
+            parts.append(TextPart("\n"))
+        parts += message.parts
+    return UserMessage(tuple(parts))
 
 
 def _is_empty(message: Message, hears: bool) -> bool:

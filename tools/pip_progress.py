@@ -1,4 +1,4 @@
-"""Runs pip and shows how far it is: which package, how many are left, how many megabytes.
+"""Runs pip and shows how far it is: which package, and how many megabytes are left.
 
     python tools/pip_progress.py --about-mb 250 install --editable .
 
@@ -38,10 +38,10 @@ class Line:
 
 @dataclass(slots=True)
 class Progress:
-    """about_mb: what is to be fetched in all, roughly; pip does not know it before it has."""
+    """about_mb: what is to be fetched in all, roughly; pip does not know it before it has, nor how many
+    packages there are."""
 
     about_mb: float
-    _found: set[str] = field(default_factory=set)
     _fetched: set[str] = field(default_factory=set)
     _current: str = ""
     _current_bytes: int = 0
@@ -51,7 +51,6 @@ class Progress:
     def read(self, line: str) -> Line | None:
         """One of pip's lines; None where it changes nothing that is shown."""
         if found := _FOUND.match(line):
-            self._found.add(_name(found[1]))
             return Line(f"looking for {_name(found[1])}", is_news=False)
         if fetched := _FETCHED.match(line):
             return self._begin(fetched[1], fetched[2], round(float(fetched[3]) * _UNITS[fetched[4]]))
@@ -70,7 +69,6 @@ class Progress:
         self._fetched_bytes += self._current_bytes
         self._current, self._current_bytes, self._told_share = _name(file), size_bytes, 0.0
         self._fetched.add(self._current)
-        self._found.add(self._current)
         is_here = how != "Downloading"
         return Line(self._described(size_bytes if is_here else 0), is_news=True)
 
@@ -89,7 +87,7 @@ class Progress:
         size_mb = self._current_bytes / _MB
         size = f"{done_bytes / _MB:.0f} of {size_mb:.0f} MB" if size_mb >= 1 else f"{size_mb:.1f} MB"
         left = f", about {left_mb:.0f} MB left" if left_mb >= 1 else ""
-        return f"{self._current}: {size} (package {len(self._fetched)} of {len(self._found)}{left})"
+        return f"{self._current}: {size} (package {len(self._fetched)}{left})"
 
 
 def _name(found: str) -> str:

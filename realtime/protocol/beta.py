@@ -64,18 +64,6 @@ _SAME_IN_SESSION = _SAME_IN_BOTH | {"id", "object", "model", "expires_at", "trac
 _SAME_IN_RESPONSE = _SAME_IN_BOTH | {"conversation", "input", "metadata"}
 _SHOWN = ("id", "object", "model", "expires_at", "instructions", "tools", "tool_choice", "tracing", "include")
 _IN_RESPONSE = frozenset(
-    {
-        "conversation",
-        "input",
-        "instructions",
-        "max_output_tokens",
-        "metadata",
-        "prompt",
-        "tools",
-        "tool_choice",
-    }
-)
-_IN_RESPONSE = frozenset(
     {"modalities", "voice", "output_audio_format", "temperature", "max_response_output_tokens"}
 )
 _TRANSCRIPTION_PATHS = ("input_audio_format", "input_audio_transcription", "input_audio_noise_reduction")

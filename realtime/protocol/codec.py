@@ -8,7 +8,7 @@ import msgspec
 from realtime.errors import InvalidEvent
 from realtime.protocol.client_events import ClientEvent
 from realtime.protocol.config import invalid_event
-from realtime.protocol.events import AnyClientEvent, ItemCreate, ResponseCreate, ServerEvent, SessionUpdate
+from realtime.protocol.events import AnyClientEvent, ServerEvent
 
 Event = TypeVar("Event", bound=ClientEvent)
 
@@ -21,6 +21,9 @@ sends them on does so by recursion, with less of the stack left than the decoder
 BRANCHES_MAX = 10_000
 """Objects and lists in one event: a conversation of 2,000 items and 128 tools has fewer. A frame could
 hold 100,000, and reading, checking and showing them would stop all sessions for a third of a second."""
+
+_TREES = ("session", "item", "response")
+"""Fields of events, of whichever wire, that hold any JSON."""
 
 _NO_JSON = "The event is not valid JSON: expected one JSON object."
 
@@ -68,14 +71,13 @@ def decode_with(decoder: msgspec.json.Decoder[Event], text: str | bytes) -> Even
             event = _with_whole_numbers(decoder, msgspec.json.decode(text))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise _half_surrogate(text) or InvalidEvent("invalid_json", _NO_JSON) from None
-    match event:
-        case SessionUpdate(session=tree) | ItemCreate(item=tree) | ResponseCreate(response=tree):
-            if tree is not None and not _is_within_limits(tree):
-                message = (
-                    f"Too much structure: at most {NESTING_MAX} levels and {BRANCHES_MAX} objects and lists, "
-                    "and integers of at most 64 bits."
-                )
-                raise InvalidEvent("invalid_value", message, None, event.event_id)
+    trees = (getattr(event, name, None) for name in _TREES)
+    if not all(_is_within_limits(tree) for tree in trees if isinstance(tree, dict)):
+        message = (
+            f"Too much structure: at most {NESTING_MAX} levels and {BRANCHES_MAX} objects and lists, "
+            "and integers of at most 64 bits."
+        )
+        raise InvalidEvent("invalid_value", message, None, event.event_id)
     return event
 
 

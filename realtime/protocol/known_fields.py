@@ -65,7 +65,7 @@ def check_fields(patch: dict[str, Any], fields: Fields, path: str) -> None:
         where = f"{path}.{name}"
         if name not in fields:
             raise unknown_parameter(where if len(where) <= 200 else path, _advice(name, path))
-        if name in _UNSUPPORTED and value is not None:
+        if name in _UNSUPPORTED and value is not None and path in ("session", "response"):
             raise unsupported(where, "a value", "This server has no such setting.")
         if name == "parallel_tool_calls" and value not in (None, True):
             raise unsupported(where, str(value)[:20], "A model may always call several tools.")

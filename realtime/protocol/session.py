@@ -6,7 +6,7 @@ due when; the decisions are in the files beside this one.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, assert_never
 
 from agent.api import GenerationFailed, Health
@@ -103,6 +103,12 @@ class Session:
     def open(self) -> list[Effect]:
         return [Send(wire.SessionCreated(session=self.config.shown))]
 
+    def retrieved_bytes(self, event: wire.AnyClientEvent | ClientError) -> int:
+        """Of the audio, as base64, that the answer to this event holds: about what it takes to make it."""
+        if not isinstance(event, wire.ItemRetrieve):
+            return 0
+        return 2 * sum(map(len, self._retrieved(event.item_id).values()))
+
     # What happens ---------------------------------------------------------------------
 
     def feed(self, event: Input, now: float) -> list[Effect]:
@@ -187,6 +193,8 @@ class Session:
             case wire.InputAudioBufferCommit():
                 return turn_taking.commit_by_client(state, now)
             case wire.InputAudioBufferClear():
+                if state.input_buffer.utterance is not None:
+                    state.transcribed_so_far.pop(state.input_buffer.utterance.item_id, None)
                 state.input_buffer.clear()
                 return [Send(wire.Cleared()), do.ResetTurnDetector()]
             case wire.OutputAudioBufferClear():
@@ -220,10 +228,12 @@ class Session:
 
     def _audio_of(self, item_id: str) -> dict[int, bytes]:
         """Content index -> audio in the session's input format; none where it is too long for a frame."""
+        return {index: self.state.encode_audio(part) for index, part in self._retrieved(item_id).items()}
+
+    def _retrieved(self, item_id: str) -> Mapping[int, bytes]:
+        """The same as it is kept, s16le mono at 16 kHz."""
         pcm = self.state.recordings.of(self.config.id, item_id)
-        if sum(map(len, pcm.values())) > self.state.limits.retrieved_audio_bytes:
-            return {}
-        return {index: self.state.encode_audio(part) for index, part in pcm.items()}
+        return pcm if sum(map(len, pcm.values())) <= self.state.limits.retrieved_audio_bytes else {}
 
     def _hear(self, audio: AudioReceived, now: float) -> list[Effect]:
         keep_all = self.state.turn_detection is None

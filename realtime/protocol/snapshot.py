@@ -4,7 +4,7 @@ Answers that are being made are not part of it: they end with the process that m
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Self
 
 import msgspec
@@ -143,6 +143,7 @@ def restore(state: SessionState, snapshot: Snapshot, now: float) -> None:
     state.responses.conversation_id = snapshot.conversation_id
     for item in snapshot.items:
         state.conversation.insert(_restored(item))
+    state.responses.running_calls = dict.fromkeys(_without_output(state.conversation), now)
     state.heard.playback_ack = state.config.extensions.playback_ack
     state.heard.playback.restore(
         [
@@ -157,6 +158,18 @@ def restore(state: SessionState, snapshot: Snapshot, now: float) -> None:
         _drop_unheard(state)
         last = state.conversation.last
         state.answer_on_return = isinstance(last, UserItem | ToolResultItem)
+
+
+def _without_output(items: Iterable[Item]) -> list[str]:
+    """Of calls of tools, by their ids."""
+    calls: dict[str, None] = {}
+    for item in items:
+        match item:
+            case ToolCallItem(call_id=call_id):
+                calls[call_id] = None
+            case ToolResultItem(call_id=call_id):
+                calls.pop(call_id, None)
+    return list(calls)
 
 
 def _drop_unheard(state: SessionState) -> None:

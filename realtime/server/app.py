@@ -44,7 +44,7 @@ def create_app(settings: Settings, agent: Agent, health: Health, store: Store | 
     sessions = Sessions(settings, agent, health, detectors.make, metrics, store or MemoryStore(), signer)
     access = Access(settings, signer, client_secrets)
     calls = Calls(settings, sessions, access, client_secrets)
-    endpoints = Endpoints(settings, agent, health, sessions, access, metrics, calls.session_of)
+    endpoints = Endpoints(settings, agent, health, sessions, access, metrics, calls)
     completions = ChatCompletions(settings, agent, health.model, metrics, access.refusal)
     dialects: list[Dialect] = [Speakers(settings, sessions, metrics, access.bearer)]
     if settings.mqtt_hermes:

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Callable
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -19,9 +18,9 @@ from realtime.metrics import Metrics
 from realtime.protocol.beta import BetaCodec
 from realtime.protocol.codec import GA
 from realtime.session.registry import Sessions, new_ids
-from realtime.session.runner import Runner
 from realtime.settings import Settings
 from realtime.transports.http_error import error_response
+from realtime.transports.webrtc.calls import Calls
 from realtime.transports.websocket import WebSocketTransport
 
 HEALTH_WITHIN_S = 2.0
@@ -38,10 +37,9 @@ class Endpoints:
         sessions: Sessions,
         access: Access,
         metrics: Metrics,
-        session_of_call: Callable[[str, str], Runner | None],
+        calls: Calls,
     ) -> None:
-        """session_of_call: call id, and whose it must be -> the session of that call."""
-        self._session_of_call = session_of_call
+        self._calls = calls
         self._settings = settings
         self._agent = agent
         self._health = health
@@ -67,7 +65,9 @@ class Endpoints:
         """GET /v1/realtime: everything is decided before the socket is accepted."""
         socket = WebSocket(scope, receive, send)
         offered = socket.scope.get("subprotocols", [])
-        refusal = self._access.refusal(socket.headers, offered, opens_session=True)
+        call_id = socket.query_params.get("call_id")
+        # A client secret is given to a page: its user joins nobody's call, and has their own already.
+        refusal = self._access.refusal(socket.headers, offered, opens_session=call_id is None)
         if refusal is not None:
             self._metrics.refused.labels("access").inc()
             status, sentence = refusal
@@ -83,9 +83,7 @@ class Endpoints:
             await socket.send_denial_response(refused)
             return
         owner = self._access.identity(socket.headers, offered)
-        call_id = socket.query_params.get("call_id")
-        call = self._session_of_call(call_id, owner) if call_id is not None else None
-        if call_id is not None and call is None:
+        if call_id is not None and not self._calls.may_join(call_id, owner):
             no_call = error_response(
                 404, "call_not_found", "There is no such call, or it is over.", "call_id"
             )
@@ -98,14 +96,21 @@ class Endpoints:
                 settings = self._settings
                 event_bytes_max = settings.frame_kib_max * 1024
                 transport = WebSocketTransport(receive, send, settings.slow_peer_s, codec, event_bytes_max)
-                if call is not None:
-                    await call.join(transport)
+                if call_id is not None:
+                    await self._join(call_id, transport)
                     return
                 model = socket.query_params.get("model", "")
                 await self._sessions.run(transport, new_ids(), model, owner, beginning, fixed)
         except AdmissionRefused as full:
             response = error_response(503, "server_full", full.reason, retry_after_s=full.retry_after_s)
             await socket.send_denial_response(response)
+
+    async def _join(self, call_id: str, sideband: WebSocketTransport) -> None:
+        session = await self._calls.session_of(call_id)
+        if session is None:
+            await sideband.close(1000, "the call is over")
+        else:
+            await session.join(sideband)
 
     def _beginning(self, intent: str, fixed: dict[str, Any]) -> dict[str, Any]:
         """What the session begins with. Raises ClientError."""

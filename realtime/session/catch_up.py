@@ -45,7 +45,7 @@ def catch_up(
         effects = resync(state, connection.history) + resync_alignment(state, playing)
         effects += _unheard_audio(served, playing)
         replay.clear()  # its numbers are of what another client was sent
-        served.perform(effects)
+        served.perform(effects, is_repeated=True)
     elif server_paces:
         _replay_from_heard(served, connection, missed, playing)
     else:
@@ -71,7 +71,7 @@ def _replay_from_heard(
                 pass  # sent after the audio
             case event:
                 connection.transport.send(event)
-    served.perform(unheard)
+    served.perform(unheard, is_repeated=True)
 
 
 def _unheard_audio(served: ServedSession, playing: list[Playing]) -> list[Effect]:

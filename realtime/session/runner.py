@@ -232,7 +232,8 @@ class Runner:
                     self.feed(event)
             if not isinstance(event, ClientError) and event.event_id is not None:
                 self.last_client_event = event.event_id
-            if costs and not self._budget.spend(self._clock.now(), transport.received_bytes):
+            n_bytes = transport.received_bytes + self._session.retrieved_bytes(event)
+            if costs and not self._budget.spend(self._clock.now(), n_bytes):
                 raise SessionOver(1008, "too many events: audio apart, at most 100 a second of 16 KiB")
             await self._room()
 
@@ -311,13 +312,14 @@ class Runner:
                 effects.append(do.Send(wire.ParlourTurn(turn=record.shown())))
         self.perform(effects)
 
-    def perform(self, effects: list[Effect]) -> None:
+    def perform(self, effects: list[Effect], is_repeated: bool = False) -> None:
         for effect in effects:
             match effect:
                 case do.Send(event=event):
                     self.replay.record(event)
                     self._connections.transport.send(event)
-                    self._sidebands.send(event)
+                    if not is_repeated:
+                        self._sidebands.send(event)
                     if self.replay.is_recording and isinstance(event, _STORED_AFTER):
                         self._resumption.save_soon(self)
                 case do.Play():

@@ -19,6 +19,8 @@ from realtime.session.transport import PeerGone, Transport
 
 SIDEBANDS_MAX = 4
 _OF_THE_CALL = wire.InputAudioBufferAppend | wire.PlaybackReport | wire.Resume | wire.HandOver
+_TO_THE_CALL = wire.ItemRetrieved | wire.ResumeToken | wire.HandOverToken | wire.Moved
+"""What only the call's own client asks for, and with what it can be taken over."""
 
 
 class Sidebands:
@@ -43,6 +45,8 @@ class Sidebands:
         self._close_with = 1000, "the session has ended"
 
     def send(self, event: wire.ServerEvent) -> None:
+        if isinstance(event, _TO_THE_CALL):
+            return
         for transport in self._transports:
             transport.send(event)
 
@@ -86,8 +90,10 @@ class Sidebands:
                     "invalid_value", f"{kind} belongs to the call itself.", "type", event.event_id
                 )
             self._take(transport, event)
-            if not budget.spend(self._clock.now(), transport.received_bytes):
+            n_bytes = transport.received_bytes + self._session.retrieved_bytes(event)
+            if not budget.spend(self._clock.now(), n_bytes):
                 raise PeerGone(1008, "too many events: at most 100 a second of 16 KiB")
+            await transport.drain()
             await self._room()
 
     def _take(self, transport: Transport, event: wire.ControlEvent | ClientError) -> None:

@@ -82,6 +82,19 @@ async def test_a_secret_opens_nothing_but_sessions(keyed: Server) -> None:
         assert (await http.post(f"{keyed.http}/v1/chat/completions", json={})).status_code == 401
 
 
+async def test_a_secret_that_names_no_type_is_for_a_session_that_answers(keyed: Server) -> None:
+    secret = (await secret_of(keyed, {})).json()["value"]
+    headers = {"authorization": f"Bearer {secret}"}
+    with pytest.raises(InvalidStatus) as refused:
+        await connect(f"{keyed.ws}/v1/realtime?intent=transcription", additional_headers=headers).__aenter__()
+    assert refused.value.response.status_code == 400
+    async with connect(f"{keyed.ws}/v1/realtime", additional_headers=headers) as socket:
+        assert json.loads(await socket.recv())["session"]["type"] == "realtime"
+        update = {"type": "session.update", "session": {"type": "transcription"}}
+        await socket.send(json.dumps(update))
+        assert json.loads(await socket.recv())["error"]["param"] == "session.type"
+
+
 async def test_an_expired_secret_opens_nothing(keyed: Server) -> None:
     expired = ClientSecrets(["secret"], now=lambda: 0.0).issue(SESSION, 10).value
     caller = Caller()

@@ -16,6 +16,7 @@ from agent.api import GenerationDone, ToolCall
 from realtime.errors import ClientError, InvalidEvent
 from realtime.protocol import effects as do
 from realtime.protocol.beta import BetaCodec
+from realtime.protocol.codec import BRANCHES_MAX
 from realtime.protocol.config import PcmaFormat, PcmFormat, PcmuFormat
 from tests.protocol.driver import Driver, types
 
@@ -221,3 +222,11 @@ def test_no_event_of_the_beta_is_more_than_refused(event_type: str, tree: Any) -
         return
     beta = Beta()
     beta.feed(event)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("event_type", ["session.update", "transcription_session.update"])
+def test_no_event_of_the_beta_holds_more_structure_than_one_of_today(event_type: str) -> None:
+    event = {"type": event_type, "event_id": "mine", "session": {"include": [{}] * BRANCHES_MAX}}
+    with pytest.raises(InvalidEvent, match="Too much structure") as refused:
+        CODEC.decode(json.dumps(event))
+    assert refused.value.event_id == "mine"

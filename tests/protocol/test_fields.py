@@ -110,6 +110,13 @@ def test_what_is_known_and_cannot_be_done_is_refused_unless_it_is_off(field: str
     assert types(Driver().client("session.update", session={field: None})) == ["session.updated"]
 
 
+def test_an_empty_prompt_and_language_of_a_transcription_are_none() -> None:
+    """As the examples of OpenAI's guide to transcription send them."""
+    transcription = {"model": "gpt-4o-transcribe", "prompt": "", "language": ""}
+    session = {"audio": {"input": {"transcription": transcription}}}
+    assert types(Driver().client("session.update", session=session)) == ["session.updated"]
+
+
 def test_parallel_calls_cannot_be_switched_off() -> None:
     refused = refusal_of("session.update", session={"parallel_tool_calls": False})
     assert refused == ("unsupported_value", "session.parallel_tool_calls")

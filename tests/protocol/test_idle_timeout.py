@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from agent.api import AudioDelta, GenerationDone, TextDelta, ToolCall
+from realtime.protocol.inputs import ClientReconnected
 from realtime.protocol.limits import Limits
+from realtime.protocol.snapshot import restore, take_snapshot
 from tests.protocol.driver import Driver
 
 TIMEOUT = "input_audio_buffer.timeout_triggered"
@@ -91,6 +93,24 @@ def test_nobody_is_asked_while_a_tool_runs() -> None:
     driver.client("response.create")
     answered(driver, 2.0)
     assert asks_after(driver, 8)
+
+
+def test_nobody_is_asked_while_a_tool_runs_whose_call_another_server_told() -> None:
+    driver = patient()
+    typed(driver)
+    driver.agent_says(ToolCall("call_1", "weather", "{}"))
+    driver.agent_says(ToolCall("call_2", "time", "{}"))
+    driver.finish()
+    output(driver, "call_1")
+    taken = take_snapshot(driver.session.state, driver.now, lambda *_: [], 0)
+    other = Driver(now=5000.0)
+    for _ in range(10):
+        other.session.state.new_id("item")  # another server's ids are others
+    restore(other.session.state, taken, other.now)
+    other.feed(ClientReconnected())
+    assert never_asks(other)
+    output(other, "call_2")
+    assert asks_after(other, 6)
 
 
 def test_nobody_is_asked_while_one_of_two_tools_runs() -> None:

@@ -141,6 +141,14 @@ def test_words_that_turn_out_to_be_others_are_said_in_the_end_alone() -> None:
     assert (completed["type"], completed["transcript"]) == (COMPLETED, "Wreck a nice beach, please.")
 
 
+def test_of_speech_that_the_client_clears_no_words_are_kept() -> None:
+    driver = transcribing()
+    driver.begin_speech()
+    pause(driver, "one two three")
+    driver.client("input_audio_buffer.clear")
+    assert driver.session.state.transcribed_so_far == {}
+
+
 def test_words_so_far_that_come_late_are_not_sent() -> None:
     driver = transcribing()
     item_id = driver.begin_speech()[0]["item_id"]

@@ -3,7 +3,7 @@
 
 /** @typedef {import("../conversation/effects.js").WireEvent} WireEvent */
 
-const EXTENSIONS = { playback_ack: true, alignment: true, trace: true, resume: true };
+const EXTENSIONS = { playback_ack: true, alignment: true, trace: true, resume: true, thinking: true };
 
 /**
  * The extensions are asked for apart: a server that does not know them refuses them alone.

@@ -341,9 +341,6 @@ export class Conversation {
       if (response.status === "cancelled" && isUnheard(line)) line.cutAt ??= 0;
       effects.push(...announce(line));
     }
-    if (response.status === "failed") {
-      effects.push({ kind: "notice", text: "That answer could not be finished. Please ask again." });
-    }
     if (this.requestWaits) effects.push(...this.request());
     return effects;
   }

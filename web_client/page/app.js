@@ -215,6 +215,12 @@ export class App {
     this.changed();
   }
 
+  /** What is away, a screen names, and the question is asked again by itself; else the user asks again. */
+  async explainFailure() {
+    await this.checkServer();
+    if (this.away === null) this.view.noticed("That answer could not be finished. Please ask again.");
+  }
+
   /** Go on without what is away. */
   dismissAway() {
     clearTimeout(this.awayTimer);
@@ -253,7 +259,7 @@ export class App {
     if (event.type === "parlour.hand_over_token") this.view.handedOver(event.token, event.expires_at * 1000);
     if (event.type === "parlour.going_away") this.view.noticed("The server restarts in a moment. The conversation goes on after it.");
     this.perform(this.conversation.receive(event, now));
-    if (event.type === "response.done" && event.response.status === "failed") void this.checkServer();
+    if (event.type === "response.done" && event.response.status === "failed") void this.explainFailure();
     this.changed();
   }
 

@@ -98,4 +98,4 @@ export function meanStep(roundTripsMs) {
 const milliseconds = (ms) => (Number.isNaN(ms) ? "–" : `${Math.round(ms)} ms`);
 
 /** @param {number} share */
-const percent = (share) => (Number.isNaN(share) ? "–" : `${(100 * share).toFixed(1)} %`);
+const percent = (share) => (Number.isNaN(share) ? "–" : `${(100 * share).toFixed(1)}\u00a0%`);

@@ -40,7 +40,8 @@ class Presence:
     @property
     def sentence(self) -> str:
         """What is away, at which address, and how it is started; for a person."""
-        place = f"{self._url.scheme}://{self._url.host}:{self._port}"
+        host = f"[{self._url.host}]" if ":" in self._url.host else self._url.host
+        place = f"{self._url.scheme}://{host}:{self._port}"
         if self._url.host not in ("localhost", "127.0.0.1", "::1"):
             cure = "start it there, look at the network between, or name another address with --llm-url"
         else:

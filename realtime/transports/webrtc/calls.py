@@ -110,14 +110,19 @@ class Calls:
         for task in self._running.values():
             task.cancel()
 
-    def session_of(self, call_id: str, owner: str) -> Runner | None:
-        """The session of a call, for one who may listen in: its maker, or anybody if a secret made it.
+    def may_join(self, call_id: str, owner: str) -> bool:
+        """Whether there is such a call, and this is its maker's key; or any, where a secret made it."""
+        return self._owners.get(call_id) in (owner, CLIENT_SECRET)
 
-        None where there is no such call.
+    async def session_of(self, call_id: str) -> Runner | None:
+        """Once it has begun: who has offered a call may join it before its answer is with the peer.
+
+        None where the call is over.
         """
         transport = self._transports.get(call_id)
-        if transport is None or self._owners[call_id] not in (owner, CLIENT_SECRET):
+        if transport is None:
             return None
+        await transport.begun.wait()
         return self._sessions.serving(transport)
 
     # The endpoints ------------------------------------------------------------------------
@@ -151,10 +156,10 @@ class Calls:
         refusal = self._access.refusal(request.headers, opens_session=True)
         if refusal is not None:
             return _refused(*refusal)
-        transport = self._transports.get(request.path_params["call_id"])
-        if transport is None:
+        call_id = request.path_params["call_id"]
+        if not self.may_join(call_id, self._access.identity(request.headers)):
             return error_response(404, "call_not_found", "There is no such call, or it is over.", "call_id")
-        transport.hang_up()
+        self._transports[call_id].hang_up()
         return Response(status_code=200)
 
     async def create_secret(self, request: Request) -> Response:
@@ -194,6 +199,7 @@ class Calls:
         self, session: dict[str, Any], seconds: int, is_beta: bool = False
     ) -> tuple[ClientSecret, dict[str, Any]]:
         """And the session that it opens, as JSON. Raises ClientError."""
+        session = {"type": "realtime", **session}  # a secret fixes it, whether it was named or not
         config = self._sessions.checked_config(session)
         secret = self._secrets.issue(session, seconds, is_beta)
         config = msgspec.structs.replace(config, expires_at=secret.expires_at)

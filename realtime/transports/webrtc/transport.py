@@ -53,12 +53,16 @@ CLOSE_WITHIN_S = 2.0
 
 
 class WebRtcTransport:
-    """One call. answer() and connected() come first, then a runner takes it; close() whatever happened."""
+    """One call. answer() and connected() come first, then a runner takes it; close() whatever happened.
+
+    begun: a session serves it, or has served it, or there will be none.
+    """
 
     def __init__(
         self, offer: Offer, settings: IceSettings, slow_peer_s: float, codec: EventCodec = GA
     ) -> None:
         self._codec = codec
+        self.begun = asyncio.Event()
         self.received_bytes = 0
         self.paces_playback = offer.hears
         self._own_ids = OwnIds()
@@ -172,6 +176,7 @@ class WebRtcTransport:
         return self._peer.heard_at > since
 
     async def run(self) -> None:
+        self.begun.set()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._carry(), name="carrier")
             tasks.create_task(self._peer.play(), name="downlink")
@@ -190,6 +195,7 @@ class WebRtcTransport:
 
     async def close(self, code: int, reason: str) -> None:
         """WebRTC has no code or reason to give: what is to be told, an event has told."""
+        self.begun.set()
         try:
             async with asyncio.timeout(CLOSE_WITHIN_S):
                 while not self._outbox.is_empty and self._is_open:

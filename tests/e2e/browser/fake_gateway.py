@@ -51,7 +51,6 @@ class Behaviour:
     ready: bool = True
     knows_extensions: bool = True
     hands_over: bool = False
-    thinks: bool = False
     draws_codes: bool = True
     sentences: int = 6
     think_s: float = 0.35
@@ -204,8 +203,6 @@ class FakeSession:
             for number in range(1, self.behaviour.sentences + 1)
         )
         await self.send("response.created", response=self.response("in_progress"))
-        if self.behaviour.thinks and self.extensions:
-            await self.send("parlour.thinking", response_id=self.response_id)
         await asyncio.sleep(self.behaviour.think_s)
         item = {
             "id": self.answer_item,

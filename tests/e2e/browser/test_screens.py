@@ -1,17 +1,17 @@
 """What can be in the way, and how the page helps."""
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator
 
 import pytest
 from playwright.async_api import Page, Route, WebSocketRoute, expect
 
-from agent.api import AgentError, AgentEvent, AgentRequest
+from agent.api import AgentError, AgentEvent, AgentRequest, KeepAlive
 from tests.e2e.browser.chromium import Wire, state_is
 from tests.e2e.browser.fake_gateway import Behaviour
 from tests.e2e.browser.gateways import Gateway, HearingReciter, running
 from tests.e2e.browser.patience import LIMIT_MS, past_its_limits
-from tests.waiting import HANGS_S
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
@@ -359,8 +359,18 @@ async def test_a_connection_through_which_nothing_leaves_is_given_up(
     assert wire.sockets == 2
 
 
+class Thinker(HearingReciter):
+    """Gives a sign of life, and no word."""
+
+    async def respond(self, request: AgentRequest) -> AsyncGenerator[AgentEvent, None]:
+        yield KeepAlive()
+        await asyncio.Event().wait()
+
+
 async def test_a_model_that_thinks_before_it_answers_is_seen_to(page: Page) -> None:
-    async with running(Gateway(fake=Behaviour(thinks=True, think_s=HANGS_S))) as gateway:
+    thinking = Gateway()
+    thinking.agent = Thinker()
+    async with running(thinking) as gateway:
         await page.goto(gateway.url)
         await page.fill("#text", "What is six times seven?")
         await page.press("#text", "Enter")
@@ -439,10 +449,22 @@ async def test_a_question_that_failed_because_of_it_is_answered_when_it_is_back(
         await page.fill("#text", "Good evening")
         await page.press("#text", "Enter")
         await screen_is(page, "away", "The assistant is not ready")
+        assert not await page.locator("#notice").is_visible()  # nobody has to ask again
         readiness.away = None
         await page.get_by_role("button", name="Try again").click()
         await expect(page.locator("#lines li.assistant .word.said").first).to_be_visible()
         await expect(page.locator("#lines li.user")).to_have_count(1)
+
+
+async def test_an_answer_that_failed_though_all_is_ready_is_asked_for_again_by_the_user(page: Page) -> None:
+    gateway = Gateway()
+    gateway.agent = LateAgent(Readiness())
+    async with running(gateway):
+        await page.goto(gateway.url)
+        await page.fill("#text", "Good evening")
+        await page.press("#text", "Enter")
+        await expect(page.locator("#notice")).to_contain_text("Please ask again")
+        await expect(page.locator("#screen")).to_be_hidden()
 
 
 async def test_thinking_ends_where_no_answer_comes(page: Page, gateway: Gateway) -> None:

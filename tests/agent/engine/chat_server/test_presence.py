@@ -53,6 +53,7 @@ async def test_behind_a_proxy_nobody_knows() -> None:
         ("http://localhost:11434/v1", "http://localhost:11434 does not answer: start it (ollama serve), or"),
         ("http://127.0.0.1:9999/v1", "http://127.0.0.1:9999 does not answer: start it, or name another"),
         ("https://key:secret@api.test/v1?key=secret", "https://api.test:443 does not answer: start it there"),
+        ("http://[::1]:8000/v1", "http://[::1]:8000 does not answer: start it (vllm serve)"),
     ],
 )
 def test_the_sentence_says_what_is_away_where_and_how_it_is_started(url: str, words: str) -> None:
