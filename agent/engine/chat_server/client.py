@@ -21,6 +21,7 @@ from agent.engine.chat_server.context import (
     context_of_models,
     context_of_props,
     context_refusal,
+    corrected,
     estimate,
     learned,
 )
@@ -36,6 +37,7 @@ from agent.engine.chat_server.request import (
     redirected,
     retry_after_s,
 )
+from agent.history import Fitted
 
 CONNECTIONS = 100
 """Answers at the same time; more wait `silence_s` for a connection."""
@@ -160,7 +162,8 @@ class ChatServer:
             except ErrorInStream as error:
                 # LM Studio, OpenRouter: first 200, and then that it is too long.
                 refusal = None if has_begun else context_refusal(400, error.told)
-                if refusal is None or not self._learn_context(request, refusal):
+                n_before = CONTEXT_TRIES - 1 - tries_left
+                if refusal is None or not self._learn_context(request, refusal, n_before):
                     raise
                 if tries_left == 0 or request.truncation.retention_ratio is None:
                     raise _too_long(200) from error
@@ -169,7 +172,7 @@ class ChatServer:
         answer = Answer(frozenset(tool.name for tool in request.tools))
         try:
             async with (
-                self._response(request) as (response, input_was_cut),
+                self._response(request) as (response, made),
                 aclosing(self._body(response, answer)) as body,
             ):
                 async for piece in body:
@@ -193,7 +196,10 @@ class ChatServer:
         for call in answer.calls():
             call_id = self._call_ids.own(request.conversation_id, call.server_id, in_use)
             yield ToolCall(call_id, call.name, call.arguments)
-        yield replace(answer.done(), input_was_cut=input_was_cut)
+        done = answer.done()
+        estimated = estimate(request.instructions, request.tools, made.messages)
+        self._context = corrected(self._context, estimated, done.usage.input_text_tokens)
+        yield replace(done, input_was_cut=made.is_cut)
 
     async def _body(self, response: httpx.Response, answer: Answer) -> AsyncGenerator[bytes, None]:
         """The body's bytes as they come, until there are no more or the answer has long finished."""
@@ -205,17 +211,17 @@ class ChatServer:
             except (StopAsyncIteration, TimeoutError):
                 return
 
-    def _learn_context(self, request: EngineRequest, refusal: ContextRefusal) -> bool:
+    def _learn_context(self, request: EngineRequest, refusal: ContextRefusal, refused_before: int) -> bool:
         """request: what was refused, as the client made it. Return whether less is sent from now on."""
         before = self._context
-        sent = self._context.fit(request).messages
+        sent = before.fit(request).messages
         estimated = estimate(request.instructions, request.tools, sent)
-        self._context = learned(before, refusal, estimated)
+        self._context = learned(before, refusal, estimated, before.answer_tokens(request), refused_before)
         return self._context != before
 
     @asynccontextmanager
-    async def _response(self, request: EngineRequest) -> AsyncIterator[tuple[httpx.Response, bool]]:
-        """A response with a body to be read as an answer, and whether a text of the request was cut.
+    async def _response(self, request: EngineRequest) -> AsyncIterator[tuple[httpx.Response, Fitted]]:
+        """A response with a body to be read as an answer, and what of the conversation it answers.
 
         Raises AgentError, and what httpx raises.
         """
@@ -231,7 +237,7 @@ class ChatServer:
                 self._presence.seen(is_away=False)
                 if response.is_success:
                     self._dialect, self._is_proven = dialect, True
-                    yield response, made.is_cut
+                    yield response, made
                     return
                 refusal = await _beginning(response, REFUSAL_BYTES_MAX)
             wait_s = _asked_to_wait_s(response)
@@ -246,7 +252,7 @@ class ChatServer:
                     continue
             status = response.status_code
             exceeded = context_refusal(status, refusal) if status in (400, 413, 422, 500) else None
-            if exceeded is not None and self._learn_context(request, exceeded):
+            if exceeded is not None and self._learn_context(request, exceeded, context_tries):
                 context_tries += 1
                 if request.truncation.retention_ratio is not None and context_tries < CONTEXT_TRIES:
                     continue

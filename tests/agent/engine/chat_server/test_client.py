@@ -490,6 +490,50 @@ async def test_a_text_too_long_by_itself_is_cut_and_told() -> None:
         await engine.aclose()
 
 
+def _counts_to(context: int, bytes_per_token: int, seen: list[int]) -> Answer:
+    """As vLLM: it counts as far as it reads, and no further. seen: tokens of all prompts."""
+
+    def answer(_: Request, body: dict[str, Any]) -> Response:
+        said = "".join(message["content"] for message in body["messages"])
+        seen.append(len(said.encode()) // bytes_per_token)
+        if body.get("max_tokens", 0) > context:
+            return JSONResponse(
+                {"error": f"max_tokens={body['max_tokens']} cannot be greater than max_model_len={context}."},
+                400,
+            )
+        if seen[-1] + body.get("max_tokens", 0) > context:
+            told = f"at least {context + 1}" if seen[-1] > context else str(seen[-1])
+            sentence = (
+                f"maximum context length is {context} tokens, but your prompt contains {told} input tokens"
+            )
+            return JSONResponse({"error": {"message": sentence}}, 400)
+        usage = {"prompt_tokens": seen[-1], "completion_tokens": 1}
+        return _stream(_delta({"content": "Yes."}, "stop"), {"choices": [], "usage": usage}, "[DONE]")
+
+    return answer
+
+
+@pytest.mark.parametrize("bytes_per_token", [1, 2, 4])
+@pytest.mark.parametrize("max_tokens", [None, 1, 4096])
+@pytest.mark.parametrize("told", [None, 2048])
+async def test_a_server_that_stops_counting_where_it_stops_reading_is_understood(
+    bytes_per_token: int, max_tokens: int | None, told: int | None
+) -> None:
+    seen: list[int] = []
+    listing = {"data": [{"id": "m", "max_model_len": told}]}
+    long = replace(ASKED, messages=(UserMessage((TextPart("word " * 5000),)),), max_tokens=max_tokens)
+    async with serving(_counts_to(2048, bytes_per_token, seen), listing) as url:
+        engine = ChatServer(url, "m")
+        [*_, done] = [delta async for delta in engine.generate(long)]
+        assert isinstance(done, EngineDone)
+        assert done.input_was_cut
+        del seen[:]
+        [*_, done] = [delta async for delta in engine.generate(long)]
+        assert len(seen) == 1, "what was learned is kept"
+        assert seen[0] > 700, "and a guess that was too careful is not"
+        await engine.aclose()
+
+
 async def test_what_stays_too_long_has_a_code_of_its_own() -> None:
     seen: list[int] = []
     async with serving(_small(0, UNNAMED, seen)) as url:
