@@ -31,6 +31,7 @@ from agent.engine.chat_server.request import (
     Dialect,
     body_of,
     endpoint,
+    is_about_tools,
     models_address,
     next_dialect,
     props_address,
@@ -257,6 +258,8 @@ class ChatServer:
                 if request.truncation.retention_ratio is not None and context_tries < CONTEXT_TRIES:
                     continue
                 raise _too_long(status)
+            if status in (400, 404, 422, 500) and is_about_tools(body, refusal):
+                raise _without_tools(status)
             if status in (400, 422, 500):
                 is_proven = self._is_proven or status == 500
                 other = next_dialect(dialect, body, refusal, is_proven, limit_is_own=asked_limit is None)
@@ -287,6 +290,14 @@ async def _beginning(response: httpx.Response, bytes_max: int) -> str:
 def _too_long(status: int) -> AgentError:
     sentence = f"The conversation is longer than the chat server's model reads (HTTP {status})."
     return AgentError("context_length_exceeded", sentence)
+
+
+def _without_tools(status: int) -> AgentError:
+    sentence = (
+        f"The chat server takes no tools (HTTP {status}): choose a model that calls them; vLLM wants "
+        "--enable-auto-tool-choice and --tool-call-parser, llama.cpp --jinja."
+    )
+    return AgentError("invalid_value", sentence)
 
 
 def _refused(response: httpx.Response) -> AgentError:

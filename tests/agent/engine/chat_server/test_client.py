@@ -33,6 +33,7 @@ from agent.engine.base import EngineDelta, EngineDone, EngineRequest
 from agent.engine.chat_server.client import ChatServer, Timeouts
 
 ASKED = EngineRequest("c", "Be kind.", (UserMessage((TextPart("Hi"),)),))
+TOOLS = (Tool("weather", "Tells it.", {"type": "object"}),)
 Answer = Callable[[Request, dict[str, Any]], Response]
 
 
@@ -183,6 +184,38 @@ async def test_a_refusal_has_the_right_code_and_tells_no_words(status: int, code
     assert failure.value.code == code
     assert str(status) in failure.value.message
     assert "you said" not in failure.value.message
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (400, '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'),
+        (400, 'tool_choice="required" requires --tool-call-parser to be set'),
+        (400, 'tool_choice=function "weather" requires --tool-call-parser to be set'),
+        (400, "registry.ollama.ai/library/gemma:2b does not support tools"),
+        (500, "tools param requires --jinja flag"),
+        (404, "No endpoints found that support tool use."),
+    ],
+)
+async def test_a_server_that_takes_no_tools_says_how_it_would(status: int, told: str) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def answer(_: Request, body: dict[str, Any]) -> Response:
+        asked.append(body)
+        return JSONResponse({"error": {"message": told}}, status)
+
+    async with serving(answer) as url:
+        with pytest.raises(AgentError, match="--enable-auto-tool-choice") as failure:
+            await _deltas(url, replace(ASKED, tools=TOOLS))
+    assert failure.value.code == "invalid_value"
+    assert len(asked) == 1
+
+
+async def test_another_refusal_of_a_request_with_tools_is_not_taken_for_that() -> None:
+    told = {"error": "'tool_calls' must be followed by tool messages"}
+    async with serving(lambda *_: JSONResponse(told, 400)) as url:
+        with pytest.raises(AgentError, match="refused the request"):
+            await _deltas(url, replace(ASKED, tools=TOOLS))
 
 
 @pytest.mark.parametrize(
