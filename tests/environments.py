@@ -30,14 +30,19 @@ async def output_of(
     return out.decode()
 
 
-async def environment(name: str, packages: tuple[str, ...]) -> Path:
-    """The Python of a virtual environment that holds these packages."""
+async def environment(name: str, packages: tuple[str, ...], unwanted: tuple[str, ...] = ()) -> Path:
+    """The Python of a virtual environment that holds these packages.
+
+    unwanted: packages that these bring along, and that must not be there.
+    """
     built = CACHE / name / "built-with.txt"
     python = CACHE / name / "bin" / "python"
-    wanted = "\n".join(packages)
+    wanted = "\n".join([*packages, *(f"not {package}" for package in unwanted)])
     if not built.exists() or built.read_text("utf-8") != wanted:
         await output_of(BUILD_HANGS_S, sys.executable, "-m", "venv", CACHE / name)
         await output_of(BUILD_HANGS_S, python, "-m", "pip", "install", "--quiet", *packages)
+        if unwanted:
+            await output_of(BUILD_HANGS_S, python, "-m", "pip", "uninstall", "--quiet", "--yes", *unwanted)
         built.write_text(wanted, "utf-8")
     return python
 

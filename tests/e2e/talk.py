@@ -19,7 +19,12 @@ class Talk:
 
     @classmethod
     async def with_server(cls, server: Server) -> "Talk":
-        talk = cls(await websockets.connect(server.ws + "/v1/realtime", max_size=None, open_timeout=None))
+        return await cls.at(server.ws)
+
+    @classmethod
+    async def at(cls, address: str) -> "Talk":
+        """address: ws://HOST:PORT."""
+        talk = cls(await websockets.connect(address + "/v1/realtime", max_size=None, open_timeout=None))
         await talk.until("session.created")
         return talk
 

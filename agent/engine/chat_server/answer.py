@@ -81,8 +81,9 @@ class Answer:
     def calls(self) -> list[PartialCall]:
         """Raises AgentError for arguments that are no JSON object: no client could use them."""
         written = [written_call(content, self._tool_names) for content in self._visible.written_calls]
-        calls = [*self._calls.whole(), *self._old_call.whole(), *filter(None, written)]
-        if self._finish_reason == "length":
+        is_cut = self._finish_reason == "length"
+        calls = [*self._calls.whole(is_cut), *self._old_call.whole(is_cut), *filter(None, written)]
+        if is_cut:
             return [call for call in calls if json_object(call.arguments) is not None]  # the last may be cut
         if any(json_object(call.arguments) is None for call in calls):
             raise AgentError("agent_error", "the model called a tool with arguments that are no JSON object")

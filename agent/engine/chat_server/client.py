@@ -21,6 +21,7 @@ from agent.engine.chat_server.context import (
     context_of_models,
     context_of_props,
     context_refusal,
+    corrected,
     estimate,
     learned,
 )
@@ -30,12 +31,14 @@ from agent.engine.chat_server.request import (
     Dialect,
     body_of,
     endpoint,
+    is_about_tools,
     models_address,
     next_dialect,
     props_address,
     redirected,
     retry_after_s,
 )
+from agent.history import Fitted
 
 CONNECTIONS = 100
 """Answers at the same time; more wait `silence_s` for a connection."""
@@ -160,7 +163,8 @@ class ChatServer:
             except ErrorInStream as error:
                 # LM Studio, OpenRouter: first 200, and then that it is too long.
                 refusal = None if has_begun else context_refusal(400, error.told)
-                if refusal is None or not self._learn_context(request, refusal):
+                n_before = CONTEXT_TRIES - 1 - tries_left
+                if refusal is None or not self._learn_context(request, refusal, n_before):
                     raise
                 if tries_left == 0 or request.truncation.retention_ratio is None:
                     raise _too_long(200) from error
@@ -169,7 +173,7 @@ class ChatServer:
         answer = Answer(frozenset(tool.name for tool in request.tools))
         try:
             async with (
-                self._response(request) as (response, input_was_cut),
+                self._response(request) as (response, made),
                 aclosing(self._body(response, answer)) as body,
             ):
                 async for piece in body:
@@ -193,7 +197,10 @@ class ChatServer:
         for call in answer.calls():
             call_id = self._call_ids.own(request.conversation_id, call.server_id, in_use)
             yield ToolCall(call_id, call.name, call.arguments)
-        yield replace(answer.done(), input_was_cut=input_was_cut)
+        done = answer.done()
+        estimated = estimate(request.instructions, request.tools, made.messages)
+        self._context = corrected(self._context, estimated, done.usage.input_text_tokens)
+        yield replace(done, input_was_cut=made.is_cut)
 
     async def _body(self, response: httpx.Response, answer: Answer) -> AsyncGenerator[bytes, None]:
         """The body's bytes as they come, until there are no more or the answer has long finished."""
@@ -205,17 +212,17 @@ class ChatServer:
             except (StopAsyncIteration, TimeoutError):
                 return
 
-    def _learn_context(self, request: EngineRequest, refusal: ContextRefusal) -> bool:
+    def _learn_context(self, request: EngineRequest, refusal: ContextRefusal, refused_before: int) -> bool:
         """request: what was refused, as the client made it. Return whether less is sent from now on."""
         before = self._context
-        sent = self._context.fit(request).messages
+        sent = before.fit(request).messages
         estimated = estimate(request.instructions, request.tools, sent)
-        self._context = learned(before, refusal, estimated)
+        self._context = learned(before, refusal, estimated, before.answer_tokens(request), refused_before)
         return self._context != before
 
     @asynccontextmanager
-    async def _response(self, request: EngineRequest) -> AsyncIterator[tuple[httpx.Response, bool]]:
-        """A response with a body to be read as an answer, and whether a text of the request was cut.
+    async def _response(self, request: EngineRequest) -> AsyncIterator[tuple[httpx.Response, Fitted]]:
+        """A response with a body to be read as an answer, and what of the conversation it answers.
 
         Raises AgentError, and what httpx raises.
         """
@@ -231,7 +238,7 @@ class ChatServer:
                 self._presence.seen(is_away=False)
                 if response.is_success:
                     self._dialect, self._is_proven = dialect, True
-                    yield response, made.is_cut
+                    yield response, made
                     return
                 refusal = await _beginning(response, REFUSAL_BYTES_MAX)
             wait_s = _asked_to_wait_s(response)
@@ -246,11 +253,13 @@ class ChatServer:
                     continue
             status = response.status_code
             exceeded = context_refusal(status, refusal) if status in (400, 413, 422, 500) else None
-            if exceeded is not None and self._learn_context(request, exceeded):
+            if exceeded is not None and self._learn_context(request, exceeded, context_tries):
                 context_tries += 1
                 if request.truncation.retention_ratio is not None and context_tries < CONTEXT_TRIES:
                     continue
                 raise _too_long(status)
+            if status in (400, 404, 422, 500) and is_about_tools(body, refusal):
+                raise _without_tools(status)
             if status in (400, 422, 500):
                 is_proven = self._is_proven or status == 500
                 other = next_dialect(dialect, body, refusal, is_proven, limit_is_own=asked_limit is None)
@@ -281,6 +290,14 @@ async def _beginning(response: httpx.Response, bytes_max: int) -> str:
 def _too_long(status: int) -> AgentError:
     sentence = f"The conversation is longer than the chat server's model reads (HTTP {status})."
     return AgentError("context_length_exceeded", sentence)
+
+
+def _without_tools(status: int) -> AgentError:
+    sentence = (
+        f"The chat server takes no tools (HTTP {status}): choose a model that calls them; vLLM wants "
+        "--enable-auto-tool-choice and --tool-call-parser, llama.cpp --jinja."
+    )
+    return AgentError("invalid_value", sentence)
 
 
 def _refused(response: httpx.Response) -> AgentError:

@@ -4,7 +4,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from agent.api import (
@@ -39,18 +39,24 @@ BYTES_PER_TOKEN = 4
 """Of English text."""
 _CAREFUL = 1.05
 """Beyond what a server has counted: the next text is another one."""
+_MOST_TOKENS_PER_ESTIMATE = 3 * _CAREFUL
+"""A token for each byte, of which the estimate takes three for one: no tokenizer makes more."""
+_TELLING_SHARE = 0.125
+"""Of a context: in a shorter prompt the template counts for more than the words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
     """tokens: of prompt and answer; None where nobody knows. tokens_per_estimate: as the server counts.
 
-    has_refused: the server, something that was estimated to fit.
+    has_refused: the server, something that was estimated to fit. is_guess: tokens_per_estimate, which the
+    server's refusals did not tell.
     """
 
     tokens: int | None = None
     tokens_per_estimate: float = 1.0
     has_refused: bool = False
+    is_guess: bool = False
 
     def answer_tokens(self, request: EngineRequest) -> int:
         """The limit of an answer. What a client asked for may take half of the context, our own a quarter."""
@@ -162,19 +168,25 @@ _PROMPT = [
     re.compile(pattern)
     for pattern in (
         rf"{_NUMBER} (?:tokens )?in the messages",
-        rf"(?:has|have|contains|resulted in|requested|given:) {_NUMBER} (?:input |`inputs` )?tokens",
+        rf"(?:has|have|contains|resulted in|requested|given:) (?:at least )?{_NUMBER} "
+        r"(?:input |`inputs` )?tokens",
         rf"request \({_NUMBER} tokens",
         rf"(?:token count|too long)\D{{0,4}}{_NUMBER}",
     )
 ]
+_AT_LEAST = re.compile(r"contains at least \d")
 
 
 @dataclass(frozen=True, slots=True)
 class ContextRefusal:
-    """context_tokens, prompt_tokens: as far as the server names them."""
+    """context_tokens, prompt_tokens: as far as the server names them.
+
+    has_more: the prompt; the server stopped counting where it was too long (vLLM: "at least").
+    """
 
     context_tokens: int | None = None
     prompt_tokens: int | None = None
+    has_more: bool = False
 
 
 def context_refusal(status: int, body: str) -> ContextRefusal | None:
@@ -191,28 +203,48 @@ def context_refusal(status: int, body: str) -> ContextRefusal | None:
     return ContextRefusal(
         named.get("n_ctx") or _first_number(_CONTEXT, words),
         named.get("n_prompt_tokens") or _first_number(_PROMPT, words),
+        has_more=bool(_AT_LEAST.search(words)),
     )
 
 
-def learned(context: Context, refusal: ContextRefusal, estimated: int) -> Context:
+def learned(
+    context: Context, refusal: ContextRefusal, estimated: int, answer_tokens: int = 0, refused_before: int = 0
+) -> Context:
     """What is known after a refusal: with it, what was refused does not fit any more.
 
-    estimated: `estimate` of what was refused.
+    estimated: `estimate` of what was refused. answer_tokens: the limit that was asked for beside it.
+    refused_before: how often the same conversation was, each time with less of it.
     """
     estimated = max(estimated, 1)
-    rate = context.tokens_per_estimate
+    rate, is_guess = context.tokens_per_estimate, context.is_guess
     if refusal.prompt_tokens is not None:
-        rate = max(refusal.prompt_tokens / estimated * _CAREFUL, 0.5)
+        counted = max(refusal.prompt_tokens / estimated * _CAREFUL, 0.5)
+        is_guess = refusal.has_more
+        if not is_guess:
+            rate = counted
+        else:
+            rate = max(counted, rate if refused_before == 0 else _MOST_TOKENS_PER_ESTIMATE)
     tokens = refusal.context_tokens or context.tokens
     if tokens is None and estimated * rate < 2 * CONTEXT_TOKENS_LEAST:
         return context  # no model reads so little: it is about something else
     if tokens is None:  # nobody says: half of it is tried
-        return Context(max(int(estimated * rate * 2 / 3), CONTEXT_TOKENS_LEAST), rate, has_refused=True)
-    if refusal.prompt_tokens is None and estimated * rate <= tokens:
-        rate = tokens / estimated  # there is more in the text than was estimated
+        tokens = max(int(estimated * rate * 2 / 3), CONTEXT_TOKENS_LEAST)
+    elif refusal.prompt_tokens is None and estimated * rate + answer_tokens <= tokens:
+        rate, is_guess = tokens / estimated, True  # there is more in the text than was estimated
     elif refusal.prompt_tokens is not None and refusal.context_tokens is None:
         tokens = min(tokens, refusal.prompt_tokens)  # it reads less than was set, or than it said
-    return Context(tokens, rate, has_refused=True)
+    return Context(tokens, rate, has_refused=True, is_guess=is_guess)
+
+
+def corrected(context: Context, estimated: int, prompt_tokens: int) -> Context:
+    """What is known once the server has counted a prompt that it took: a guess is put right.
+
+    estimated: `estimate` of that prompt.
+    """
+    if not context.is_guess or context.tokens is None or prompt_tokens < context.tokens * _TELLING_SHARE:
+        return context
+    rate = max(prompt_tokens / max(estimated, 1) * _CAREFUL, 0.5)
+    return replace(context, tokens_per_estimate=rate, is_guess=False)
 
 
 def _first_number(patterns: Sequence[re.Pattern[str]], words: str) -> int | None:

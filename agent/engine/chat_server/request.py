@@ -18,6 +18,11 @@ _ENDPOINT = "/chat/completions"
 _VERSION = re.compile(r"v\d+[a-z0-9]*")
 _ON_ALTERNATION = re.compile(r"alternat|unexpected role|(?:after|last) role")
 _ON_SYSTEM_ROLE = re.compile(r"system\W+(?:\w+\W+){0,3}role|role\W+(?:\w+\W+){0,3}system")
+_ON_TOOLS = re.compile(
+    r"\btools?\b[^.]{0,60}\brequires? --|(?:not|that) support (?:tools?|function)"
+    r"|tools? (?:is|are) not supported"
+)
+"""vLLM and llama.cpp, which want a flag for them; Ollama, whose models may know none; OpenRouter, others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,11 @@ def next_dialect(
     if dialect.system_role and _ON_SYSTEM_ROLE.search(refusal):
         return replace(dialect, system_role=False)
     return replace(dialect, usage=False) if dialect.usage and not is_proven else None
+
+
+def is_about_tools(body: dict[str, Any], refusal: str) -> bool:
+    """Whether a server refuses the body because of its tools, whatever they are."""
+    return "tools" in body and _ON_TOOLS.search(refusal.lower().replace("_", " ")) is not None
 
 
 def _with_ids_of_server(messages: Iterable[Message]) -> list[Message]:

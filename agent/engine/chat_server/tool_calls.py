@@ -48,16 +48,21 @@ class ToolCallPieces:
             # Ollama sends an object where the protocol says a string.
             call.arguments += arguments if isinstance(arguments, str) else json.dumps(arguments)
 
-    def whole(self) -> list[PartialCall]:
-        """The calls so far, in the order in which they began, each with a name."""
+    def whole(self, is_cut: bool = False) -> list[PartialCall]:
+        """The calls so far, in the order in which they began, each with a name.
+
+        is_cut: by a limit of tokens; then the last is left out where its arguments have not begun.
+        """
+        calls = [call for call in self._calls if call.name]
+        if is_cut and calls and not calls[-1].arguments.strip():
+            del calls[-1]
         return [
             PartialCall(
                 call.server_id,
                 whole_characters(call.name),
                 whole_characters("{}" if call.arguments.strip() in ("", "null") else call.arguments),
             )
-            for call in self._calls
-            if call.name
+            for call in calls
         ]
 
     def _begins_another(self, call: PartialCall, server_id: str, name: str) -> bool:

@@ -49,8 +49,8 @@ def answer_to(offer: Offer, local: LocalSide) -> str:
     sections: list[str] = []
     answered: list[str] = []
     for section in offer.description.sections:
-        if section is offer.audio:
-            own = _audio(offer, local)
+        if section is offer.audio or section is offer.opposite:
+            own = _audio(section, offer, local)
         elif section is offer.channel:
             own = _channel(section, local)
         elif section is offer.media.described_in:
@@ -70,15 +70,15 @@ def answer_to(offer: Offer, local: LocalSide) -> str:
     return "".join(f"{line}\r\n" for line in lines + sections)
 
 
-def _audio(offer: Offer, local: LocalSide) -> list[str]:
-    section, number = offer.audio, str(offer.payload_type)
+def _audio(section: Section, offer: Offer, local: LocalSide) -> list[str]:
+    number = str(offer.payload_type)
     lines = _head(section, local.media, [number])
-    if offer.hears and offer.speaks:
+    if section.hears and section.speaks:
         lines.append("a=sendrecv")
     else:
-        lines.append("a=sendonly" if offer.hears else "a=recvonly")
+        lines.append("a=sendonly" if section.hears else "a=recvonly")
     lines += _mid(section)
-    if offer.hears:
+    if section.hears:
         lines += [f"a=msid:{local.cname} {local.cname}", f"a=ssrc:{local.ssrc} cname:{local.cname}"]
     lines += [f"a=rtcp:{_DISCARD_PORT} IN IP4 {_NOWHERE}", "a=rtcp-mux"]
     lines.append(f"a=rtpmap:{number} {section.about('rtpmap', number)}")
@@ -111,7 +111,9 @@ def _inactive(section: Section, path: LocalPath) -> list[str]:
 
 def _refusal(section: Section) -> list[str]:
     first = f"m={section.kind} 0 {section.profile} {' '.join(section.formats)}"
-    return [first, f"c=IN IP4 {_NOWHERE}", "a=inactive", *_mid(section)]
+    # werift looks for a codec that both know even there.
+    maps = [f"a=rtpmap:{one.value}" for one in section.attributes if one.name == "rtpmap"]
+    return [first, f"c=IN IP4 {_NOWHERE}", "a=inactive", *_mid(section), *maps]
 
 
 def _head(section: Section, path: LocalPath, formats: list[str]) -> list[str]:

@@ -73,6 +73,15 @@ class Section:
         return named[-1] if named else "sendrecv"  # RFC 8866 6.7
 
     @property
+    def hears(self) -> bool:
+        """Whether the peer takes what it is sent there."""
+        return self.direction in ("sendrecv", "recvonly")
+
+    @property
+    def speaks(self) -> bool:
+        return self.direction in ("sendrecv", "sendonly")
+
+    @property
     def is_disabled(self) -> bool:
         """RFC 9143 6: with a=bundle-only, port 0 says only that it has none of its own."""
         return self.port == 0 and not self.has("bundle-only")

@@ -49,6 +49,7 @@ class RemotePath:
 class Offer:
     """What matters of an offer. audio: the section that carries speech, in `codec`, as `payload_type`.
 
+    opposite: that of the other direction, where the peer has one for each, on the same path.
     clock_hz: which the offer names for that; the timestamps of Opus should be at 48 kHz all the same.
     channel: the data channels' section, if any. events: their path; that of the audio, if they share it.
     hears, speaks: whether the peer takes audio, and whether it sends any.
@@ -56,6 +57,7 @@ class Offer:
 
     description: Description
     audio: Section
+    opposite: Section | None
     codec: AudioCodec
     payload_type: int
     clock_hz: int
@@ -65,11 +67,11 @@ class Offer:
 
     @property
     def hears(self) -> bool:
-        return self.audio.direction in ("sendrecv", "recvonly")
+        return self.audio.hears or (self.opposite is not None and self.opposite.hears)
 
     @property
     def speaks(self) -> bool:
-        return self.audio.direction in ("sendrecv", "sendonly")
+        return self.audio.speaks or (self.opposite is not None and self.opposite.speaks)
 
     @property
     def message_bytes_max(self) -> int:
@@ -107,7 +109,8 @@ def parse_offer(text: str) -> Offer:
     if events.described_in is media.described_in:
         events = media
     clock_hz = _clock_hz(audio, str(payload_type)) or codec.rtp_hz
-    return Offer(description, audio, codec, payload_type, clock_hz, media, channel, events)
+    opposite = _opposite(description, audio, str(payload_type))
+    return Offer(description, audio, opposite, codec, payload_type, clock_hz, media, channel, events)
 
 
 # Audio ------------------------------------------------------------------------------------
@@ -130,6 +133,16 @@ def _audio(description: Description) -> tuple[Section, AudioCodec, int]:
     if not reasons:
         raise _refused("it has no audio section")
     raise _refused(*reasons[0])
+
+
+def _opposite(description: Description, audio: Section, format_: str) -> Section | None:
+    """The section in which the peer does what it does not in `audio`, with the same format."""
+    for section in description.bundled_with(audio):
+        is_other_way = (section.hears, section.speaks) == (audio.speaks, audio.hears) != (True, True)
+        has_format = format_ in section.formats and _codec(section, format_) is _codec(audio, format_)
+        if section.kind == "audio" and is_other_way and has_format and _unusable(section) is None:
+            return section
+    return None
 
 
 def _unusable(section: Section) -> str | None:

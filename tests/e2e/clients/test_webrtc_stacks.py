@@ -62,8 +62,11 @@ def _shown(one: object) -> str:
         ("libdatachannel", {"key": "RSA"}),
         ("werift", {"label": ""}),
         ("werift", {"bundlePolicy": "disable"}),
+        ("werift", {"video": True}),
         ("libwebrtc", {}),
         ("libwebrtc", {"negotiated": 0}),
+        ("libwebrtc", {"directions": ["sendonly", "recvonly"]}),
+        ("libwebrtc", {"directions": ["recvonly", "sendonly"]}),
         ("libwebrtc", {"videoFirst": True, "bundlePolicy": "max-bundle", "label": "response"}),
     ],
     ids=lambda one: (

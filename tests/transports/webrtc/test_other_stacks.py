@@ -12,6 +12,7 @@ from tests.transports.webrtc.offers import (
     CODECS,
     FINGERPRINT,
     OFFERS,
+    OPUS,
     OTHER_PATH,
     RECORDED,
     REFUSED,
@@ -90,6 +91,44 @@ def test_what_is_bundled_behind_the_first_and_not_taken_is_refused() -> None:
     answer, sections = answered(TAKEN["a second section of audio"])
     assert ports(sections) == [5000, 0, 5000]
     assert "a=group:BUNDLE 0 1\r\n" in answer
+
+
+@pytest.mark.parametrize(("first", "second"), [("sendonly", "recvonly"), ("recvonly", "sendonly")])
+def test_a_section_for_each_direction_of_audio_is_a_whole_call(first: str, second: str) -> None:
+    text = offer(
+        audio(direction=first), audio(mid="2", direction=second, path=""), channel(), groups=("0 2 1",)
+    )
+    wanted = parse_offer(text)
+    assert (wanted.hears, wanted.speaks) == (True, True)
+    answer, sections = answered(text)
+    assert [one.direction for one in sections[:2]] == [second, first]
+    assert [one.has("ssrc") for one in sections[:2]] == [second == "sendonly", first == "sendonly"]
+    assert "a=group:BUNDLE 0 2 1\r\n" in answer
+
+
+@pytest.mark.parametrize(
+    ("second", "group"),
+    [
+        (audio(mid="2", direction="sendonly"), "0 2 1"),
+        (audio(mid="2", direction="sendrecv"), "0 2 1"),
+        (audio(mid="2", direction="recvonly", port=0), "0 2 1"),
+        (audio("9", "", mid="2", direction="recvonly"), "0 2 1"),
+        (audio(mid="2", direction="recvonly", maps=OPUS.replace("opus", "opas")), "0 2 1"),
+        (audio(mid="2", direction="recvonly"), "0 1"),
+    ],
+    ids=["the same way", "both ways", "disabled", "another format", "another codec", "another path"],
+)
+def test_another_section_of_audio_is_not_taken_for_the_other_direction(second: str, group: str) -> None:
+    text = offer(audio(direction="sendonly"), second, channel(), groups=(group,))
+    assert parse_offer(text).opposite is None
+    _, sections = answered(text)
+    assert (sections[0].direction, sections[1].port) == ("recvonly", 0)
+
+
+def test_a_refused_section_says_what_its_formats_are() -> None:
+    """werift looks for a codec that both know even there."""
+    _, sections = answered(offer(audio(), video(), channel(), groups=("0 v 1",)))
+    assert [one.value for one in sections[1].all("rtpmap")] == ["96 VP8/90000", "97 rtx/90000"]
 
 
 def test_sections_that_are_not_bundled_have_a_path_each() -> None:

@@ -128,6 +128,14 @@ BODIES: dict[str, tuple[bytes, Heard]] = {
         ),
         ("", [], EngineDone("max_tokens", Usage())),
     ),
+    "a call that the limit cut before its arguments": (
+        sse(
+            delta(tool_calls=[{"index": 0, "function": {"name": "weather", "arguments": PARIS}}]),
+            delta(tool_calls=[{"index": 1, "function": {"name": "weather", "arguments": ""}}]),
+            delta("", "length"),
+        ),
+        ("", [PartialCall("", "weather", PARIS)], EngineDone("max_tokens", Usage())),
+    ),
     "odd numbers": (
         sse(
             {"usage": {"prompt_tokens": "many", "completion_tokens": -1, "prompt_tokens_details": 3}},

@@ -33,6 +33,7 @@ from agent.engine.base import EngineDelta, EngineDone, EngineRequest
 from agent.engine.chat_server.client import ChatServer, Timeouts
 
 ASKED = EngineRequest("c", "Be kind.", (UserMessage((TextPart("Hi"),)),))
+TOOLS = (Tool("weather", "Tells it.", {"type": "object"}),)
 Answer = Callable[[Request, dict[str, Any]], Response]
 
 
@@ -183,6 +184,38 @@ async def test_a_refusal_has_the_right_code_and_tells_no_words(status: int, code
     assert failure.value.code == code
     assert str(status) in failure.value.message
     assert "you said" not in failure.value.message
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (400, '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'),
+        (400, 'tool_choice="required" requires --tool-call-parser to be set'),
+        (400, 'tool_choice=function "weather" requires --tool-call-parser to be set'),
+        (400, "registry.ollama.ai/library/gemma:2b does not support tools"),
+        (500, "tools param requires --jinja flag"),
+        (404, "No endpoints found that support tool use."),
+    ],
+)
+async def test_a_server_that_takes_no_tools_says_how_it_would(status: int, told: str) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def answer(_: Request, body: dict[str, Any]) -> Response:
+        asked.append(body)
+        return JSONResponse({"error": {"message": told}}, status)
+
+    async with serving(answer) as url:
+        with pytest.raises(AgentError, match="--enable-auto-tool-choice") as failure:
+            await _deltas(url, replace(ASKED, tools=TOOLS))
+    assert failure.value.code == "invalid_value"
+    assert len(asked) == 1
+
+
+async def test_another_refusal_of_a_request_with_tools_is_not_taken_for_that() -> None:
+    told = {"error": "'tool_calls' must be followed by tool messages"}
+    async with serving(lambda *_: JSONResponse(told, 400)) as url:
+        with pytest.raises(AgentError, match="refused the request"):
+            await _deltas(url, replace(ASKED, tools=TOOLS))
 
 
 @pytest.mark.parametrize(
@@ -487,6 +520,50 @@ async def test_a_text_too_long_by_itself_is_cut_and_told() -> None:
         assert done == EngineDone("stop", Usage(), input_was_cut=True)
         [*_, done] = [delta async for delta in engine.generate(ASKED)]
         assert done == EngineDone("stop", Usage())
+        await engine.aclose()
+
+
+def _counts_to(context: int, bytes_per_token: int, seen: list[int]) -> Answer:
+    """As vLLM: it counts as far as it reads, and no further. seen: tokens of all prompts."""
+
+    def answer(_: Request, body: dict[str, Any]) -> Response:
+        said = "".join(message["content"] for message in body["messages"])
+        seen.append(len(said.encode()) // bytes_per_token)
+        if body.get("max_tokens", 0) > context:
+            return JSONResponse(
+                {"error": f"max_tokens={body['max_tokens']} cannot be greater than max_model_len={context}."},
+                400,
+            )
+        if seen[-1] + body.get("max_tokens", 0) > context:
+            told = f"at least {context + 1}" if seen[-1] > context else str(seen[-1])
+            sentence = (
+                f"maximum context length is {context} tokens, but your prompt contains {told} input tokens"
+            )
+            return JSONResponse({"error": {"message": sentence}}, 400)
+        usage = {"prompt_tokens": seen[-1], "completion_tokens": 1}
+        return _stream(_delta({"content": "Yes."}, "stop"), {"choices": [], "usage": usage}, "[DONE]")
+
+    return answer
+
+
+@pytest.mark.parametrize("bytes_per_token", [1, 2, 4])
+@pytest.mark.parametrize("max_tokens", [None, 1, 4096])
+@pytest.mark.parametrize("told", [None, 2048])
+async def test_a_server_that_stops_counting_where_it_stops_reading_is_understood(
+    bytes_per_token: int, max_tokens: int | None, told: int | None
+) -> None:
+    seen: list[int] = []
+    listing = {"data": [{"id": "m", "max_model_len": told}]}
+    long = replace(ASKED, messages=(UserMessage((TextPart("word " * 5000),)),), max_tokens=max_tokens)
+    async with serving(_counts_to(2048, bytes_per_token, seen), listing) as url:
+        engine = ChatServer(url, "m")
+        [*_, done] = [delta async for delta in engine.generate(long)]
+        assert isinstance(done, EngineDone)
+        assert done.input_was_cut
+        del seen[:]
+        [*_, done] = [delta async for delta in engine.generate(long)]
+        assert len(seen) == 1, "what was learned is kept"
+        assert seen[0] > 700, "and a guess that was too careful is not"
         await engine.aclose()
 
 

@@ -15,6 +15,7 @@ from agent.engine.chat_server.context import (
     context_of_models,
     context_of_props,
     context_refusal,
+    corrected,
     estimate,
     learned,
 )
@@ -94,6 +95,25 @@ REFUSALS = [
         3900,
     ),
     ("This model's maximum context length is 3000 tokens (context_length_exceeded)", 3000, None),
+    (
+        "max_tokens=4096 cannot be greater than max_model_len=2048. Please request fewer output tokens. "
+        "(parameter=max_tokens, value=4096)",
+        2048,
+        None,
+    ),
+    (
+        "This model's maximum context length is 2048 tokens. However, your prompt contains 90000 characters "
+        "(more than 32768 characters, which is the upper bound for 2048 input tokens). Please reduce the "
+        "length of the input prompt.",
+        2048,
+        None,
+    ),
+    (
+        "The decoder prompt (length 2048) plus the number of requested output tokens (at least 1) is longer "
+        "than the maximum model length of 2048.",
+        2048,
+        None,
+    ),
     ({"error": {"message": "Too long.", "code": "context_length_exceeded"}}, None, None),
     ("the request exceeds the available context size, try increasing it", None, None),
     ("Please reduce the length of the messages or completion.", None, None),
@@ -113,6 +133,41 @@ def test_what_is_too_long_is_told_in_many_ways(
 ) -> None:
     body = refusal if isinstance(refusal, str) else json.dumps(refusal)
     assert context_refusal(400, body) == ContextRefusal(tokens, prompt_tokens)
+
+
+AT_LEAST = (
+    "This model's maximum context length is 2048 tokens. However, your prompt contains at least 2049 input "
+    "tokens, which exceeds this limit even without any output tokens."
+)
+"""vLLM counts no further."""
+
+
+def test_where_the_server_stopped_counting_there_is_more() -> None:
+    assert context_refusal(400, AT_LEAST) == ContextRefusal(2048, 2049, has_more=True)
+
+
+def test_refused_twice_without_a_count_every_byte_may_be_a_token() -> None:
+    context = learned(Context(2048), ContextRefusal(2048, 2049, has_more=True), 1500)
+    assert 1.4 < context.tokens_per_estimate < 1.5
+    assert context.is_guess
+    context = learned(context, ContextRefusal(2048, 2049, has_more=True), 1050, refused_before=1)
+    assert context.tokens_per_estimate > 3
+    assert learned(context, ContextRefusal(2048, 3000), 600).is_guess is False
+
+
+def test_a_guess_is_corrected_by_what_the_server_counts_of_an_answered_prompt() -> None:
+    guess = Context(2048, 3.15, has_refused=True, is_guess=True)
+    assert corrected(guess, 400, 600) == Context(2048, 1.5 * 1.05, has_refused=True)
+    assert corrected(guess, 40, 60) == guess, "in so short a prompt the template counts for more"
+    assert corrected(guess, 400, 0) == guess, "not every server counts"
+    counted = Context(2048, 2.0, has_refused=True)
+    assert corrected(counted, 400, 600) == counted
+
+
+def test_a_limit_of_the_answer_that_is_too_high_says_nothing_of_the_prompt() -> None:
+    too_high = context_refusal(400, "max_tokens=4096 cannot be greater than max_model_len=2048.")
+    assert too_high is not None
+    assert learned(Context(), too_high, 130, answer_tokens=4096) == Context(2048, 1.0, has_refused=True)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
-// libwebrtc: URL QUESTION OPTIONS, of which are label, negotiated, bundlePolicy and videoFirst.
+// libwebrtc: URL QUESTION OPTIONS, of which are label, negotiated, bundlePolicy, videoFirst and directions: of the
+// audio, a section for each, the microphone's to send.
 
 import wrtc from '@roamhq/wrtc';
 import { Call, question } from './call.mjs';
@@ -15,7 +16,10 @@ const connection = new wrtc.RTCPeerConnection({ bundlePolicy: options.bundlePoli
 const microphone = new wrtc.nonstandard.RTCAudioSource();
 const track = microphone.createTrack();
 if (options.videoFirst) connection.addTransceiver('video', { direction: 'recvonly' });
-connection.addTrack(track, new wrtc.MediaStream([track]));
+if (options.directions === undefined) connection.addTrack(track, new wrtc.MediaStream([track]));
+for (const direction of options.directions ?? []) {
+  connection.addTransceiver(direction === 'sendonly' ? track : 'audio', { direction });
+}
 connection.ontrack = (event) => {
   if (event.track.kind !== 'audio') return;
   const loudspeaker = new wrtc.nonstandard.RTCAudioSink(event.track);

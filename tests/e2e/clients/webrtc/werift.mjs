@@ -1,4 +1,4 @@
-// werift: URL QUESTION OPTIONS, of which are label and bundlePolicy.
+// werift: URL QUESTION OPTIONS, of which are label, bundlePolicy and video (a section for it).
 
 import { MediaStreamTrack, RTCPeerConnection, RTCRtpCodecParameters, RtpPacket } from 'werift';
 import { Call, question, rtp } from './call.mjs';
@@ -9,8 +9,9 @@ const { packets } = question(file);
 const call = new Call(url);
 
 const opus = new RTCRtpCodecParameters({ mimeType: 'audio/opus', clockRate: 48_000, channels: 2, payloadType: 111 });
+const vp8 = new RTCRtpCodecParameters({ mimeType: 'video/VP8', clockRate: 90_000, payloadType: 96 });
 const connection = new RTCPeerConnection({
-  codecs: { audio: [opus] },
+  codecs: { audio: [opus], video: [vp8] },
   iceServers: [],
   iceUseIpv6: false,
   bundlePolicy: options.bundlePolicy,
@@ -18,6 +19,7 @@ const connection = new RTCPeerConnection({
 const microphone = new MediaStreamTrack({ kind: 'audio' });
 const transceiver = connection.addTransceiver(microphone, { direction: 'sendrecv' });
 transceiver.onTrack.subscribe((track) => track.onReceiveRtp.subscribe((packet) => call.heardOpus(packet.payload)));
+if (options.video) connection.addTransceiver('video', { direction: 'recvonly' });
 connection.createDataChannel(options.label).onMessage.subscribe((text) => call.event(text));
 
 const connected = connection.connectionStateChange.watch((state) => state === 'connected');
