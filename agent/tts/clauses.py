@@ -15,6 +15,8 @@ FIRST_UNMARKED_LEAST = 24
 """Characters before a joining word or a preposition that make a first clause without a comma."""
 FIRST_MOST = 40
 """Characters, seven or eight words: a longer first sentence begins to sound before it is whole."""
+AHEAD = 8
+"""Characters that are known after a cut: whether the next word may be an abbreviation."""
 LATER_LEAST = 30
 LATER_MOST = 220
 """A clause of this length takes a Piper voice 0.5 s on one core: what a conversation beside it may wait."""
@@ -30,8 +32,11 @@ _PREPOSITION = re.compile(
     r"(?<![\d.])\s(?=(?:about|after|among|at|before|between|by|during|for|from|in|into|near|on|over|through"
     r"|under|until|with|without)\s)"
 )
-# Not beside a number, its sign or its unit, nor after an abbreviation, nor inside "the code is 90210".
-_BETWEEN_WORDS = re.compile(r"(?<![\d.:/+=×÷$€£−–-])\s(?![\d+=×÷/*−–-]|(?:is|was|to|number|code)\s)")
+# Not beside a number, its sign or its unit, nor inside "the code is 90210"; nor beside an abbreviation ("42nd
+# St."), so only before a word that is known to be none.
+_BETWEEN_WORDS = re.compile(
+    r"(?<![\d.:/+=×÷$€£−–-])\s(?![\d+=×÷/*−–-]|(?:is|was|to|number|code)\s)(?=\S{6}|\S*[^\s.]\s)"
+)
 
 
 class ClauseCutter:
@@ -65,7 +70,10 @@ class ClauseCutter:
             end = self._unmarked_end(end) or end
         if end is not None and end <= most:
             return end
-        return self._forced_end(least, most) if len(self._rest) > most else None
+        if len(self._rest) <= most + AHEAD:
+            return None
+        forced = self._forced_end(least, most)
+        return end if forced is None else forced
 
     def _unmarked_end(self, end: int | None) -> int | None:
         """Where the first clause ends without a comma, unless it ends (at `end`) a few words later anyway."""
@@ -77,12 +85,14 @@ class ClauseCutter:
 
     def _forced_end(self, least: int, most: int) -> int | None:
         """Where a clause that has grown too long is cut: where a speaker might pause, or else at a space."""
-        within = self._rest[: most + 1]
+        within = self._rest[: most + AHEAD]
         for boundary in (_PHRASE, _JOINING, _PREPOSITION, _BETWEEN_WORDS):
-            ends = list(_ends(boundary, within, least))
+            ends = [end for end in _ends(boundary, within, least) if end <= most + 1]
             if ends:
                 return ends[-1]
-        space = within.rfind(" ", least)
+        if len(self._rest) <= LATER_MOST:
+            return None
+        space = self._rest[: LATER_MOST + 1].rfind(" ", least)
         if space >= 0:
             return space + 1
         return LONGEST_UNBROKEN if len(self._rest) > LONGEST_UNBROKEN else None

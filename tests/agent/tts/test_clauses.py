@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.speech_text.speakable import pieces
-from agent.tts.clauses import FIRST_MOST, LATER_MOST, LONGEST_UNBROKEN, ClauseCutter
+from agent.tts.clauses import AHEAD, FIRST_MOST, LATER_MOST, LONGEST_UNBROKEN, ClauseCutter
 from tests.agent.speech_text.everyday_sentences import SENTENCES
 
 _WORDS = st.sampled_from(
@@ -47,7 +47,13 @@ def test_no_clause_is_empty(text: str, step: int) -> None:
 def test_text_without_punctuation_is_still_spoken_in_time(words: list[str]) -> None:
     first, *others = _cut(" ".join(words), 4)
     assert len(first) <= FIRST_MOST + 1
-    assert all(len(clause) <= LATER_MOST + 1 for clause in others)
+    assert all(len(clause) <= LATER_MOST + AHEAD for clause in others)
+
+
+@pytest.mark.parametrize("step", [1, 4, 100])
+def test_nothing_is_cut_between_a_name_and_its_abbreviation(step: int) -> None:
+    text = "Turn left at 5th Ave. and 42nd St. 7 × 8 = 56."
+    assert [word for clause in _cut(text, step) for word in _words(clause)] == _words(text)
 
 
 def test_the_first_clause_leaves_before_the_sentence_is_complete() -> None:
