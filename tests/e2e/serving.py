@@ -3,6 +3,8 @@
 import asyncio
 import os
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -21,6 +23,21 @@ async def started(*flags: str, **environment: str) -> asyncio.subprocess.Process
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
+
+
+@asynccontextmanager
+async def serving(*flags: str) -> AsyncIterator[str]:
+    """It serves meanwhile, at a port of its own choice; its address."""
+    server = await started("--port", "0", *flags)
+    told = None
+    try:
+        address = await address_of(server)
+        # A log that nobody reads would stop it.
+        told = asyncio.create_task(server.communicate(), name="the server's log")
+        yield address
+    finally:
+        server.terminate()
+        await (told or server.communicate())
 
 
 async def address_of(server: asyncio.subprocess.Process) -> str:

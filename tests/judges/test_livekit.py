@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.serving import address_of, started
+from tests.e2e.serving import serving
 from tests.environments import checkout, environment, output_of
 from tests.judges.obedient import obedient_chat_server
 
@@ -32,16 +32,12 @@ RUN_HANGS_S = 900.0
 async def test_every_one_of_them_passes() -> None:
     python = await environment("livekit-tests", PACKAGES)
     source = await checkout("livekit/agents", AGENTS)
-    async with obedient_chat_server() as llm:
-        server = await started("--port", "0", "--model", "obedient", "--llm-url", llm)
-        try:
-            address = await address_of(server)
-            passed = await _run(
-                python, source, {"OPENAI_BASE_URL": f"{address}/v1", "OPENAI_API_KEY": "none"}
-            )
-        finally:
-            server.terminate()
-            await server.communicate()
+    async with (
+        obedient_chat_server() as llm,
+        serving("--model", "obedient", "--llm-url", llm) as address,
+    ):
+        in_its_place = {"OPENAI_BASE_URL": f"{address}/v1", "OPENAI_API_KEY": "none"}
+        passed = await _run(python, source, in_its_place)
     assert f"{N_TESTS} passed" in passed, passed
 
 

@@ -7,7 +7,7 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from tests.e2e.serving import address_of, started
+from tests.e2e.serving import serving
 from tests.environments import CACHE, environment, output_of
 
 pytestmark = [pytest.mark.judges, pytest.mark.timeout(2_400)]
@@ -32,19 +32,15 @@ async def test_aiperf_complains_of_no_answer(tmp_path: Path) -> None:
     await environment("aiperf", AIPERF)
     asked = tmp_path / "asked.jsonl"
     asked.write_text("\n".join(json.dumps({"text": one}) for one in QUESTIONS), "utf-8")
-    server = await started("--port", "0", "--model", "scripted")
-    try:
+    async with serving("--model", "scripted") as address:
         printed = await output_of(
             RUN_HANGS_S,
             *(CACHE / "aiperf" / "bin" / "aiperf", "profile", "--model", "scripted", "--streaming"),
-            *("--url", await address_of(server), "--endpoint-type", "chat", "--use-server-token-count"),
+            *("--url", address, "--endpoint-type", "chat", "--use-server-token-count"),
             *("--concurrency", str(N_AT_ONCE), "--request-count", str(N_REQUESTS), "--ui", "none"),
             *("--input-file", asked, "--custom-dataset-type", "single_turn"),
             *("--tokenizer", _bytes_tokenizer(tmp_path / "tokenizer"), "--artifact-dir", tmp_path / "out"),
         )
-    finally:
-        server.terminate()
-        await server.communicate()
     [found] = (tmp_path / "out").rglob("profile_export_aiperf.json")
     figures = json.loads(found.read_text("utf-8"))
     print(printed[-4_000:])
@@ -58,19 +54,15 @@ async def test_guidellm_completes_every_request(tmp_path: Path) -> None:
     await environment("guidellm", GUIDELLM)
     asked, found = tmp_path / "asked.csv", tmp_path / "found.json"
     asked.write_text("text\n" + "\n".join(f'"{one}"' for one in QUESTIONS), "utf-8")
-    server = await started("--port", "0", "--model", "scripted")
-    try:
+    async with serving("--model", "scripted") as address:
         printed = await output_of(
             RUN_HANGS_S,
             *(CACHE / "guidellm" / "bin" / "guidellm", "run", "--disable-console-interactive"),
-            *("--backend", f"kind=openai_http,target={await address_of(server)},model=scripted"),
+            *("--backend", f"kind=openai_http,target={address},model=scripted"),
             *("--profile", f"kind=concurrent,streams={N_AT_ONCE}"),
             *("--constraint", f"kind=max_requests,count={N_REQUESTS}"),
             *("--data", f"kind=csv_file,path={asked}", "--output", f"kind=json,path={found}"),
         )
-    finally:
-        server.terminate()
-        await server.communicate()
     print(printed[-4_000:])
     [benchmark] = json.loads(found.read_text("utf-8"))["benchmarks"]
     totals = benchmark["metrics"]["request_totals"]

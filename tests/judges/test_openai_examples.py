@@ -22,7 +22,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from tests.e2e.browser.chromium import chromium_path, open_browser, write_wav
-from tests.e2e.serving import address_of, started
+from tests.e2e.serving import serving
 from tests.environments import BUILD_HANGS_S, CACHE, checkout, environment, output_of
 from tests.judges.obedient import obedient_chat_server
 from tests.peers.pace import Paced
@@ -44,13 +44,11 @@ LOUD = 1_000
 @asynccontextmanager
 async def parlour(*flags: str) -> AsyncIterator[str]:
     """With the embedded ears and voice, and a model that does as it is told. Its address."""
-    async with obedient_chat_server() as llm:
-        server = await started("--port", "0", "--model", "obedient", "--llm-url", llm, *flags)
-        try:
-            yield await address_of(server)
-        finally:
-            server.terminate()
-            await server.communicate()
+    async with (
+        obedient_chat_server() as llm,
+        serving("--model", "obedient", "--llm-url", llm, *flags) as address,
+    ):
+        yield address
 
 
 def in_its_place(address: str) -> dict[str, str]:

@@ -33,7 +33,7 @@ from agent.engine.base import EngineDone, EngineRequest
 from agent.engine.chat_server.client import ChatServer
 from agent.engine.chat_server.context import Context
 from agent.history import well_formed
-from tests.e2e.serving import address_of, ready, started
+from tests.e2e.serving import ready, serving
 from tests.e2e.talk import Talk
 from tests.environments import environment
 from tests.judges.random_chat_model import ALTERNATING, ANY_ORDER, CONTEXT_TOKENS, write_random_chat_model
@@ -292,18 +292,13 @@ async def test_closing_frees_it(endless: Vllm) -> None:
 
 @asynccontextmanager
 async def _talk(vllm: Vllm) -> AsyncIterator[Talk]:
-    server = await started("--port", "0", "--model", MODEL, "--llm-url", vllm.url)
-    try:
-        address = await address_of(server)
+    async with serving("--model", MODEL, "--llm-url", vllm.url) as address:
         async with httpx.AsyncClient(base_url=address) as client:
             await ready(client)
         talk = await Talk.at(address.replace("http", "ws"))
         await talk.say(type="session.update", session={"type": "realtime", "output_modalities": ["text"]})
         await talk.until("session.updated")
         yield talk
-    finally:
-        server.terminate()
-        await server.communicate()
 
 
 async def _typed(talk: Talk, text: str) -> dict[str, Any]:

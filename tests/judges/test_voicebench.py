@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.browser.chromium import write_wav
-from tests.e2e.serving import address_of, started
+from tests.e2e.serving import serving
 from tests.environments import CACHE, environment, output_of
 from tests.judges.obedient import obedient_chat_server
 from tests.speech import HZ, utterance
@@ -63,17 +63,15 @@ def _scenario(folder: Path) -> Path:
 
 async def test_nothing_is_missed_and_every_barge_in_stops_the_answer(tmp_path: Path) -> None:
     await environment("voicebench", VOICEBENCH)
-    async with obedient_chat_server() as llm:
-        server = await started("--port", "0", "--model", "obedient", "--llm-url", llm)
-        try:
-            url = (await address_of(server)).replace("http", "ws") + "/v1/realtime?model=any"
-            judged = await output_of(
-                RUN_HANGS_S,
-                *(CACHE / "voicebench" / "bin" / "voicebench", "run", _scenario(tmp_path), "--url", url),
-                *("--adapter", "voicebench_adapter:Realtime", "--repeat", str(N_SESSIONS), "--no-write"),
-                env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
-            )
-        finally:
-            server.terminate()
-            await server.communicate()
+    async with (
+        obedient_chat_server() as llm,
+        serving("--model", "obedient", "--llm-url", llm) as address,
+    ):
+        url = address.replace("http", "ws") + "/v1/realtime?model=any"
+        judged = await output_of(
+            RUN_HANGS_S,
+            *(CACHE / "voicebench" / "bin" / "voicebench", "run", _scenario(tmp_path), "--url", url),
+            *("--adapter", "voicebench_adapter:Realtime", "--repeat", str(N_SESSIONS), "--no-write"),
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+        )
     print(judged)
