@@ -173,9 +173,7 @@ class Responses:
             return []
         if isinstance(answer.event, KeepAlive):
             generating.alive_at = now
-        elif not isinstance(
-            answer.event, StageDone | PromptRead
-        ):  # a stage is only on the way to the first event
+        elif not isinstance(answer.event, StageDone | PromptRead):  # only on the way to the first event
             generating.last_event_at = now
         if generating.held and not isinstance(answer.event, KeepAlive):
             generating.held.append(answer.event)

@@ -6,6 +6,8 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from tests.agent.engine.chat_templates import COUNTS_TURNS
+
 CONTEXT_TOKENS = 2_048
 _BEGIN, _END = "<|im_start|>", "<|im_end|>"
 _LETTERS, _LAST_LETTERS = "abcdefghijklmnopqrstuvwxyz", "nopqrstuvwxyz"
@@ -19,20 +21,7 @@ ANY_ORDER = f"""
 {{{{ '{_END}' }}}}
 {{%- endfor -%}}
 {{{{ '{_BEGIN}assistant: ' }}}}"""
-ALTERNATING = (
-    """
-{%- set ns = namespace(turns=0) -%}
-{%- for message in messages -%}
-{%- if message['role'] == 'user' or (message['role'] == 'assistant' and not message['tool_calls']) -%}
-{%- if (message['role'] == 'user') != (ns.turns % 2 == 0) -%}
-{{ raise_exception('conversation roles must alternate user/assistant/user/assistant/...') }}
-{%- endif -%}
-{%- set ns.turns = ns.turns + 1 -%}
-{%- endif -%}
-{%- endfor -%}"""
-    + ANY_ORDER
-)
-"""It counts turns as the templates of Mistral's and Google's models do."""
+ALTERNATING = COUNTS_TURNS + ANY_ORDER
 
 
 def write_random_chat_model(folder: Path, template: str, ends: bool) -> Path:

@@ -28,6 +28,7 @@ from agent.engine.chat_server.context import Context
 from agent.history import well_formed
 from agent.models.files import present, verified
 from agent.models.manifest import SMOLLM2
+from tests.agent.engine.chat_templates import COUNTS_TURNS
 
 pytestmark = [
     pytest.mark.models,
@@ -229,19 +230,14 @@ async def test_nothing_listens_on_the_network(engine: LlamaCpp) -> None:
     assert not _sockets_of_this_process() & _listening_sockets()
 
 
-STRICT_TEMPLATE = """
-{%- set ns = namespace(turns=0) -%}
+STRICT_TEMPLATE = (
+    COUNTS_TURNS
+    + """
 {%- for message in messages -%}
-{%- if message['role'] == 'user' or (message['role'] == 'assistant' and not message['tool_calls']) -%}
-{%- if (message['role'] == 'user') != (ns.turns % 2 == 0) -%}
-{{ raise_exception('conversation roles must alternate user/assistant/user/assistant/...') }}
-{%- endif -%}
-{%- set ns.turns = ns.turns + 1 -%}
-{%- endif -%}
 {{ '<|im_start|>' + message['role'] + ': ' }}{{ message['content'] or '' }}{{ '<|im_end|>' }}
 {%- endfor -%}
 {{ '<|im_start|>assistant: ' }}"""
-"""It counts turns as the templates of Mistral's and Google's models do."""
+)
 
 
 @asynccontextmanager
