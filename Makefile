@@ -124,6 +124,7 @@ $(SPEECH_LM): $(INSTALLED)
 
 $(TESTED_WITH): dev-requirements.txt $(INSTALLED) $(SPEECH_LM)
 	@echo "Setting up what the tests need"
+	@$(PIP_INSTALL) --about-mb 20 install --editable ".[embedded,qwen2-audio,eval]"
 	@$(PIP_INSTALL) --about-mb 250 install --requirement dev-requirements.txt
 	@touch $@
 

@@ -1,4 +1,4 @@
-"""The command line: `parlour serve`, `parlour talk`, `parlour speaker`, `parlour doctor`."""
+"""The command line: `parlour serve`, `parlour talk`, `parlour speaker`, `parlour doctor`, `parlour eval`."""
 
 import argparse
 import asyncio
@@ -14,8 +14,11 @@ from realtime.settings import KINDS, explained, load_settings
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Returns the exit code: 0 fine, 1 failed, 2 wrong usage."""
+    arguments = sys.argv[1:] if argv is None else argv
+    if arguments and arguments[0] == "eval":
+        return _eval(arguments[1:])
     parser = _parser()
-    options = parser.parse_args(argv)
+    options = parser.parse_args(arguments)
     try:
         return int(options.run(options))
     except ParlourError as error:
@@ -51,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_doctor_arguments(doctor)
     doctor.set_defaults(run=_doctor)
+    commands.add_parser("eval", help="measure a model, offline and live, on the benchmarks of its field")
     return parser
 
 
@@ -98,6 +102,16 @@ def _doctor(options: argparse.Namespace) -> int:
     from realtime.commands.doctor import DoctorOptions, diagnose
 
     return asyncio.run(diagnose(DoctorOptions.from_arguments(options), _report))
+
+
+def _eval(arguments: Sequence[str]) -> int:
+    """Has a command line of its own, which is not read unless it is asked for: it needs the extra `eval`."""
+    try:
+        from evaluation.cli import main as evaluate
+    except ModuleNotFoundError as missing:
+        print(f"parlour: eval needs {missing.name}: pip install 'parlour[eval]'", file=sys.stderr)
+        return 2
+    return evaluate(arguments)
 
 
 def _report(line: str) -> None:
