@@ -137,6 +137,17 @@ def test_every_utterance_is_heard_and_ended_in_silence(new: New) -> None:
         assert isinstance(inside[-1], SpeechStopped)
 
 
+def test_every_utterance_over_a_telephone_is_heard_and_ended(good_in_noise: New) -> None:
+    unheard = []
+    for utterance in speech.utterances():
+        told = speech.over_a_telephone(bytes(32_000) + utterance.pcm16k + bytes(96_000))
+        got = heard(good_in_noise(), speech.in_a_room(told))
+        check_whole_turns(got)
+        if not (got and isinstance(got[-1][1], SpeechStopped)):
+            unheard.append(utterance.name)
+    assert unheard == []
+
+
 def test_a_lecture_is_whole_turns(new: New) -> None:
     got = heard(new(), speech.lecture().pcm16k)
     assert len(got) > 6
