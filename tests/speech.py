@@ -157,6 +157,10 @@ def hum(seconds: float, rms: float = 2_000, mains_hz: float = 50) -> bytes:
     return _pcm(np.asarray(out) * rms)
 
 
+def tone(seconds: float, rms: float, hz: float = 440) -> bytes:
+    return _pcm(np.sin(2 * np.pi * hz * np.arange(int(seconds * HZ)) / HZ) * rms * np.sqrt(2))
+
+
 def in_a_room(pcm: bytes, room_rms: float = 20, seed: int = 1) -> bytes:
     """`pcm` with the soft pink noise of a quiet room, so that no silence is a digital one."""
     noise = pink_noise(len(pcm) / (2 * HZ) + 0.1, room_rms, seed)[: len(pcm)]
