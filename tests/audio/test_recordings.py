@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from realtime.transports.chat.recordings import KINDS, decode_recording
+from realtime.audio.recordings import KINDS, decode_recording
 from tests.recordings import recording
 
 HZ = 16_000
