@@ -299,7 +299,13 @@ async def test_a_server_that_falls_silent_is_given_up(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(realtime.commands.analyse, "SILENT_SERVER_S", 0.1)
-    async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0) as listener:
+
+    async def hush(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(hush, "127.0.0.1", 0) as listener:
         url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
         assert await analyse(AnalyseOptions((tone(tmp_path / "a.wav", 1.0),), "Why?", url=url)) == 1
     assert "said nothing for 0.1 s" in capsys.readouterr().err
