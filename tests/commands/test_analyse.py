@@ -5,7 +5,7 @@ import asyncio
 import io
 import json
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -63,6 +63,24 @@ def tone(path: Path, seconds: float, container: str = "wav", hz: int = HZ) -> Pa
 
 
 @asynccontextmanager
+async def listening(
+    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+) -> AsyncIterator[str]:
+    """A server of connections; its address. Ends when each of them has."""
+    connections: set[asyncio.Task[None]] = set()
+
+    async def connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.add(asyncio.current_task())  # type: ignore[arg-type]
+        await serve(reader, writer)
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(connection, "127.0.0.1", 0) as listener:
+        yield f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+        await asyncio.gather(*connections)
+
+
+@asynccontextmanager
 async def answered(body: bytes, status: str = "200 OK") -> AsyncIterator[str]:
     """A server that gives one answer to everything."""
 
@@ -71,11 +89,9 @@ async def answered(body: bytes, status: str = "200 OK") -> AsyncIterator[str]:
         await reader.readexactly(int(head.split(b"content-length:")[1].split()[0]))
         writer.write(f"HTTP/1.1 {status}\r\nConnection: close\r\n\r\n".encode() + body)
         await writer.drain()
-        writer.close()
-        await writer.wait_closed()
 
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as listener:
-        yield f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    async with listening(serve) as url:
+        yield url
 
 
 async def test_a_question_about_a_file_is_answered(
@@ -300,13 +316,10 @@ async def test_a_server_that_falls_silent_is_given_up(
 ) -> None:
     monkeypatch.setattr(realtime.commands.analyse, "SILENT_SERVER_S", 0.1)
 
-    async def hush(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def hush(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         await reader.read()
-        writer.close()
-        await writer.wait_closed()
 
-    async with await asyncio.start_server(hush, "127.0.0.1", 0) as listener:
-        url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    async with listening(hush) as url:
         assert await analyse(AnalyseOptions((tone(tmp_path / "a.wav", 1.0),), "Why?", url=url)) == 1
     assert "said nothing for 0.1 s" in capsys.readouterr().err
 
