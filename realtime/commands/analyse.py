@@ -268,6 +268,11 @@ def _object(event: str) -> dict[str, Any]:
 async def _refused(response: httpx.Response, files: tuple[Path, ...]) -> CannotAsk | NoAnswer:
     """What a refusal means: by its own words where they are about what was asked."""
     status = response.status_code
+    if status == 413:  # noise: of ten minutes of speech, FLAC makes 10 MB
+        return NoAnswer(
+            f"the sound of {_listed(files)} is more than the server takes at once: shorten it, or start the "
+            "server with a greater --body-mib-max."
+        )
     read = b""
     async for piece in response.aiter_bytes():
         read += piece

@@ -281,6 +281,7 @@ OTHER = b'{"error": {"message": "It is odd.", "param": "messages[0].content[0].i
             "All are busy.",
         ),
         ("404 Not Found", b"<html>", 3, "HTTP status 404"),
+        ("413 Request Entity Too Large", ERROR, 1, "a.wav is more than the server takes at once"),
         ("400 Bad Request", OTHER, 1, "a.wav cannot be used: It is odd."),
         ("500 Internal Server Error", ERROR, 1, "All are busy."),
         ("200 OK", b"<html>Hello</html>", 3, "something else"),
