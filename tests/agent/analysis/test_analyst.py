@@ -148,8 +148,14 @@ async def test_a_language_that_is_not_certain_changes_no_words() -> None:
 
 
 async def test_what_takes_hearing_is_declined_without_any_work() -> None:
+    def unasked(samples: Samples) -> npt.NDArray[np.float32]:
+        raise AssertionError("the clip was measured")
+
     ears = Ears(SpokenLanguage("fr", 0.97))
-    assert "Qwen2-Audio can" in await answer(user(clip(), "Is the speaker angry?"), ears=ears)
+    messages = (user(clip(), "Is the speaker angry?"),)
+    generate = Analyst(ears, unasked).answering(messages, FakeEngine([]).generate)
+    deltas = [delta async for delta in generate(EngineRequest("c", "", messages))]
+    assert "Qwen2-Audio can" in "".join(delta.text for delta in deltas if isinstance(delta, TextDelta))
     assert ears.asked == []
 
 
