@@ -1,6 +1,6 @@
 """`parlour talk`: a conversation in the terminal, as any client of the server would have it.
 
-The user's turns come from WAV files, typed lines, or the microphone; the words of the answer
+The user's turns come from recordings, typed lines, or the microphone; the words of the answer
 appear as they are decoded.
 """
 
@@ -20,8 +20,9 @@ from urllib.parse import quote, urlunsplit
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, InvalidURI, WebSocketException
 
-from realtime.audio.wav import read_wav, write_wav
-from realtime.commands.server_address import NOT_PARLOUR, obstacle, own_key, split_url
+from realtime.audio.wav import write_wav
+from realtime.commands.recording_file import read_recording
+from realtime.commands.server_address import obstacle, own_key, refusal, split_url
 from realtime.commands.sound_devices import Devices, open_devices
 from realtime.commands.talk_screen import Event, JsonScreen, WordScreen
 from realtime.errors import SettingsError
@@ -40,12 +41,12 @@ FAST_SILENCE_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class TalkOptions:
-    """Without `wavs` and `texts` the microphone is used. model: "" for the server's own."""
+    """Without `files` and `texts` the microphone is used. model: "" for the server's own."""
 
     url: str = "ws://127.0.0.1:8080/v1/realtime"
     key: str = ""
     model: str = ""
-    wavs: tuple[Path, ...] = ()
+    files: tuple[Path, ...] = ()
     texts: tuple[str, ...] = ()
     out: Path | None = None
     fast: bool = False
@@ -58,7 +59,7 @@ class TalkOptions:
             url=given.url,
             key=given.key or own_key(given.url),
             model=given.model,
-            wavs=tuple(given.wav),
+            files=(*given.files, *given.wav),
             texts=tuple(given.text),
             out=given.out,
             fast=given.fast,
@@ -72,10 +73,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--url", default=TalkOptions().url, help="server, e.g. http://HOST:8080 (default: this machine)")
     add("--key", default="", help="the server's key (default: the first of PARLOUR_KEYS)")
     add("--model", default="", help="model to ask the server for")
-    add("--wav", type=Path, action="append", default=[], help="say this WAV file; again for another turn")
+    add("files", metavar="FILE", type=Path, nargs="*", help="say this recording, one turn each; - for stdin")
+    add("--wav", type=Path, action="append", default=[], help="the same, before an option; again for another")
     add("--text", action="append", default=[], help="say this text; again for another turn")
     add("--out", type=Path, help="write the answers' sound to this WAV file")
-    add("--fast", action="store_true", help="send WAV files as fast as the server takes them")
+    add("--fast", action="store_true", help="send recordings as fast as the server takes them")
     add("--json", action="store_true", help="print every server event as a line of JSON")
     add("--json-audio", action="store_true", help="the same, with the audio in it")
 
@@ -86,11 +88,11 @@ async def talk(options: TalkOptions) -> int:
     Raises SettingsError for a file, an address or a device that cannot be used.
     """
     # Before connecting, so that a wrong name costs no conversation.
-    turns = [_speech(path) for path in options.wavs]
+    turns = [read_recording(path, HZ) for path in options.files]
     if not all(text.strip() for text in options.texts):
         raise SettingsError("--text is empty: expected what is to be said.")
     _check_writable(options.out)
-    with open_devices() if not (options.wavs or options.texts) else nullcontext() as devices:
+    with open_devices() if not (options.files or options.texts) else nullcontext() as devices:
         try:
             connection = await _connected(options)
         except CannotConnect as failure:
@@ -163,7 +165,7 @@ class Talker:
         await self._update_session()
 
     async def _update_session(self) -> None:
-        typed_only = bool(self.options.texts) and not self.options.wavs and self.options.out is None
+        typed_only = bool(self.options.texts) and not self.options.files and self.options.out is None
         self._updates_due += 1
         await self._send(
             "session.update",
@@ -314,18 +316,6 @@ class Talker:
             raise TalkFailed(self._failure)
 
 
-def _speech(path: Path) -> bytes:
-    try:
-        pcm = read_wav(path, HZ)
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be read: {error.strerror}.") from None
-    except ValueError as error:
-        raise SettingsError(f"{path} cannot be used: {error}.") from None
-    if not pcm:
-        raise SettingsError(f"{path} cannot be used: it holds no sound.")
-    return pcm
-
-
 def _address(url: str, model: str) -> str:
     """The WebSocket's address, from that or from the address of the page."""
     parts, _ = split_url(url, "ws")
@@ -348,7 +338,7 @@ async def _connected(options: TalkOptions) -> ClientConnection:
     except (InvalidURI, ValueError):
         raise SettingsError(f"'{options.url}' is no server's address: expected http://HOST:PORT.") from None
     except InvalidStatus as refused:
-        raise CannotConnect(_refusal(refused.response.status_code)) from None
+        raise CannotConnect(refusal(refused.response.status_code)) from None
     except (OSError, WebSocketException) as failure:  # a TimeoutError is an OSError
         parts, port = split_url(options.url, "ws")
         found = obstacle(failure, f"{parts.hostname}:{port}", parts.scheme in ("https", "wss"))
@@ -376,16 +366,6 @@ def _keep(answer: bytearray, out: Path | None) -> None:
         write_wav(out, bytes(answer), HZ)
     except OSError as error:
         raise SettingsError(f"{out} cannot be written: {error.strerror}.") from None
-
-
-def _refusal(status: int) -> str:
-    match status:
-        case 401 | 403:
-            return "the server wants another key: give it with --key"
-        case 503 | 429:
-            return "the server is full or not ready yet: try again in a moment"
-        case _:
-            return f"it answered with HTTP status {status}: {NOT_PARLOUR}"
 
 
 def _farewell(closed: ConnectionClosed) -> str:
