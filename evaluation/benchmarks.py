@@ -18,8 +18,8 @@ Task = Literal["asr", "s2tt", "ser", "vsc", "chat", "sound"]
 """Recognition, translation of speech, emotion, vocal sounds, chat about a clip, other sounds."""
 
 _ASR_METRICS = {"en": "wer_en", "fr": "wer_fr", "zh": "cer_zh", "yue": "cer_yue"}
-# Upstream's French rules are Whisper's for every language but English: marks are kept, numbers stay.
-_ASR_METRIC_ELSE = "wer_fr"
+_WITHOUT_SPACES = ("ja", "th", "lo", "my", "km")
+"""Written languages that are compared by characters, beside the Chinese ones."""
 _CALLED = {"en": "English", "de": "German", "zh": "Mandarin"}
 
 
@@ -99,8 +99,8 @@ def benchmark(name: str) -> Benchmark:
 
 
 def asr_metric(language: str) -> str:
-    """How recognition of a language is scored: errors over words, or over characters for Chinese."""
-    return _ASR_METRICS.get(language, _ASR_METRIC_ELSE)
+    """How recognition is scored: errors over words, or over characters where no spaces are written."""
+    return _ASR_METRICS.get(language, f"{'cer' if language in _WITHOUT_SPACES else 'wer'}_{language}")
 
 
 def asr_prompt(language: str) -> str:
@@ -310,7 +310,7 @@ def _sonic_pi() -> Benchmark:
     part = Part(
         source="sonic_pi",
         prompt=f"What makes this sound? Answer with one of these alone: {', '.join(SONIC_PI_LABELS)}.",
-        metric="acc_vocalsound",
+        metric="acc_sonic_pi",
         n_clips=99,
     )
     return Benchmark(
@@ -325,22 +325,29 @@ def _sonic_pi() -> Benchmark:
     )
 
 
+_CUSTOM_LANGUAGES = (
+    *_ASR_METRICS,
+    *("ar", "bg", "ca", "cs", "da", "de", "el", "es", "et", "fa", "fi", "he", "hi", "hr", "hu", "id", "it"),
+    *("ja", "ko", "lt", "lv", "ms", "nl", "no", "pl", "pt", "ro", "ru", "sk", "sl", "sr", "sv", "th", "tr"),
+    *("uk", "vi"),
+)
 _CUSTOM_LAYOUT = "a .jsonl, .csv or .tsv file with the columns audio and text (and prompt, speaker, language)"
 
 
 def _custom() -> Benchmark:
     """Recognition, scored by each line's language, which its source ends with."""
-    languages = (*_ASR_METRICS, "de", "es", "it", "pt", "nl", "ru", "pl", "ar", "hi", "ko", "tr", "sv")
     return Benchmark(
         name="custom",
         title="Your own data",
         task="asr",
-        parts=tuple(_asr(f"custom_{tag}", tag, pattern=f"_{tag}$") for tag in languages),
+        parts=tuple(_asr(f"custom_{tag}", tag, pattern=f"_{tag}$") for tag in _CUSTOM_LANGUAGES),
         layout=_CUSTOM_LAYOUT,
     )
 
 
-def _custom_scored_by(metric: str, task: Task, language: str, prompt: str) -> Benchmark:
+def _custom_scored_by(
+    metric: str, task: Task, language: str, prompt: str, labels: tuple[str, ...] = ()
+) -> Benchmark:
     """One score for all lines, whatever their source is called."""
     name = f"custom_{metric}"
     return Benchmark(
@@ -348,6 +355,7 @@ def _custom_scored_by(metric: str, task: Task, language: str, prompt: str) -> Be
         title=f"Your own data, by {metric}",
         task=task,
         parts=(Part(source=name, prompt=prompt, metric=metric, language=language),),
+        labels=labels,
         layout=_CUSTOM_LAYOUT,
     )
 
@@ -372,8 +380,10 @@ def _all() -> dict[str, Benchmark]:
         _custom(),
         *(_custom_scored_by(name, "asr", tag, asr_prompt(tag)) for tag, name in _ASR_METRICS.items()),
         *(_custom_scored_by(f"bleu_to_{tag}", "s2tt", "", "") for tag in ("en", "de", "zh")),
-        _custom_scored_by("acc_meld", "ser", "", _meld().parts[0].prompt),
-        _custom_scored_by("acc_vocalsound", "sound", "", _vocalsound().parts[0].prompt),
+        *(
+            _custom_scored_by(f"acc_{one.name}", one.task, "", one.parts[0].prompt, one.labels)
+            for one in (_meld(), _vocalsound())
+        ),
     )
     return {one.name: one for one in (*published, *installed, *own)}
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from evaluation.datasets.find import reading, samples
+from evaluation.datasets.problems import Kind
 from evaluation.errors import EvaluationError
 from tests.evaluation.datasets import trees
 
@@ -49,11 +50,13 @@ def test_the_three_kinds_of_file_say_the_same(ending: str, tmp_path: Path) -> No
 
 
 def test_each_language_is_scored_by_its_own_rules(tmp_path: Path) -> None:
-    lines = [{"audio": f"{tag}.wav", "text": "x", "language": tag} for tag in ("en", "fr", "zh", "yue", "de")]
+    lines = [
+        {"audio": f"{tag}.wav", "text": "x", "language": tag} for tag in ("en", "fr", "zh", "yue", "de", "ja")
+    ]
     found = reading("custom", trees.jsonl(tmp_path / "a.jsonl", list(lines)))
     assert [found.benchmark.metric(sample.source) for sample in found.samples] == [
         *("wer_en", "wer_fr", "cer_zh", "cer_yue"),
-        "wer_fr",  # Whisper's rules for every language but English
+        *("wer_de", "cer_ja"),
     ]
 
 
@@ -110,3 +113,17 @@ def test_of_several_lists_in_a_folder_none_is_guessed(tmp_path: Path) -> None:
         EvaluationError, match=r"holds 2 lists \(a.jsonl, b.csv\): name the one that is meant"
     ):
         samples("custom_wer_en", tmp_path)
+
+
+def test_labels_of_ones_own_are_checked_as_a_benchmarks(tmp_path: Path) -> None:
+    lines: list[dict[str, object]] = [
+        {"audio": "a.wav", "text": "joy"},
+        {"audio": "b.wav", "text": "glee"},
+    ]
+    found = reading("custom_acc_meld", trees.jsonl(tmp_path / "a.jsonl", lines))
+    assert [sample.prompt for sample in found.samples] == [
+        "Recognize the emotion with keywords in English:"
+    ] * 2
+    assert [problem.where for problem in found.problems if problem.kind == Kind.LABEL] == [
+        f"{tmp_path}/a.jsonl:2"
+    ]
