@@ -88,6 +88,13 @@ def test_a_quotation_mark_in_common_voice_is_a_character_like_any_other(tmp_path
     )
 
 
+def test_of_several_releases_of_common_voice_the_benchmarks_is_read(tmp_path: Path) -> None:
+    trees.common_voice(tmp_path, "fr")
+    for other in ("cv-corpus-13.0-2023-03-09", "cv-corpus-4-2019-12-10"):
+        trees.put(tmp_path / other / "fr" / "test.tsv", "client_id\tpath\tsentence\n")
+    assert len(samples("cv15_fr", tmp_path)) == 2
+
+
 def test_a_sentence_of_fleurs_that_two_people_read_is_two_samples(tmp_path: Path) -> None:
     found = samples("fluers_zh", trees.fleurs(tmp_path))  # spelt as upstream spells it
     assert [sample.sample_id for sample in found] == ["fleurs_zh_test/111", "fleurs_zh_test/222"]

@@ -63,8 +63,9 @@ def test_clips_that_nothing_tells_apart_are_not_guessed(tmp_path: Path) -> None:
     assert "one/1089-134686-0000.flac, other/1089-134686-0000.flac" in problem.what
 
 
-def test_a_missing_prompt_is_the_benchmarks_own(tmp_path: Path) -> None:
-    path = trees.jsonl(tmp_path / "meld_eval.jsonl", [MELD])
+@pytest.mark.parametrize("nothing", [{}, {"prompt": None}, {"prompt": ""}])
+def test_a_missing_prompt_is_the_benchmarks_own(nothing: dict[str, object], tmp_path: Path) -> None:
+    path = trees.jsonl(tmp_path / "meld_eval.jsonl", [{**MELD, **nothing}])
     assert samples("meld", path)[0].prompt == "Recognize the emotion with keywords in English:"
 
 
