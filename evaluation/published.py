@@ -17,6 +17,10 @@ Table = Literal["original", "huggingface"]
 COMPARED: Table = "huggingface"
 """Measured after the conversion to transformers: what a run through that is to be held against."""
 
+_BATCH_SIZES = {"asr": 20}
+_BATCH_SIZE_ELSE = 8
+"""Upstream's, which its figures are from."""
+
 _DECIMALS = {"percent": 1, "BLEU 0..100": 1, "points": 2}
 
 
@@ -69,7 +73,10 @@ class PublishedRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Comparator(msgspec.Struct, frozen=True, kw_only=True):
-    """A system of the tables. command, chat_command: how to run it, with {benchmark}; "" for not at all."""
+    """A system of the tables.
+
+    command, chat_command: how to run it, with {benchmark} and {batch_size}; "" for not at all.
+    """
 
     model: str
     command: str = ""
@@ -77,10 +84,14 @@ class Comparator(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
 
     def run_by(self, benchmark_name: str) -> str:
-        """The command for one benchmark; "" for a published figure only."""
-        is_chat = benchmark(benchmark_name).task == "chat"
-        template = self.chat_command if is_chat and self.chat_command else self.command
-        return template.format(benchmark=benchmark_name)
+        """For one benchmark, with what is to be filled in in capitals; "" for a published figure only."""
+        task = benchmark(benchmark_name).task
+        template = self.chat_command if task == "chat" and self.chat_command else self.command
+        if not template:
+            return ""
+        batch_size = _BATCH_SIZES.get(task, _BATCH_SIZE_ELSE)
+        judge = " --judge-url URL --judge-model MODEL" if task == "chat" else ""
+        return template.format(benchmark=benchmark_name, batch_size=batch_size) + judge
 
 
 class _File(msgspec.Struct, frozen=True):

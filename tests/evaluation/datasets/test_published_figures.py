@@ -121,8 +121,16 @@ def test_every_system_of_the_tables_is_run_by_a_command_or_said_not_to_be() -> N
     assert run == {"Qwen2-Audio", "Qwen-Audio", "Whisper-large-v3", "Paraformer-large", "SpeechT5", "CLAP"}
     for model in models - run:
         assert comparator(model).note.startswith("published figure only")
-    assert comparator("Qwen2-Audio").run_by("meld").endswith("Qwen2-Audio-7B")
-    assert comparator("Qwen2-Audio").run_by("airbench_chat").endswith("Qwen2-Audio-7B-Instruct")
+
+
+def test_a_command_has_the_model_and_the_batches_that_the_figure_is_from() -> None:
+    qwen2_audio = comparator("Qwen2-Audio")
+    assert qwen2_audio.run_by("cv15_fr").endswith("--checkpoint Qwen/Qwen2-Audio-7B --batch-size 20")
+    assert qwen2_audio.run_by("meld").endswith("--checkpoint Qwen/Qwen2-Audio-7B --batch-size 8")
+    assert qwen2_audio.run_by("airbench_chat").endswith(
+        "--checkpoint Qwen/Qwen2-Audio-7B-Instruct --batch-size 8 --judge-url URL --judge-model MODEL"
+    )
+    assert comparator("SALMONN").run_by("airbench_chat") == ""
 
 
 def test_the_tables_are_printed_with_how_each_row_is_run(capsys: pytest.CaptureFixture[str]) -> None:
