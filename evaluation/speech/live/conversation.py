@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import msgspec
 
 from evaluation.speech.live.script import Event, Script
-from evaluation.speech.live.segments import Segment, at, merged, within
+from evaluation.speech.live.segments import Segment, apart_s, at, merged, within
 
 USER_GAP_S = 0.6
 ASSISTANT_GAP_S = 0.5
@@ -48,7 +48,7 @@ class Conversation:
     def ended_by_itself(self, go: Segment) -> bool:
         """Whether the assistant had said all: known where the script tells the cuts, and False where not."""
         cuts_s = self.script.cuts_s
-        return cuts_s is not None and all(abs(cut_s - go.end_s) > CUT_WITHIN_S for cut_s in cuts_s)
+        return cuts_s is not None and all(abs(apart_s(go.end_s, cut_s)) > CUT_WITHIN_S for cut_s in cuts_s)
 
     def n_words(self, go: Segment) -> int | None:
         """How many words begin in it; None where no words are known."""

@@ -12,7 +12,7 @@ import numpy as np
 from evaluation.speech.live.conversation import Conversation
 from evaluation.speech.live.observations import Observation
 from evaluation.speech.live.script import Event
-from evaluation.speech.live.segments import Segment, first_from
+from evaluation.speech.live.segments import Segment, apart_s, first_from
 
 TAKE_OVER_S, TAKE_OVER_WORDS = 1.0, 3
 BACKCHANNEL_S, BACKCHANNEL_WORDS = 1.0, 2
@@ -101,7 +101,7 @@ def _answer(conversation: Conversation, event: Event, figure: str) -> Iterator[O
     )
     yield Observation(f"{figure}_take_over", answer is not None, event.end_s, event.label)
     if answer is not None:
-        latency_s = max(0.0, answer.start_s - event.end_s)
+        latency_s = max(0.0, apart_s(event.end_s, answer.start_s))
         yield Observation(f"{figure}_latency_s", latency_s, event.end_s, event.label)
 
 
@@ -114,7 +114,7 @@ def _overlap(conversation: Conversation, event: Event) -> Iterator[Observation]:
         return
     label = event.label or event.kind
     if event.kind == "interruption":
-        yield Observation("fdb_stop_latency_s", go.end_s - event.start_s, event.start_s, label)
+        yield Observation("fdb_stop_latency_s", apart_s(event.start_s, go.end_s), event.start_s, label)
     answer = first_from(conversation.assistant, event.end_s)
     following = conversation.turn_after(event)
     if (
@@ -122,7 +122,7 @@ def _overlap(conversation: Conversation, event: Event) -> Iterator[Observation]:
         and (following is None or answer.start_s < following.start_s)
         and event.kind == "interruption"
     ):
-        yield Observation("fdb_response_latency_s", answer.start_s - event.end_s, event.end_s, label)
+        yield Observation("fdb_response_latency_s", apart_s(event.end_s, answer.start_s), event.end_s, label)
 
 
 def _is_backchannel(conversation: Conversation, go: Segment) -> bool:

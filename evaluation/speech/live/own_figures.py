@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from evaluation.speech.live.conversation import Conversation
 from evaluation.speech.live.observations import Observation
 from evaluation.speech.live.script import DISTRACTORS, Event
-from evaluation.speech.live.segments import first_from
+from evaluation.speech.live.segments import apart_s, first_from
 
 STOPS_WITHIN_S = 1.0
 """After the end of a sound: so long, what stops the answer is taken to be the sound."""
@@ -41,7 +41,9 @@ def _answer(conversation: Conversation, event: Event) -> Iterator[Observation]:
         is_answered = answer is not None and answer.start_s < until_s
         yield Observation("take_over", is_answered, event.end_s, event.label)
         if answer is not None and is_answered:
-            yield Observation("response_latency_s", answer.start_s - event.end_s, event.end_s, event.label)
+            yield Observation(
+                "response_latency_s", apart_s(event.end_s, answer.start_s), event.end_s, event.label
+            )
 
 
 def _pauses(conversation: Conversation, event: Event) -> Iterator[Observation]:
@@ -55,10 +57,10 @@ def _barge_in(conversation: Conversation, event: Event) -> Iterator[Observation]
     go = conversation.heard_at(event.start_s)
     if go is None:
         return
-    by_itself = go.end_s <= event.end_s + YIELDS_WITHIN_S and conversation.ended_by_itself(go)
+    by_itself = apart_s(event.end_s, go.end_s) <= YIELDS_WITHIN_S and conversation.ended_by_itself(go)
     if by_itself:
         return
-    latency_s = go.end_s - event.start_s
+    latency_s = apart_s(event.start_s, go.end_s)
     stops = latency_s < max(YIELDS_WITHIN_S, event.span.seconds)
     yield Observation("barge_in_stops", stops, event.start_s, event.label)
     if stops:
@@ -69,14 +71,14 @@ def _distractor(conversation: Conversation, event: Event) -> Iterator[Observatio
     label = event.label or event.kind
     go = conversation.heard_at(event.start_s)
     if go is not None:
-        ends_here = go.end_s < event.end_s + STOPS_WITHIN_S
+        ends_here = apart_s(event.end_s, go.end_s) < STOPS_WITHIN_S
         if not (ends_here and conversation.ended_by_itself(go)):
             yield Observation(f"false_interruption_{event.kind}", ends_here, event.start_s, label)
         return
     if _owes_an_answer(conversation, event):
         return
     answer = first_from(conversation.assistant, event.start_s)
-    is_answered = answer is not None and answer.start_s <= event.end_s + ANSWERS_WITHIN_S
+    is_answered = answer is not None and apart_s(event.end_s, answer.start_s) <= ANSWERS_WITHIN_S
     yield Observation("false_answer", is_answered, event.start_s, label)
 
 
@@ -100,6 +102,8 @@ def _endpoints(conversation: Conversation, event: Event) -> Iterator[Observation
             yield Observation("eot_false_cut_offs", cut_off, pause.start_s, event.label)
     following = conversation.turn_after(event)
     until_s = following.start_s if following else float("inf")
-    told_s = next((one for one in sorted(endpoints_s) if event.end_s - EARLY_S <= one < until_s), None)
+    told_s = next(
+        (one for one in sorted(endpoints_s) if apart_s(event.end_s, one) >= -EARLY_S and one < until_s), None
+    )
     if told_s is not None:
-        yield Observation("eot_delay_s", max(0.0, told_s - event.end_s), event.end_s, event.label)
+        yield Observation("eot_delay_s", max(0.0, apart_s(event.end_s, told_s)), event.end_s, event.label)

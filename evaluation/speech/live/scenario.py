@@ -114,7 +114,7 @@ def said(
         )
         pieces += [cut, silence]
         at_s += (len(cut) + len(silence)) / HZ
-    samples = np.concatenate(pieces) * np.float32(10 ** (gain_db / 20))
+    samples = np.clip(np.concatenate(pieces) * np.float32(10 ** (gain_db / 20)), -1, 1)
     return Action(kind, samples, Segment(span_start_s, span_end_s), tuple(pauses), after, delay_s, label)
 
 

@@ -18,17 +18,22 @@ class Segment(msgspec.Struct, frozen=True, order=True, array_like=True):
 
     @property
     def seconds(self) -> float:
-        return self.end_s - self.start_s
+        return apart_s(self.start_s, self.end_s)
 
     def holds(self, at_s: float) -> bool:
         return self.start_s <= at_s < self.end_s
+
+
+def apart_s(from_s: float, to_s: float) -> float:
+    """Without what binary fractions leave over: 2.8 - 1.8 is 1, and meets a limit of 1 s."""
+    return round(to_s - from_s, 6)
 
 
 def merged(segments: Iterable[Segment], gap_s: float) -> tuple[Segment, ...]:
     """In order, with those joined that lie at most gap_s apart."""
     joined: list[Segment] = []
     for one in sorted(segments):
-        if joined and one.start_s - joined[-1].end_s <= gap_s:
+        if joined and apart_s(joined[-1].end_s, one.start_s) <= gap_s:
             joined[-1] = Segment(joined[-1].start_s, max(joined[-1].end_s, one.end_s))
         else:
             joined.append(one)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from evaluation.speech.live.conversation import Conversation
 from evaluation.speech.live.observations import Observation
 from evaluation.speech.live.script import Event
-from evaluation.speech.live.segments import first_from, within
+from evaluation.speech.live.segments import apart_s, first_from, within
 
 NO_YIELD_S = 2.0
 DISTRACTOR_YIELD_S = 1.0
@@ -38,7 +38,9 @@ def _response(conversation: Conversation, event: Event) -> Iterator[Observation]
     is_answered = answer is not None and (following is None or answer.start_s <= following.start_s)
     yield Observation("tau_response_rate", is_answered, event.end_s, event.label)
     if answer is not None and is_answered:
-        yield Observation("tau_response_latency_s", answer.start_s - event.end_s, event.end_s, event.label)
+        yield Observation(
+            "tau_response_latency_s", apart_s(event.end_s, answer.start_s), event.end_s, event.label
+        )
 
 
 def _yield(conversation: Conversation, event: Event) -> Iterator[Observation]:
@@ -46,7 +48,7 @@ def _yield(conversation: Conversation, event: Event) -> Iterator[Observation]:
     go = conversation.heard_at(event.start_s)
     if go is None:
         return
-    latency_s = go.end_s - event.start_s
+    latency_s = apart_s(event.start_s, go.end_s)
     yields = latency_s < NO_YIELD_S
     yield Observation("tau_yield_rate", yields, event.start_s, event.label)
     if yields:
@@ -65,9 +67,9 @@ def _selectivity(conversation: Conversation, event: Event) -> Iterator[Observati
     figure = f"tau_selectivity_{_SELECTIVITY[event.kind]}"
     go = conversation.heard_at(event.start_s)
     if go is not None:
-        talks_through = go.end_s - event.start_s >= DISTRACTOR_YIELD_S
+        talks_through = apart_s(event.start_s, go.end_s) >= DISTRACTOR_YIELD_S
         yield Observation(figure, talks_through, event.start_s, event.label)
     elif event.kind != "backchannel":  # in silence, it is none
         answer = first_from(conversation.assistant, event.start_s)
-        ignores = answer is None or answer.start_s > event.end_s + DISTRACTOR_RESPONSE_S
+        ignores = answer is None or apart_s(event.end_s, answer.start_s) > DISTRACTOR_RESPONSE_S
         yield Observation(figure, ignores, event.start_s, event.label)
