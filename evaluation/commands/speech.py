@@ -27,6 +27,8 @@ from realtime.errors import SettingsError
 
 HELP = "measure spoken conversations, live or recorded, and answers to spoken questions"
 SOUND, EVENTS = "conversation.wav", "events.json"
+REPEATS = 5
+"""Each kind of event comes at least twice in a builtin scenario, and ten are needed for a figure."""
 LATE_MS = 50.0
 """A moment that comes so much too late makes a live latency doubtful."""
 
@@ -68,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     live.add_argument("--scenarios", default="builtin", help="a folder with scenarios (*.json), or builtin")
     live.add_argument("--only", action="append", default=[], help=f"of the builtin ones: {', '.join(NAMES)}")
-    live.add_argument("--repeat", type=int, default=1, help="hold each so often")
+    live.add_argument("--repeat", type=int, default=REPEATS, help=f"hold each so often (default {REPEATS})")
     live.add_argument("--sessions", type=int, default=1, help="hold so many side by side")
     live.add_argument("--out", type=Path, required=True, help="folder for recordings, events and figures")
     _add_output(live)

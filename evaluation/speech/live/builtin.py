@@ -71,11 +71,8 @@ def _actions(name: str, turn: int) -> tuple[Action, ...]:
             return (opening, *_over(talk, "side_talk", gain_db=-14))
         case "music":
             file = sorted(MUSIC.glob("*.g722"))
-            piece = _sound(MUSIC, file[turn % len(file)].name if file else "*.g722", 12.0)[-5 * HZ :]
-            return (
-                opening,
-                said([piece], "music", after="answer_start", delay_s=1.2, gain_db=-10, label=name),
-            )
+            piece = _sound(MUSIC, file[turn % len(file)].name if file else "*.g722", 15.0)
+            return (opening, *_over([piece[6 * HZ : 9 * HZ], piece[12 * HZ :]], "music", gain_db=-10))
         case "noises":
             return (opening, *_over([_sound(SOUNDS, one, 1.5) for one in _NOISES], "noise"))
         case _:

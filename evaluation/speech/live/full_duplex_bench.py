@@ -21,10 +21,12 @@ BIN_S = 0.2
 
 def observe(conversation: Conversation) -> Iterator[Observation]:
     for event in conversation.turns:
+        yield from _pauses(conversation, event)
         if event.kind == "turn":
-            yield from _turn(conversation, event)
+            yield from _answer(conversation, event, "fdb_turn")
+            yield from _backchannels(conversation, event)
         else:
-            yield from _interruption(conversation, event)
+            yield from _answer(conversation, event, "fdb_interruption")
     for event in conversation.script.events:
         yield from _overlap(conversation, event)
 
@@ -65,7 +67,7 @@ def timing_distance(times_s: Sequence[float], reference_s: Sequence[float]) -> f
     return float(np.sqrt(max(0.0, (divergence(p) + divergence(q)) / 2)))
 
 
-def _turn(conversation: Conversation, event: Event) -> Iterator[Observation]:
+def _pauses(conversation: Conversation, event: Event) -> Iterator[Observation]:
     for number, pause in enumerate(event.pauses):
         # An answer that the pause has brought about may begin when the user already speaks again.
         until_s = event.pauses[number + 1].start_s if number + 1 < len(event.pauses) else event.end_s
@@ -74,16 +76,14 @@ def _turn(conversation: Conversation, event: Event) -> Iterator[Observation]:
             for go in conversation.assistant
         )
         yield Observation("fdb_pause_take_over", taken, pause.start_s, event.label)
-    yield from _answer(conversation, event, "fdb_turn")
+
+
+def _backchannels(conversation: Conversation, event: Event) -> Iterator[Observation]:
     n_backchannels = sum(
         event.span.holds(go.start_s) and _is_backchannel(conversation, go) for go in conversation.assistant
     )
     minutes = event.span.seconds / 60
     yield Observation("fdb_backchannels_per_min", n_backchannels, event.start_s, event.label, per=minutes)
-
-
-def _interruption(conversation: Conversation, event: Event) -> Iterator[Observation]:
-    yield from _answer(conversation, event, "fdb_interruption")
 
 
 def _answer(conversation: Conversation, event: Event, figure: str) -> Iterator[Observation]:

@@ -95,6 +95,9 @@ def test_a_pause_is_survived_when_no_answer_begins_before_the_turn_ends() -> Non
     late = conversation(one, user=[(0, 1), (2, 3), (4, 6)], assistant=[(2.2, 4)])
     assert values("pauses_survived", late) == [0, 1]
     assert values("fdb_pause_take_over", late) == [1, 0]
+    again = Event("interruption", 0, 6, pauses=one.pauses)
+    stopped = conversation(turn(-9, -8), again, assistant=[(-7, 0.2), (6.5, 8)])
+    assert values("fdb_pause_take_over", stopped) == [0, 0], "an interruption may have pauses, too"
     # A back-channel of the assistant's is no take-over, but Parlour's figure says that somebody spoke.
     soft = conversation(one, assistant=[(1.2, 1.7), (6.5, 8)])
     assert values("fdb_pause_take_over", soft) == [0, 0]

@@ -170,6 +170,8 @@ async def test_the_command_writes_each_conversation_and_what_it_wrote_can_be_sco
             server.ws,
             "--out",
             out,
+            "--repeat",
+            "1",
             "--sessions",
             "2",
             "--turn-detection",
