@@ -1,0 +1,170 @@
+"""VoiceBench's files to samples, and its files of answers to pairs.
+
+Published (huggingface.co, hlt-lab/voicebench) as Parquet, a folder a subset, one file a split; columns:
+
+    audio      {"bytes", "path"}: a WAV file     prompt     the words that are spoken
+    reference  openbookqa, mmsu: "A" to "D"; bbh: "yes", "no", "(A)", "(B)"
+    id         bbh: begins with its task ("navigate_12")
+    key, instruction_id_list, kwargs             ifeval
+
+VoiceBench's own runs write the same rows as JSON lines, without audio and with `response`. Here a row may be
+either, and of custom data too: `audio` a path, `text` for `reference`.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from evaluation.errors import EvaluationError
+from evaluation.sample import Sample
+from evaluation.speech.ifeval.metric import parse_instructions
+from evaluation.speech.voicebench import SpokenTask
+
+Row = Mapping[str, Any]
+_REFERENCES = {
+    "openbookqa": re.compile(r"[A-D]"),
+    "mmsu": re.compile(r"[A-D]"),
+    "bbh": re.compile(r"yes|no|\([ab]\)", re.IGNORECASE),
+}
+
+
+def samples(task: SpokenTask, path: Path, audio_root: Path) -> list[Sample]:
+    """The questions of a JSONL file, their audio below audio_root. Opens no clip.
+
+    Raises EvaluationError, which names the line, for what is no question of this task.
+    """
+    found: list[Sample] = []
+    seen: set[str] = set()
+    for where, row in rows(path):
+        audio = row.get("audio")
+        if isinstance(audio, dict):
+            audio = audio.get("path")
+        if not isinstance(audio, str) or not audio:
+            raise EvaluationError(
+                f"{where}: expected the clip's path in 'audio' (Parquet is made JSON lines and clips by "
+                f"`parlour eval speech convert`)."
+            )
+        sample_id = str(row.get("id") or row.get("key") or len(found))
+        if sample_id in seen:
+            raise EvaluationError(f"{where}: the id {sample_id!r} was there before.")
+        seen.add(sample_id)
+        found.append(
+            Sample(
+                sample_id=sample_id,
+                benchmark=f"voicebench_{task.name}",
+                audio=audio if "://" in audio else str(audio_root / audio),
+                source=_source(task, row, path),
+                prompt="",
+                reference=reference(task, row, where),
+                language="en",
+                details={"spoken": str(row.get("prompt", ""))},
+            )
+        )
+    return found
+
+
+def answered(task: SpokenTask, path: Path) -> list[tuple[str, str]]:
+    """(reference, response) of each row of a file of answers: VoiceBench's own, or a run's records.jsonl.
+
+    Of records, those of other benchmarks are left out. Raises EvaluationError, which names the line.
+    """
+    pairs = []
+    for where, row in rows(path):
+        if "sample_id" in row:  # a record: its reference is ready, and without an answer it is an empty one
+            if row.get("benchmark") == f"voicebench_{task.name}":
+                pairs.append((str(row.get("reference")), str((row.get("answer") or {}).get("response", ""))))
+            continue
+        response = row.get("response")
+        if not isinstance(response, str):
+            raise EvaluationError(f"{where}: expected the answer's text in 'response'.")
+        pairs.append((reference(task, row, where), response))
+    if not pairs:
+        raise EvaluationError(f"{path} holds no answer of {task.name}.")
+    return pairs
+
+
+def reference(task: SpokenTask, row: Row, where: str) -> str:
+    """What a right answer is, in the form that the task's metrics take. Raises EvaluationError."""
+    if task.name == "advbench":
+        return ""
+    if task.name == "ifeval":
+        names, arguments = row.get("instruction_id_list"), row.get("kwargs")
+        if not isinstance(names, list) or not isinstance(arguments, list):
+            raise EvaluationError(f"{where}: expected the lists 'instruction_id_list' and 'kwargs'.")
+        text = json.dumps({"instruction_id_list": names, "kwargs": arguments}, ensure_ascii=False)
+        try:
+            parse_instructions(text)
+        except EvaluationError as error:
+            raise EvaluationError(f"{where}: {error}") from None
+        return text
+    given = str(row.get("reference", row.get("text", ""))).strip()
+    if not _REFERENCES[task.name].fullmatch(given):
+        expected = "yes, no, (A) or (B)" if task.name == "bbh" else "a letter from A to D"
+        raise EvaluationError(f"{where}: expected {expected} in 'reference', got {given[:20]!r}.")
+    return given
+
+
+def rows(path: Path) -> Iterator[tuple[str, Row]]:
+    """Each line's place ("FILE:LINE") and object. Raises EvaluationError."""
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise EvaluationError(f"{path} cannot be read: {_why(error)}.") from None
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        where = f"{path}:{number}"
+        try:
+            row = json.loads(line)
+        except ValueError:
+            raise EvaluationError(f"{where}: expected one JSON object on a line.") from None
+        if not isinstance(row, dict):
+            raise EvaluationError(f"{where}: expected one JSON object on a line.")
+        yield where, row
+
+
+def convert(task: SpokenTask, parquet: Path, out: Path) -> int:
+    """Parquet to `out`/samples.jsonl and a WAV file a row in `out`/audio. Returns how many rows there were.
+
+    Raises EvaluationError, also where pyarrow is not installed.
+    """
+    try:
+        reader = import_module("pyarrow.parquet")
+    except ModuleNotFoundError:
+        raise EvaluationError("Parquet needs a reader: pip install pyarrow") from None
+    try:
+        table: list[dict[str, Any]] = reader.read_table(parquet).to_pylist()
+    except (OSError, ValueError) as error:  # pyarrow's own errors are these
+        raise EvaluationError(f"{parquet} cannot be read as Parquet: {_why(error)}.") from None
+    lines = []
+    try:
+        (out / "audio").mkdir(parents=True, exist_ok=True)
+        for number, row in enumerate(table):
+            clip = row.get("audio")
+            if not isinstance(clip, dict) or not clip.get("bytes"):
+                raise EvaluationError(f"{parquet}, row {number}: expected a clip's bytes in 'audio'.")
+            name = f"audio/{parquet.stem}_{number:05}.wav"
+            (out / name).write_bytes(clip["bytes"])
+            reference(task, row, f"{parquet}, row {number}")
+            lines.append(
+                json.dumps({**row, "audio": name, "split": parquet.stem.split("-")[0]}, ensure_ascii=False)
+            )
+        (out / "samples.jsonl").write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    except OSError as error:
+        raise EvaluationError(f"{out} cannot be written: {_why(error)}.") from None
+    return len(lines)
+
+
+def _source(task: SpokenTask, row: Row, path: Path) -> str:
+    """mmsu's splits are its domains, and bbh's ids begin with the name of the task."""
+    if task.name == "bbh" and row.get("id"):
+        return f"bbh_{re.sub(r'[_-]?[0-9]+$', '', str(row['id']))}"
+    split = str(row.get("split") or path.stem)
+    return f"{task.name}_{split}"
+
+
+def _why(error: Exception) -> str:
+    return (getattr(error, "strerror", None) or str(error)).rstrip(".").splitlines()[0]
