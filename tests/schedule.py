@@ -24,6 +24,7 @@ PURE = (
     "tests/transports",
     "tests/agent",
     "tests/commands",
+    "tests/evaluation",
     "tests/fuzz",
     "tests/test_settings.py",
     "tests/test_logs.py",
