@@ -26,7 +26,12 @@ Pairs = list[tuple[Record, Record]]
 
 
 def compare(
-    run_a: Run, run_b: Run, catalogue: Catalogue, n_resamples: int = N_RESAMPLES, seed: int = SEED
+    run_a: Run,
+    run_b: Run,
+    catalogue: Catalogue,
+    n_resamples: int = N_RESAMPLES,
+    seed: int = SEED,
+    title: str = "B against A",
 ) -> Comparison:
     """Raises EvaluationError where no sample is common, or a common one expects different answers."""
     groups_a, groups_b = run_a.groups(), run_b.groups()
@@ -44,6 +49,7 @@ def compare(
     return Comparison(
         run_a=run_a.name,
         run_b=run_b.name,
+        title=title,
         sources=tuple(sources),
         settings=_settings(run_a.manifest, run_b.manifest),
         warnings=tuple(_only_in_one(groups_a, groups_b)),
@@ -155,7 +161,7 @@ def _warnings(pairs: Pairs, found: Difference, metric: Metric, n_only: tuple[int
         told.append(f"{len(pairs):,} samples cannot show a difference of {shown}{needed}.")
     if any(n_only):
         told.append(
-            f"{n_only[0]:,} samples are in A alone and {n_only[1]:,} in B alone: they do not count here."
+            f"Not counted here: {n_only[0]:,} samples that A alone has, and {n_only[1]:,} that B alone has."
         )
     other_audio = sum(
         1
@@ -163,13 +169,15 @@ def _warnings(pairs: Pairs, found: Difference, metric: Metric, n_only: tuple[int
         if one.audio_sha256 and two.audio_sha256 and one.audio_sha256 != two.audio_sha256
     )
     if other_audio:
-        told.append(f"{other_audio:,} samples had other audio in B.")
+        told.append(f"The audio differs between the runs for {other_audio:,} of {len(pairs):,} samples.")
     other_prompt = sum(1 for one, two in pairs if one.prompt != two.prompt)
     if other_prompt:
-        told.append(f"{other_prompt:,} samples were asked with another prompt in B.")
+        told.append(f"The prompt differs between the runs for {other_prompt:,} of {len(pairs):,} samples.")
     failed = sum(1 for one, two in pairs if one.answer is None or two.answer is None)
     if failed:
-        told.append(f"{failed:,} samples have no answer in one of the runs, and are scored as empty there.")
+        told.append(
+            f"Without an answer in one of the runs, and scored as empty there: {failed:,} of {len(pairs):,}."
+        )
     return told
 
 

@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.errors import EvaluationError
 from evaluation.record import Record
 from evaluation.report.model import Example, Figure, Interval
 from evaluation.report.units import in_unit, unit_of
@@ -95,7 +96,10 @@ class Counted(msgspec.Struct, frozen=True):
 def counted(metric: Metric, records: Sequence[Record]) -> Counted:
     references = [record.reference for record in records]
     responses = [record.response for record in records]
-    return Counted(metric, records, metric.count(references, responses))
+    try:
+        return Counted(metric, records, metric.count(references, responses))
+    except EvaluationError as error:
+        raise EvaluationError(f"{records[0].source}, {metric.name}: {error}") from error
 
 
 def speakers_of(records: Sequence[Record]) -> list[str] | None:

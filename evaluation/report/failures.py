@@ -10,6 +10,7 @@ import numpy as np
 from evaluation.report.alignment import exchanges
 from evaluation.report.counted import Counted
 from evaluation.report.model import Category, Exchange, Failures
+from evaluation.report.recorded import was_not_asked
 from evaluation.report.units import unit_of
 
 N_WORST = 20
@@ -67,7 +68,11 @@ def _categories(
             examples = tuple(counted.example(at, costs[at]) for at in found[:N_EXAMPLES])
             yield Category(name=name, meaning=meaning, n=len(found), examples=examples)
 
-    yield from category("failed", "no answer came; scored as empty", lambda at: not answers[at])
+    yield from category(
+        "failed",
+        "no answer came; scored as empty",
+        lambda at: not answers[at] and not was_not_asked(records[at]),
+    )
     yield from category(
         "empty", "the answer holds nothing", lambda at: answers[at] and not records[at].response.strip()
     )

@@ -1,6 +1,6 @@
 """What was measured beside the answers: times, and whatever a route measures by name."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +55,8 @@ def by_duration(counted: Counted, seed: int) -> tuple[DurationBin, ...]:
     """Empty where no clip's length is known."""
     if not any(record.audio_s > 0 for record in counted.records):
         return ()
-    at = np.digitize([record.audio_s for record in counted.records], EDGES_S) - 1
+    lengths = np.array([record.audio_s for record in counted.records])
+    at = np.where(lengths > 0, np.digitize(lengths, EDGES_S) - 1, -1)
     return tuple(
         _bin(counted.part(np.flatnonzero(at == place).tolist()), place, seed)
         for place in range(len(EDGES_S))
@@ -83,11 +84,13 @@ def _bin(part: Counted, place: int, seed: int) -> DurationBin:
 
 
 def time_differences(pairs: Sequence[tuple[Record, Record]]) -> tuple[TimeDifference, ...]:
-    """pairs: (A's, B's) record of each common sample. Only what both measured by the same name."""
+    """pairs: (A's, B's) record of each common sample. Only times that both measured by the same name."""
     both: dict[str, list[tuple[float, float]]] = {}
     for one, other in pairs:
         in_a, in_b = measured(one), measured(other)
         for name in in_a.keys() & in_b.keys():
+            if unit_of_measure(name) not in ("s", "ms"):
+                continue
             both.setdefault(name, []).append((in_a[name], in_b[name]))
     return tuple(_time_difference(name, both[name]) for name in sorted(both))
 
@@ -119,7 +122,3 @@ def _median_interval(ordered: NDArray[np.float64]) -> tuple[float, float]:
     half = 0.98 * np.sqrt(n)
     low, high = int(np.floor(n / 2 - half)), int(np.ceil(n / 2 + half))
     return float(ordered[max(0, low)]), float(ordered[min(n - 1, high)])
-
-
-def values_by_name(percentiles_of: Iterable[Percentiles]) -> Mapping[str, Percentiles]:
-    return {one.name: one for one in percentiles_of}

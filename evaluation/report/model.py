@@ -125,9 +125,10 @@ class Failures(msgspec.Struct, frozen=True, kw_only=True):
 
 class SourceScores(msgspec.Struct, frozen=True, kw_only=True):
     """n: samples to answer, of which n_answered were, n_failed got an error and n_missing
-    have no record.
+    have not been asked.
 
-    n_in_set: of the whole set, where that is known (--limit takes a part). n_cut: clips that did not fit whole.
+    n_in_set: of the whole set, where that is known (--limit takes a part). n_cut: clips that did not reach
+    the model whole.
     """
 
     benchmark: str
@@ -217,6 +218,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
     run_a: str
     run_b: str
+    title: str = "B against A"
     sources: tuple[SourceComparison, ...]
     settings: tuple[tuple[str, str, str], ...] = ()
     warnings: tuple[str, ...] = ()

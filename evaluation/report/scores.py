@@ -5,14 +5,13 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from evaluation.errors import EvaluationError
 from evaluation.record import Record
 from evaluation.report.catalogue import Catalogue, SourceFacts
 from evaluation.report.counted import counted, is_cut
 from evaluation.report.failures import failures_of
 from evaluation.report.measures import by_duration, percentiles
 from evaluation.report.model import Comparison, Failures, Figure, Published, Report, SourceScores, Verdict
-from evaluation.report.recorded import Run
+from evaluation.report.recorded import Run, was_not_asked
 from evaluation.scoring.intervals import LEVEL, N_RESAMPLES, SEED
 
 N_SURE = 30
@@ -39,9 +38,7 @@ def scores_of(
 ) -> Report:
     """made_at: ISO 8601, UTC. scoring: versions of what scores, for the report's own manifest."""
     sources = tuple(
-        source_scores(
-            benchmark, source, records, run.n_expected.get((benchmark, source)), catalogue, resampling
-        )
+        source_scores(benchmark, source, records, catalogue(benchmark, source), resampling)
         for (benchmark, source), records in run.groups().items()
     )
     return Report(
@@ -57,7 +54,6 @@ def scores_of(
         },
         comparison=comparison,
         notes=tuple(notes),
-        warnings=run.warnings,
     )
 
 
@@ -65,25 +61,21 @@ def source_scores(
     benchmark: str,
     source: str,
     records: Sequence[Record],
-    n_expected: int | None,
-    catalogue: Catalogue,
+    facts: SourceFacts,
     resampling: Resampling,
 ) -> SourceScores:
-    facts = catalogue(benchmark, source)
-    if not facts.metrics:
-        raise EvaluationError(f"{source}: no metric is known for this source; name one with --metric")
     n_answered = sum(record.answer is not None for record in records)
-    n = max(n_expected or 0, len(records))
-    counts = [counted(metric, records) for metric in facts.metrics] if records else []
+    n_missing = sum(map(was_not_asked, records))
+    counts = [counted(metric, records) for metric in facts.metrics]
     figures = tuple(one.figure(resampling.seed, resampling.n_resamples) for one in counts)
     scores = SourceScores(
         benchmark=benchmark,
         source=source,
         task=facts.task,
-        n=n,
+        n=len(records),
         n_answered=n_answered,
-        n_failed=len(records) - n_answered,
-        n_missing=n - len(records),
+        n_failed=len(records) - n_answered - n_missing,
+        n_missing=n_missing,
         n_cut=sum(map(is_cut, records)),
         n_in_set=facts.n_in_set,
         n_speakers=len({record.speaker for record in records if record.speaker}),
@@ -98,8 +90,8 @@ def source_scores(
 
 
 def _verdict(scores: SourceScores) -> Verdict | None:
-    """None where there is no row to hold it against, or where samples failed or are missing."""
-    if scores.compared is None or scores.n_answered < scores.n or not scores.figures:
+    """None where there is no row to hold it against, where samples failed or are missing, and for a handful."""
+    if scores.compared is None or scores.n_answered < scores.n or scores.n < N_SURE or not scores.figures:
         return None
     return verdict(scores.figures[0], scores.compared)
 
@@ -120,13 +112,15 @@ def verdict(figure: Figure, published: Published) -> Verdict | None:
 
 def _warnings(scores: SourceScores, facts: SourceFacts) -> list[str]:
     told = []
+    if not facts.metrics:
+        told.append("No metric is known for this source: name one with --metric.")
     if scores.n_failed:
         told.append(
             f"{scores.n_failed:,} of {scores.n:,} have no answer and are scored as empty: no headline figure."
         )
     if scores.n_missing:
         told.append(
-            f"{scores.n_missing:,} of {scores.n:,} have no record yet: no headline figure; resume the run."
+            f"{scores.n_missing:,} of {scores.n:,} have not been asked: no headline figure; resume the run."
         )
     if facts.n_in_set is not None and scores.n < facts.n_in_set:
         told.append(f"A sample of {scores.n:,} of the {facts.n_in_set:,} of the set: no headline figure.")

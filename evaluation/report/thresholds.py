@@ -18,8 +18,8 @@ _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
 _FORM = re.compile(r"\s*(?P<what>\S+)\s*?(?P<sign>>=|<=|>|<)\s*(?P<limit>[-+]?\d+(?:\.\d+)?)\s*%?\s*")
 _COUNTS = ("n", "n_answered", "n_failed", "n_missing", "n_cut")
 EXPECTED = (
-    "expected SOURCE.METRIC, SOURCE.MEASURE.p50 (p95, p99) or SOURCE.n_failed (n_missing, n_cut), then > >= < "
-    "or <=, "
+    "expected SOURCE.METRIC, SOURCE.MEASURE.p50 (p95, p99) or SOURCE.n_failed (n_missing, n_cut), "
+    "then > >= < or <=, "
     'and a number, as in "librispeech_test_clean.wer_en > 2.0"'
 )
 

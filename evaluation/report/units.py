@@ -4,7 +4,13 @@ import math
 
 from evaluation.report.model import Interval, Unit
 
-_UNITS: dict[str, Unit] = {"wer": "percent", "cer": "percent", "acc": "fraction", "bleu": "BLEU"}
+_UNITS: dict[str, Unit] = {
+    "wer": "percent",
+    "cer": "percent",
+    "acc": "fraction",
+    "bleu": "BLEU",
+    "chrf": "points",
+}
 _DECIMALS = {"percent": 2, "fraction": 4, "BLEU": 2, "points": 2, "": 4}
 
 
@@ -59,3 +65,8 @@ def measure_text(value: float, unit: str) -> str:
         return f"{value:g} {unit}".rstrip()
     decimals = max(0, 2 - math.floor(math.log10(abs(value))))
     return f"{value:,.{min(decimals, 4)}f} {unit}".rstrip()
+
+
+def duration_text(from_s: float, to_s: float | None) -> str:
+    """ "5 to 10 s", "over 30 s"."""
+    return f"over {from_s:g} s" if to_s is None else f"{from_s:g} to {to_s:g} s"
