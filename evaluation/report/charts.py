@@ -25,19 +25,21 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
 
 def systems(scores: SourceScores, run: str) -> tuple[Bar, ...]:
     """This run's first figure among all published ones, best first; () where nothing was published."""
-    if not scores.figures or not scores.published or scores.figures[0].value is None:
+    if not scores.figures or not scores.published:
         return ()
-    figure = scores.figures[0]
+    figure, value = scores.figures[0], scores.figures[0].value
+    if value is None:
+        return ()
     interval = figure.intervals[0] if figure.intervals else None
-    top = _top([figure.value, *(one.value for one in scores.published)], [interval])
+    top = _top([value, *(one.value for one in scores.published)], [interval])
     rows = [
         (
-            figure.value,
+            value,
             Bar(
                 label=run,
                 text=figure_text(figure.value, figure.unit),
                 kind="own",
-                length=_at(figure.value, top),
+                length=_at(value, top),
                 low=_low(interval, top),
                 high=_high(interval, top),
                 second=interval_text(interval, figure.unit),

@@ -87,6 +87,8 @@ def _environment() -> Environment:
         "published": units.published_text,
         "seconds": units.seconds_text,
         "measure": units.measure_text,
+        "signed_measure": units.signed_measure_text,
+        "time_interval": units.time_interval_text,
     }
     environment.globals |= {
         "texts_of": _texts_of,

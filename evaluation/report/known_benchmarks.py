@@ -1,9 +1,10 @@
 """The catalogue of the known benchmarks: their metrics, labels and published figures."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import lru_cache
 
-from evaluation.benchmarks import BENCHMARKS, Benchmark
+from evaluation.benchmarks import BENCHMARKS, Benchmark, benchmark
 from evaluation.errors import EvaluationError
 from evaluation.published import comparator, rows
 from evaluation.report.catalogue import Catalogue, SourceFacts
@@ -18,8 +19,8 @@ def catalogue(metric_names: Sequence[str] = ()) -> Catalogue:
     chosen = tuple(metric(name) for name in metric_names)
 
     @lru_cache(maxsize=1_024)
-    def facts(benchmark: str, source: str) -> SourceFacts:
-        known = _benchmark(benchmark, source)
+    def facts(benchmark_name: str, source: str) -> SourceFacts:
+        known = _benchmark(benchmark_name, source)
         if known is None:
             return SourceFacts(metrics=chosen)
         name = known.metric(source)
@@ -39,16 +40,24 @@ def catalogue(metric_names: Sequence[str] = ()) -> Catalogue:
 
 def _benchmark(name: str, source: str) -> Benchmark | None:
     """By its name; by its source where that is all there is, as in upstream's result files."""
-    if name:
-        return BENCHMARKS.get(name) if _has(BENCHMARKS.get(name), source) else None
-    return next((one for one in BENCHMARKS.values() if one.dataset and _has(one, source)), None)
+    named = (BENCHMARKS[name],) if name in BENCHMARKS else ()
+    return next((one for one in (named if name else _called_alike(source)) if _has(one, source)), None)
 
 
-def _has(benchmark: Benchmark | None, source: str) -> bool:
-    if benchmark is None:
-        return False
+def _called_alike(source: str) -> Iterator[Benchmark]:
+    """Those that have this very source, that are called so themselves, or whose name is in it."""
+    yield from (one for one in BENCHMARKS.values() if any(part.source == source for part in one.parts))
+    with suppress(EvaluationError):
+        yield benchmark(source)
+    for one in BENCHMARKS.values():
+        stem = one.name.partition("_")[0].rstrip("0123456789")
+        if one.dataset and len(one.parts) > 1 and stem in source.lower():
+            yield one
+
+
+def _has(found: Benchmark, source: str) -> bool:
     try:
-        benchmark.part(source)
+        found.part(source)
     except EvaluationError:
         return False
     return True
@@ -61,7 +70,7 @@ def _metrics(name: str) -> tuple[Metric, ...]:
     return tuple(metric(one) for one in (name, *second_opinions(name)))
 
 
-def _published(benchmark: Benchmark, source: str, metric_name: str) -> tuple[Published, ...]:
+def _published(known: Benchmark, source: str, metric_name: str) -> tuple[Published, ...]:
     """Other judges and prompts make other scales: a chat's figures are shown, and never compared."""
     if not unit_of(metric_name):
         return ()
@@ -73,9 +82,9 @@ def _published(benchmark: Benchmark, source: str, metric_name: str) -> tuple[Pub
             metric=row.metric,
             table=row.table,
             note=row.note,
-            command=comparator(row.model).run_by(benchmark.name),
-            is_compared=row.is_compared and benchmark.task != "chat",
+            command=comparator(row.model).run_by(known.name),
+            is_compared=row.is_compared and known.task != "chat",
         )
-        for row in rows(benchmark.name, source)
+        for row in rows(known.name, source)
         if row.value is not None
     )

@@ -4,13 +4,15 @@ import re
 from collections.abc import Iterator, Sequence
 
 from evaluation.report.comparison import flat
-from evaluation.report.model import Comparison, Example, Figure, Interval, Percentiles, Report, SourceScores
+from evaluation.report.model import Comparison, Example, Figure, Percentiles, Report, SourceScores
 from evaluation.report.units import (
     difference_text,
     figure_text,
     interval_text,
     measure_text,
     published_text,
+    signed_measure_text,
+    time_interval_text,
 )
 
 N_WORST = 5
@@ -51,8 +53,8 @@ def comparison_to_markdown(comparison: Comparison) -> str:
             f"{time.n:,}",
             measure_text(time.p50_a, time.unit),
             measure_text(time.p50_b, time.unit),
-            measure_text(time.median, time.unit),
-            _bare(time.interval),
+            signed_measure_text(time.median, time.unit),
+            time_interval_text(time.interval),
         ]
         for source in comparison.sources
         for time in source.times
@@ -156,7 +158,3 @@ def escaped(text: str) -> str:
     """Nothing in it is read as Markdown or HTML, and it stays on its line."""
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_\[\]|~#])", r"\\\1", " ".join(text.split()))
-
-
-def _bare(interval: Interval) -> str:
-    return interval_text(interval, "")

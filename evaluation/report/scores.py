@@ -90,7 +90,7 @@ def source_scores(
 
 
 def _verdict(scores: SourceScores) -> Verdict | None:
-    """None where there is no row to hold it against, where samples failed or are missing, and for a handful."""
+    """None where there is no row to hold it against, where samples failed or are missing, or are few."""
     if scores.compared is None or scores.n_answered < scores.n or scores.n < N_SURE or not scores.figures:
         return None
     return verdict(scores.figures[0], scores.compared)

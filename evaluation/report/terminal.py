@@ -9,6 +9,8 @@ from evaluation.report.units import (
     interval_text,
     measure_text,
     published_text,
+    signed_measure_text,
+    time_interval_text,
 )
 
 
@@ -79,8 +81,10 @@ def _times(comparison: Comparison) -> Iterator[tuple[str, ...]]:
                 source.source,
                 time.name,
                 f"{time.n:,}",
-                *(measure_text(value, time.unit) for value in (time.p50_a, time.p50_b, time.median)),
-                interval_text(time.interval, ""),
+                measure_text(time.p50_a, time.unit),
+                measure_text(time.p50_b, time.unit),
+                signed_measure_text(time.median, time.unit),
+                time_interval_text(time.interval),
             )
 
 

@@ -37,14 +37,14 @@ def difference_text(value: float | None, unit: Unit) -> str:
     """Signed; percentages differ by points."""
     if value is None:
         return "–"
-    return f"{value:+.{_DECIMALS[unit]}f}" + (" points" if unit == "percent" else "")
+    return _minus(f"{value:+.{_DECIMALS[unit]}f}") + (" points" if unit == "percent" else "")
 
 
 def interval_text(interval: Interval | None, unit: Unit) -> str:
     if interval is None or interval.low is None or interval.high is None:
         return "–"
     decimals = _DECIMALS[unit]
-    return f"{interval.low:.{decimals}f} to {interval.high:.{decimals}f}"
+    return _minus(f"{interval.low:.{decimals}f} to {interval.high:.{decimals}f}")
 
 
 def published_text(value: float, last_digit: float) -> str:
@@ -60,11 +60,29 @@ def seconds_text(seconds: float) -> str:
 
 
 def measure_text(value: float, unit: str) -> str:
-    """Three digits that count."""
-    if value == 0 or not math.isfinite(value):
-        return f"{value:g} {unit}".rstrip()
+    """Three digits that count; whole numbers as such."""
+    return f"{_digits(value)} {unit}".rstrip()
+
+
+def signed_measure_text(value: float, unit: str) -> str:
+    return ("+" if value > 0 else "") + measure_text(value, unit)
+
+
+def time_interval_text(interval: Interval) -> str:
+    if interval.low is None or interval.high is None:
+        return "–"
+    return f"{_digits(interval.low)} to {_digits(interval.high)}"
+
+
+def _digits(value: float) -> str:
+    if value == round(value):
+        return _minus(f"{value:,.0f}")
     decimals = max(0, 2 - math.floor(math.log10(abs(value))))
-    return f"{value:,.{min(decimals, 4)}f} {unit}".rstrip()
+    return _minus(f"{value:,.{min(decimals, 4)}f}")
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def duration_text(from_s: float, to_s: float | None) -> str:
