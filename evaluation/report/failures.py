@@ -38,8 +38,10 @@ def failures_of(counted: Counted, labels: frozenset[str]) -> Failures:
 
 
 def _texts(counted: Counted) -> Iterable[tuple[str, str]]:
-    for record in counted.records:
-        if record.answer is not None:
+    """Of what was answered; without those that have no error, where the first count is of errors."""
+    counts_errors = unit_of(counted.metric.name) == "percent"
+    for record, counts in zip(counted.records, counted.counts, strict=True):
+        if record.answer is not None and not (counts_errors and counts[0] == 0):
             yield counted.metric.as_compared(record.reference), counted.metric.as_compared(record.response)
 
 

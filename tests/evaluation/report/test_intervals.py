@@ -5,6 +5,8 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from evaluation.scoring import intervals
 from evaluation.scoring.intervals import bootstrap, paired, wilson
@@ -34,6 +36,10 @@ ORACLES = {
         (0.1228, 0.3627),
     ),
 }
+
+
+runs = st.lists(st.tuples(st.integers(0, 9), st.integers(1, 30)), min_size=1, max_size=40).map(np.array)
+"""Counts of any run: edits, and at least one unit."""
 
 
 def oracle(name: str) -> Counts:
@@ -70,6 +76,21 @@ def test_samples_that_are_all_alike_leave_no_doubt() -> None:
     counts = np.tile(np.array([[1, 8]]), (50, 1))
     assert bootstrap(WordErrors(), counts) == (0.125, 0.125)
     assert bootstrap(WordErrors(), counts, groups=[at % 12 for at in range(50)]) == (0.125, 0.125)
+
+
+@given(runs, st.integers(2, 9))
+def test_equal_speakers_leave_no_doubt(counts: Counts, n_speakers: int) -> None:
+    """Whatever they said, as long as all said the same."""
+    groups = [at // len(counts) for at in range(n_speakers * len(counts))]
+    low, high = bootstrap(WordErrors(), np.tile(counts, (n_speakers, 1)), groups, n_resamples=50)
+    assert low == pytest.approx(high, rel=1e-12)
+
+
+@given(runs)
+def test_an_interval_lies_between_the_best_and_the_worst_sample(counts: Counts) -> None:
+    each = WordErrors().value(counts)
+    low, high = bootstrap(WordErrors(), counts, n_resamples=50)
+    assert each.min() - 1e-12 <= low <= high <= each.max() + 1e-12
 
 
 def test_one_answer_cannot_have_an_interval_and_none_is_refused() -> None:
@@ -121,8 +142,9 @@ def test_memory_is_bounded_whatever_the_sample_and_the_resamples() -> None:
     assert peaks[1] < 1.1 * peaks[0]
 
 
-def test_a_run_does_not_differ_from_itself() -> None:
-    found = paired(WordErrors(), rates(100), rates(100))
+@given(runs)
+def test_a_run_does_not_differ_from_itself(counts: Counts) -> None:
+    found = paired(WordErrors(), counts, counts, n_resamples=50)
     assert (found.difference, found.low, found.high, found.p_value) == (0, 0, 0, 1)
     assert not found.is_shown
     assert found.samples_needed is None
