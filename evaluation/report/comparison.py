@@ -14,7 +14,7 @@ from evaluation.record import Record
 from evaluation.report.catalogue import Catalogue
 from evaluation.report.counted import Counted, counted, speakers_of
 from evaluation.report.measures import only_in_b, time_differences
-from evaluation.report.model import ChangedSample, Comparison, Interval, SourceComparison
+from evaluation.report.model import ChangedSample, Comparison, Interval, Report, SourceComparison
 from evaluation.report.recorded import Group, Run
 from evaluation.report.units import difference_text, in_unit, unit_of
 from evaluation.scoring import intervals
@@ -56,12 +56,21 @@ def compare(
     )
 
 
-def same_signature(one: str, other: str, source: str) -> None:
-    """Raises EvaluationError where figures were made in different ways: their difference says nothing."""
-    if one != other:
-        raise EvaluationError(
-            f"{source}: the figures were not made in the same way and are not compared: {one} and {other}"
-        )
+def rescored(stored: Report, comparison: Comparison) -> list[str]:
+    """One sentence for each figure that was stored as made in another way than it is compared now.
+
+    A comparison scores both runs anew by one metric, so it holds; a figure that somebody noted does not.
+    """
+    before = {
+        (scores.source, figure.metric): figure.signature
+        for scores in stored.sources
+        for figure in scores.figures
+    }
+    return [
+        f"{source.source}: {stored.run} was scored before by {old}, here by {source.signature}."
+        for source in comparison.sources
+        if (old := before.get((source.source, source.metric), source.signature)) != source.signature
+    ]
 
 
 def _first_metric(group: Group, catalogue: Catalogue) -> Metric:
@@ -87,7 +96,6 @@ def _compared(
     group: Group, metric: Metric, pairs: Pairs, n_only: tuple[int, int], n_resamples: int, seed: int
 ) -> SourceComparison:
     one, other = counted(metric, [pair[0] for pair in pairs]), counted(metric, [pair[1] for pair in pairs])
-    same_signature(one.metric.signature, other.metric.signature, group[1])
     speakers = speakers_of(one.records)
     found = intervals.paired(metric, one.counts, other.counts, speakers, n_resamples, seed)
     unit = unit_of(metric.name)
@@ -98,6 +106,7 @@ def _compared(
         benchmark=group[0],
         source=group[1],
         metric=metric.name,
+        signature=metric.signature,
         unit=unit,
         higher_is_better=metric.higher_is_better,
         n_common=len(pairs),

@@ -21,6 +21,7 @@ from evaluation.report.comparison import flat
 from evaluation.report.model import ChangedSample, Example, Report
 
 _FOLDER = Path(__file__).parent
+_STYLES = ("report.css", "charts_and_samples.css")
 _POLICY = (
     "default-src 'none'; style-src 'sha256-{digest}'; media-src data:; base-uri 'none'; form-action 'none'"
 )
@@ -39,7 +40,7 @@ class Texts(msgspec.Struct, frozen=True, kw_only=True):
 def to_html(report: Report, read_clip: ReadClip | None = None, clips_bytes_max: int = 12 << 20) -> str:
     """read_clip: None embeds no sound. Raises nothing for a clip that cannot be read: the report says so."""
     sounds = embedded(_worth_hearing(report), read_clip, clips_bytes_max) if read_clip is not None else {}
-    style = (_FOLDER / "report.css").read_text()
+    style = "".join((_FOLDER / name).read_text() for name in _STYLES)
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return (
         _environment()

@@ -5,6 +5,7 @@ judge's points as they are. None stands for what is not defined or not known.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -193,6 +194,7 @@ class SourceComparison(msgspec.Struct, frozen=True, kw_only=True):
     benchmark: str
     source: str
     metric: str
+    signature: str
     unit: Unit
     higher_is_better: bool
     n_common: int
@@ -237,6 +239,15 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
     format: str = FORMAT
     version: int = VERSION
+
+
+def stored_report(path: Path) -> Report | None:
+    """A `scores.json` of this version; None for a file that is missing or anything else."""
+    try:
+        report = msgspec.json.decode(path.read_bytes(), type=Report)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    return report if (report.format, report.version) == (FORMAT, VERSION) else None
 
 
 def to_json(report: Report | Comparison) -> bytes:

@@ -1,13 +1,16 @@
 """Two runs are compared on what both answered."""
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
 from evaluation.errors import EvaluationError
 from evaluation.record import Record
-from evaluation.report.comparison import compare, same_signature
-from evaluation.report.model import SourceComparison
+from evaluation.report.comparison import compare, rescored
+from evaluation.report.model import SourceComparison, stored_report, to_json
 from evaluation.report.recorded import Run
+from evaluation.report.scores import scores_of
 from tests.evaluation.report.fakes import Right, WordErrors, knows, record
 
 
@@ -80,10 +83,22 @@ def test_data_that_differ_are_refused_and_what_else_differs_is_told() -> None:
     assert ["audio" in told[0], "prompt" in told[1], "empty" in told[2]] == [True, True, True]
 
 
-def test_figures_made_in_different_ways_are_not_compared() -> None:
-    same_signature("x|1", "x|1", "talk_test")
-    with pytest.raises(EvaluationError, match="not made in the same way"):
-        same_signature("x|1", "x|2", "talk_test")
+def test_a_figure_that_was_made_in_another_way_is_told(tmp_path: Path) -> None:
+    a = run(record("1", "a", "a"))
+    comparison = compare(a, a, knows(WordErrors()))
+    stored = scores_of(a, knows(WordErrors()), made_at="")
+    assert rescored(stored, comparison) == []
+    (scores,) = stored.sources
+    figures = tuple(msgspec.structs.replace(one, signature="older rules") for one in scores.figures)
+    older = msgspec.structs.replace(stored, sources=(msgspec.structs.replace(scores, figures=figures),))
+    (tmp_path / "scores.json").write_bytes(to_json(older))
+    read = stored_report(tmp_path / "scores.json")
+    assert read is not None
+    (told,) = rescored(read, comparison)
+    assert "older rules" in told
+    assert WordErrors.signature in told
+    (tmp_path / "scores.json").write_text('{"run": "of another kind"}')
+    assert stored_report(tmp_path / "scores.json") is None
 
 
 def test_settings_that_differ_are_listed_by_their_full_name() -> None:
