@@ -18,7 +18,7 @@ class Accuracy:
     """Right answers over all.
 
     Strict, as upstream: the answer without white space at its start is the reference, to the character.
-    Lenient: both without case, punctuation and spaces. An answer outside the labels is wrong, and counted beside.
+    Lenient: both without case, punctuation and spaces. Answers outside the labels are wrong, and counted.
     """
 
     higher_is_better = True
@@ -33,17 +33,17 @@ class Accuracy:
         self.signature = f"{name}|compared:{'folded' if is_lenient else 'exact'}|labels:{','.join(labels)}"
 
     def count(self, references: Sequence[str], responses: Sequence[str]) -> Counts:
-        """Raises EvaluationError for a reference that is no label, however it is spelt, with its index from 0."""
-        for index in [index for index, label in enumerate(references) if label not in self._labels]:
-            if folded(references[index]) not in self._folded_labels:
+        """Raises EvaluationError for a reference that is no label, however spelt, by its index from 0."""
+        for strange in {*references} - {*self._labels}:
+            if folded(strange) not in self._folded_labels:
                 raise EvaluationError(
-                    f"pair {index}: expected a reference that is one of {', '.join(self._labels)}, got another"
+                    f"pair {references.index(strange)}: expected a reference that is one of "
+                    f"{', '.join(self._labels)}, got another"
                 )
-        if self._is_lenient:
-            references = list(map(folded, references))
+        expected = list(map(folded, references)) if self._is_lenient else references
         given = list(map(self.as_compared, responses))
         counts = np.ones((len(references), 3), np.int64)
-        counts[:, 0] = [reference == answer for reference, answer in zip(references, given, strict=True)]
+        counts[:, 0] = [reference == answer for reference, answer in zip(expected, given, strict=True)]
         counts[:, 2] = [answer not in self._compared_labels for answer in given]
         return counts
 

@@ -1,7 +1,7 @@
 """BLEU as sacrebleu computes it: the same counts, totals and score, counted for many pairs at once.
 
-N-grams are counted as numbers. A token's place in the vocabulary of its batch is a digit, and its pair's place in
-the batch the leading one: an n-gram of a pair is one integer, and no other n-gram is the same.
+N-grams are counted as numbers. A token's place in the vocabulary of its batch is a digit, and its pair's
+place in the batch the leading one: an n-gram of a pair is one integer, and no other n-gram is the same.
 """
 
 from collections import Counter
@@ -43,7 +43,9 @@ class Bleu:
 
     def count(self, references: Sequence[str], responses: Sequence[str]) -> Counts:
         if len(references) != len(responses):
-            raise ValueError(f"expected as many answers as references, got {len(responses)} for {len(references)}")
+            raise ValueError(
+                f"expected as many answers as references, got {len(responses)} for {len(references)}"
+            )
         counts = np.zeros((len(references), len(self.statistics)), np.int64)
         for start in range(0, len(references), _BATCH_PAIRS):
             batch = slice(start, start + _BATCH_PAIRS)
@@ -92,7 +94,8 @@ def _count(references: Sequence[str], answers: Sequence[str], counts: Counts) ->
     lengths = np.array([[len(text) for text in texts] for texts in (references, answers)], np.int64)
     counts[:, _ANSWER_TOKENS], counts[:, _REFERENCE_TOKENS] = lengths[1], lengths[0]
     flat = lengths.ravel()
-    # Of each token: which pair it belongs to, whether to its answer, and how many tokens are left in its text.
+    # Of each token: which pair it belongs to, whether to its answer, and how many tokens are left in its
+    # text.
     pair = np.repeat(np.tile(np.arange(n_pairs), 2), flat)
     is_answer = np.repeat(np.repeat(np.array([0, 1]), n_pairs), flat)
     left = np.repeat(np.cumsum(flat), flat) - np.arange(len(token))

@@ -1,9 +1,10 @@
 """sacrebleu's tokens, asked for once a word, and each token as one code point (`Vocabulary`).
 
 That may be done because its tokenisers look no further than a word (what stands between white space): each of
-their rules sees at most one character beside a punctuation mark or a dash, a space there acts as the line's padding
-does, and what a rule adds is spaces. What is more is dealt with where it is: lines with a newline are tokenised
-whole, and `zh` does not pad its lines, so that their first and last words differ from those between.
+their rules sees at most one character beside a punctuation mark or a dash, a space there acts as the line's
+padding does, and what a rule adds is spaces. What is more is dealt with where it is: lines with a newline
+are tokenised whole, and `zh` does not pad its lines, so that their first and last words differ from those
+between.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,6 +19,7 @@ from evaluation.errors import EvaluationError
 from evaluation.scoring.vocabulary import Vocabulary
 
 _REMEMBERED_MAX: Final = 200_000
+_SET_APART: Final = '.,?!:;")'  # by both tokenisers, at a word's end
 
 
 class Tokeniser(Protocol):
@@ -40,7 +42,13 @@ class _OfWords(dict[str, str]):
         self._tokenised = tokenised
 
     def __missing__(self, word: str) -> str:
-        self[word] = points = "".join([self._vocabulary[token] for token in self._tokenised(word).split()])
+        if word.isalnum():  # no rule applies to it
+            tokens = [word]
+        elif word[:-1].isalnum() and word[-1] in _SET_APART:
+            tokens = [word[:-1], word[-1]]
+        else:
+            tokens = self._tokenised(word).split()
+        self[word] = points = "".join([self._vocabulary[token] for token in tokens])
         return points
 
 
@@ -50,7 +58,7 @@ class WesternTokens:
     name = "13a"
 
     def __init__(self) -> None:
-        self._tokenised = Tokenizer13a()
+        self._tokenised = Tokenizer13a()  # type: ignore[no-untyped-call]
         self._forget()
 
     def _forget(self) -> None:
@@ -77,8 +85,8 @@ class ChineseTokens:
     name = "zh"
 
     def __init__(self) -> None:
-        self._tokenised = TokenizerZh()
-        self._between = TokenizerRegexp()
+        self._tokenised = TokenizerZh()  # type: ignore[no-untyped-call]
+        self._between = TokenizerRegexp()  # type: ignore[no-untyped-call]
         self._spaced = _SpacedIfChinese(self._tokenised)
         self._forget()
 

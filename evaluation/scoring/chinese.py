@@ -1,9 +1,9 @@
-"""Chinese as upstream compares it: numbers in digits are written as read, punctuation goes, characters remain.
+"""Chinese as upstream compares it: numbers are written as they are read, punctuation goes.
 
 The rules are those of speechio/chinese_text_normalization (MIT, Copyright (c) 2020 SpeechIO) with all its
-switches off, as upstream calls them; the lists in chinese_lists.json are its own. Each rule finds all its places in
-the text as it was before that rule, and then each finding is replaced where its text occurs *first* in the text
-as it is by then, which may be elsewhere: 59分59秒 becomes 五十九分五九秒. That is kept.
+switches off, as upstream calls them; the lists in chinese_lists.json are its own. Each rule finds all its
+places in the text as it was before that rule, and then each finding is replaced where its text occurs
+*first* in the text as it is by then, which may be elsewhere: 59分59秒 becomes 五十九分五九秒. That is kept.
 """
 
 import json
@@ -12,22 +12,17 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.resources import files
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from evaluation.scoring.chinese_numbers import cardinal, digit_by_digit
+from evaluation.scoring.code_points import CharacterTable
 from evaluation.scoring.transcript import tidy_without_spaces
 
 SIGNATURE: Final = "speechio-cn_tn|switches:off"
 
 _ANY_DIGIT = re.compile(r"\d")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
-_DATE = re.compile(r"\D+((?:(?:[089]\d|(?:19|20)\d{2})年)?(?:\d{1,2}月(?:\d{1,2}[日号])?)?)")
-_MOBILE = re.compile(r"\D((?:\+?86 ?)?1(?:[38]\d|5[0-35-9]|7[678]|9[89])\d{8})\D")
-_LANDLINE = re.compile(r"\D((?:0(?:10|2[1-3]|[3-9]\d{2})-?)?[1-9]\d{6,7})\D")
-_FRACTION = re.compile(r"\d+/\d+")
-_PERCENTAGE = re.compile(r"\d+(?:\.\d+)?%")
-_LONG_NUMBER = re.compile(r"\d{4,32}")
-_LETTERS_TWO_LETTERS = re.compile(r"[a-zA-Z]+二[a-zA-Z]+")
+_SEVEN_DIGITS = re.compile(r"\d{7}")  # the least that a telephone number has
 
 
 class ChineseCharacters:
@@ -36,50 +31,88 @@ class ChineseCharacters:
     signature = SIGNATURE
 
     def units(self, text: str) -> list[str]:
-        return list(self._of(text))
+        return list(self.encoded([text])[0])
 
     def encoded(self, texts: Sequence[str]) -> list[str]:
-        return [self._of(text) for text in texts]
-
-    def _of(self, text: str) -> str:
         """Pieces between spaces that are punctuation alone are no units; punctuation inside a piece is."""
-        pieces = normalised(tidy_without_spaces(text)).lower().split()
-        return "".join([piece for piece in pieces if not _is_punctuation(piece)])
+        if not texts:
+            return []
+        lines = "\n".join([_with_numbers_read(tidy_without_spaces(text)) for text in texts])
+        lines = _spaced(lines).lower()
+        return ["".join(map(_unless_punctuation, line.split())) for line in lines.split("\n")]
 
 
 def normalised(text: str) -> str:
     """Numbers as read, and a space for each character of the punctuation list."""
+    # The sentinels go together with any ^ and $ beside them, as upstream's do.
+    return _spaced(_with_numbers_read(text).lstrip("^").rstrip("$"))
+
+
+def _with_numbers_read(text: str) -> str:
+    """As `normalised`, but with its punctuation, and between ^ and $ where there were numbers."""
     if _ANY_DIGIT.search(text):
-        text = _numbers_read(text)
-    if "二" in text:  # O2O and its like, which became O二O
-        text = _replaced(text, _LETTERS_TWO_LETTERS.findall(text), lambda found: found.replace("二", "2"))
-    return text.lstrip("^").rstrip("$").translate(_lists().spaces_for_punctuation)
-
-
-def _numbers_read(text: str) -> str:
-    """The rules in their order. Each is left out where its text cannot be there: the result is the same."""
-    text = f"^{text}$"
-    if "年" in text or "月" in text:
-        text = _replaced(text, _DATE.findall(text), _date)
-    text = _replaced(text, _lists().money.findall(text), _money)
-    text = _replaced(text, _MOBILE.findall(text), _mobile)
-    text = _replaced(text, _LANDLINE.findall(text), _landline)
-    if "/" in text:
-        text = _replaced(text, _FRACTION.findall(text), _fraction)
-    text = text.replace("％", "%")
-    if "%" in text:
-        text = _replaced(text, _PERCENTAGE.findall(text), _percentage)
-    text = _replaced(text, _lists().number_before_measure_word.findall(text), cardinal)
-    text = _replaced(text, _LONG_NUMBER.findall(text), digit_by_digit)
-    text = _replaced(text, _NUMBER.findall(text), cardinal)
-    # The sentinels go as upstream's do, together with any ^ and $ beside them (`normalised`).
+        text = f"^{text}$".replace("％", "%")
+        for rule in rules():
+            if rule.may_apply(text):
+                text = rule.applied(text)
+    if "二" in text:
+        text = LETTERS_TWO_LETTERS.applied(text)
     return text
 
 
-def _replaced(text: str, findings: Sequence[str], read: Callable[[str], str]) -> str:
-    for found in findings:
-        text = text.replace(found, read(found), 1)
-    return text
+class Rule(NamedTuple):
+    """What it finds, how that is read, and a test that holds wherever it finds something, and is quicker."""
+
+    finds: re.Pattern[str]
+    read: Callable[[str], str]
+    may_apply: Callable[[str], bool]
+
+    def applied(self, text: str) -> str:
+        for found in self.finds.findall(text):
+            text = text.replace(found, self.read(found), 1)
+        return text
+
+
+@cache
+def rules() -> tuple[Rule, ...]:
+    """The number rules in their order, for a text between ^ and $, whose percent signs are those of ASCII.
+
+    Upstream takes all that stands before a date or sum along; one character that is no digit finds the same.
+    """
+    lists = _lists()
+    magnitude = "|".join(lists["currency_magnitudes"])
+    after_magnitude = [f"(?:{magnitude})?{unit}" for unit in lists["currency_units_after_a_magnitude"]]
+    unit = f"(?:{'|'.join([magnitude, *after_magnitude, *lists['currency_units']])})"
+    # Which measure word stands there does not matter, only whether one does.
+    short = "".join(word for word in lists["measure_words"] if len(word) == 1)
+    measure_word = "|".join([f"[{short}]", *(word for word in lists["measure_words"] if len(word) > 1)])
+    month = r"\d{1,2}月(?:\d{1,2}[日号])?"
+    date = rf"\D((?:[089]\d|(?:19|20)\d{{2}})年(?:{month})?|{month})"
+    money = rf"\D(\d+(?:\.\d+)?[多余几]?{unit}(?:\d{unit}?)?)"
+    mobile = r"\D((?:\+?86 ?)?1(?:[38]\d|5[0-35-9]|7[678]|9[89])\d{8})\D"
+    landline = r"\D((?:0(?:10|2[1-3]|[3-9]\d{2})-?)?[1-9]\d{6,7})\D"
+    counted = rf"(\d+(?:\.\d+)?)[多余几]?(?:{measure_word})"
+    return (
+        Rule(re.compile(date), _date, lambda text: "年" in text or "月" in text),
+        Rule(re.compile(money), _money, lambda text: True),
+        Rule(re.compile(mobile), _mobile, _has_seven_digits),
+        Rule(re.compile(landline), _landline, _has_seven_digits),
+        Rule(re.compile(r"\d+/\d+"), _fraction, lambda text: "/" in text),
+        Rule(re.compile(r"\d+(?:\.\d+)?%"), _percentage, lambda text: "%" in text),
+        Rule(re.compile(counted), cardinal, lambda text: True),
+        Rule(re.compile(r"\d{4,32}"), digit_by_digit, lambda text: True),
+        Rule(_NUMBER, cardinal, lambda text: True),
+    )
+
+
+LETTERS_TWO_LETTERS: Final = Rule(
+    re.compile(r"[a-zA-Z]+二[a-zA-Z]+"), lambda found: found.replace("二", "2"), lambda text: "二" in text
+)
+"""After the numbers: O2O and its like, which became O二O."""
+
+
+def _has_seven_digits(text: str) -> bool:
+    return _SEVEN_DIGITS.search(text) is not None
 
 
 def _date(found: str) -> str:
@@ -114,24 +147,24 @@ def _percentage(found: str) -> str:
     return f"百分之{cardinal(found.removesuffix('%'))}"
 
 
-class _Lists:
-    """What chinese_lists.json says, as expressions. Alternatives are tried in the order of the list."""
-
-    def __init__(self) -> None:
-        lists = json.loads(files("evaluation.scoring").joinpath("chinese_lists.json").read_text("utf-8"))
-        magnitude = "|".join(lists["currency_magnitudes"])
-        units = "|".join(f"(?:{magnitude})?{unit}" for unit in lists["currency_units_after_a_magnitude"])
-        unit = f"(?:{magnitude}|{units}|{'|'.join(lists['currency_units'])})"
-        self.money = re.compile(rf"\D+(\d+(?:\.\d+)?[多余几]?{unit}(?:\d{unit}?)?)")
-        measure_words = "|".join(lists["measure_words"])
-        self.number_before_measure_word = re.compile(rf"(\d+(?:\.\d+)?)[多余几]?(?:{measure_words})")
-        self.spaces_for_punctuation = str.maketrans(dict.fromkeys(lists["punctuation"], " "))
+@cache
+def _lists() -> dict[str, Any]:
+    """Alternatives are tried in the order of the lists."""
+    return dict(json.loads(files("evaluation.scoring").joinpath("chinese_lists.json").read_text("utf-8")))
 
 
 @cache
-def _lists() -> _Lists:
-    return _Lists()
+def punctuation() -> frozenset[str]:
+    """Each of these becomes a space."""
+    return frozenset(_lists()["punctuation"])
 
 
-def _is_punctuation(piece: str) -> bool:
-    return all(unicodedata.category(character)[0] == "P" for character in piece)
+_spaced = CharacterTable(lambda character: " " if character in punctuation() else character)
+
+
+def _unless_punctuation(piece: str) -> str:
+    return "" if _is_punctuation(piece[0]) and all(map(_is_punctuation, piece)) else piece
+
+
+def _is_punctuation(character: str) -> bool:
+    return unicodedata.category(character)[0] == "P"

@@ -1,14 +1,18 @@
 """Numbers in digits, as they are read out in Chinese.
 
-What is read follows the number rules of speechio/chinese_text_normalization (MIT), with its oddities: they are
-part of published figures. Digits may be any that Unicode calls decimal; only "0" itself counts as a leading zero.
+What is read follows the number rules of speechio/chinese_text_normalization (MIT), with its oddities: they
+are part of published figures. Digits may be any that Unicode calls decimal; only "0" itself counts as a
+leading zero.
 """
 
+from functools import lru_cache
+from itertools import pairwise
+
 DIGITS = "零一二三四五六七八九"
-_UNITS = ((1, "十"), (2, "百"), (3, "千"), (4, "万"), (8, "亿"), (12, "兆"), (16, "京"), (20, "垓"), (24, "秭"))
-_LARGE = ((28, "穰"), (32, "沟"), (36, "涧"), (40, "正"), (44, "载"))
-_UNITS_DOWNWARDS = tuple(reversed(_UNITS + _LARGE))
-_ALL_UNITS = frozenset(unit for _, unit in _UNITS_DOWNWARDS)
+_UNITS = dict(enumerate("十百千万", 1)) | {8 + 4 * at: unit for at, unit in enumerate("亿兆京垓秭穰沟涧正载")}
+"""By the power of ten."""
+_POWERS_DOWNWARDS = sorted(_UNITS, reverse=True)
+_UNITS_THAT_TAKE_TWO = frozenset(_UNITS.values()) - {"十"}
 
 
 def digit_by_digit(number: str) -> str:
@@ -16,6 +20,7 @@ def digit_by_digit(number: str) -> str:
     return "".join([DIGITS[int(digit)] for digit in number])
 
 
+@lru_cache(maxsize=65_536)
 def cardinal(number: str) -> str:
     """ "12.50" as 十二点五零: an integer, or one with decimals."""
     integer, _, decimals = number.partition(".")
@@ -24,7 +29,7 @@ def cardinal(number: str) -> str:
         read += "点" + digit_by_digit(decimals)
     if read.startswith("点"):
         return "零" + read
-    return read[1:] if read.startswith("一十") else read
+    return read.removeprefix("一") if read.startswith("一十") else read
 
 
 def _integer(number: str) -> str:
@@ -34,19 +39,15 @@ def _integer(number: str) -> str:
         return ""
     if len(significant) == 1:
         return ("零" if len(number) > 1 else "") + digit_by_digit(significant)
-    power, unit = next((power, unit) for power, unit in _UNITS_DOWNWARDS if power < len(significant))
-    return _integer(number[:-power]) + unit + _integer(significant[-power:])
+    power = next(power for power in _POWERS_DOWNWARDS if power < len(significant))
+    return _integer(number[:-power]) + _UNITS[power] + _integer(significant[-power:])
 
 
 def _with_two(read: str) -> str:
     """两 instead of 二 before a unit, at the start or after a unit; not before or after 十."""
     characters = list(read)
-    for at, (character, after) in enumerate(zip(read, read[1:], strict=False)):
-        before = read[at - 1] if at else ""
-        if character == "二" and _takes_two(after) and (not before or _takes_two(before)):
+    for at, (character, after) in enumerate(pairwise(read)):
+        before = read[at - 1] if at else "千"
+        if character == "二" and before in _UNITS_THAT_TAKE_TWO and after in _UNITS_THAT_TAKE_TWO:
             characters[at] = "两"
     return "".join(characters)
-
-
-def _takes_two(unit: str) -> bool:
-    return unit in _ALL_UNITS and unit != "十"

@@ -19,12 +19,16 @@ class ChrF:
 
     higher_is_better = True
     statistics = tuple(
-        f"{what}_{n}" for n in range(1, _ORDER + 1) for what in ("answer_ngrams", "reference_ngrams", "matches")
+        f"{what}_{n}"
+        for n in range(1, _ORDER + 1)
+        for what in ("answer_ngrams", "reference_ngrams", "matches")
     )
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.signature = f"{name}|nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|as:sacrebleu-{version('sacrebleu')}"
+        self.signature = (
+            f"{name}|nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|as:sacrebleu-{version('sacrebleu')}"
+        )
 
     def count(self, references: Sequence[str], responses: Sequence[str]) -> Counts:
         counts = np.zeros((len(references), len(self.statistics)), np.int64)

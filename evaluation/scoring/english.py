@@ -1,18 +1,20 @@
 """English as upstream compares it: Whisper's English normaliser, then Whisper's basic one, in words.
 
-The rules and tables are `whisper-normalizer`'s, called as they are; four of its replacements (`kinda`, `sorta`,
-`dunno`, `cause`) are later than what upstream scores with, and are left out. What is ours is only when a rule
-is *not* called, and why that cannot be seen in the result:
+The rules and tables are `whisper-normalizer`'s, called as they are; four of its replacements (`kinda`,
+`sorta`, `dunno`, `cause`) are later than what upstream scores with, and are left out. What is ours is only
+when a rule is *not* called, and why that cannot be seen in the result:
 
 - A rule that needs a certain text ("won't", a bracket, a digit) is skipped where that text is not there.
-- Almost every rule looks at one word (what stands between white space) at a time, so what it makes of a word is
-  remembered. The rules that look further are few, and for each of them words are held together or the sentence
-  is read as a whole:
+- Almost every rule looks at one word (what stands between white space) at a time, so what it makes of a word
+is
+  remembered. The rules that look further are few, and for each of them words are held together or the
+  sentence is read as a whole:
     brackets and parentheses, an apostrophe after a space, a mark after a space,
     "and a half"                         -> the whole sentence (`_WHOLE`)
     numbers with their signs and units, "5 th", "'s been" and its like, what leaves no word behind
                                          -> the run of such words together (`_LINKED`)
-  A word that is neither ends a run: to the number rules it is a word without meaning, as the end of a text is.
+  A word that is neither ends a run: to the number rules it is a word without meaning, as the end of a text
+  is.
 """
 
 import re
@@ -58,7 +60,8 @@ class _Rules:
         self.fillers = re.compile(english.ignore_patterns)
         self.filler_words = frozenset(english.ignore_patterns.strip(r"\b()").split("|"))
         self.replacements: list[tuple[str, re.Pattern[str], str]] = [
-            (pattern.replace(r"\b", ""), re.compile(pattern), text) for pattern, text in english.replacers.items()
+            (pattern.replace(r"\b", ""), re.compile(pattern), text)
+            for pattern, text in english.replacers.items()
         ]
         self.numbers = english.standardize_numbers
         self.number_words: frozenset[str] = frozenset(self.numbers.words)
@@ -114,8 +117,8 @@ def _before_numbers(text: str) -> str:
 def _after_numbers(text: str) -> list[str]:
     """The number rules and all that follows them, as words.
 
-    EnglishTextNormalizer ends by making spaces of the symbols that stand beside no number. The basic normaliser
-    makes spaces of all symbols, so that end is left out.
+    EnglishTextNormalizer ends by making spaces of the symbols that stand beside no number. The basic
+    normaliser makes spaces of all symbols, so that end is left out.
     """
     rules = _rules()
     separate = text.split()
@@ -175,7 +178,7 @@ class EnglishWords:
                 if run:
                     pieces.append(self._run(run))
                     run = []
-                pieces.append(reading)  # type: ignore[arg-type]  # not a _Reach
+                pieces.append(reading)
         if run:
             pieces.append(self._run(run))
         return "".join(pieces)

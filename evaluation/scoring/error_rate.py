@@ -1,4 +1,4 @@
-"""Word and character error rates: edits over reference units, summed over a corpus before they are divided."""
+"""Word and character error rates: edits over reference units, each summed over a corpus first."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final, Protocol
@@ -76,7 +76,9 @@ class ErrorRate:
 def _batches(references: Sequence[str], responses: Sequence[str]) -> Iterator[tuple[int, int]]:
     """Pieces of a corpus that fit into one vocabulary and into the processor's cache."""
     if len(references) != len(responses):
-        raise ValueError(f"expected as many answers as references, got {len(responses)} and {len(references)}")
+        raise ValueError(
+            f"expected as many answers as references, got {len(responses)} and {len(references)}"
+        )
     start = characters = 0
     for end, (reference, response) in enumerate(zip(references, responses, strict=True), 1):
         characters += len(reference) + len(response)

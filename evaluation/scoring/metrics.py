@@ -1,14 +1,14 @@
 """Every metric by its name: upstream's, their second opinions, and those of any other language.
 
-    wer_en wer_fr cer_zh cer_yue              upstream's error rates
-    bleu_to_en bleu_to_de bleu_to_zh          upstream's BLEU
-    acc_meld acc_vocalsound                   upstream's accuracy
-    …_raw                                     error rates of the texts as they are written
-    …_basic                                   without rules for numbers, contractions and spellings
-    …_lenient                                 forgiving: case, punctuation, spaces of labels; é and e in French;
-                                              traditional characters and full-width forms in Chinese
-    chrf_to_…                                 chrF of a translation
-    wer_XX, cer_XX, bleu_to_XX                any other language, by its tag
+wer_en wer_fr cer_zh cer_yue              upstream's error rates
+bleu_to_en bleu_to_de bleu_to_zh          upstream's BLEU
+acc_meld acc_vocalsound                   upstream's accuracy
+…_raw                                     error rates of the texts as they are written
+…_basic                                   without rules for numbers, contractions and spellings
+…_lenient                                 forgiving: case, punctuation, spaces of labels; é and e in French;
+                                          traditional characters and full-width forms in Chinese
+chrf_to_…                                 chrF of a translation
+wer_XX, cer_XX, bleu_to_XX                any other language, by its tag
 """
 
 import re
@@ -78,7 +78,9 @@ def metric(name: str) -> Metric:
             return Bleu(name, WesternTokens())
         case ("chrf_to", _):
             return ChrF(name)
-    raise EvaluationError(f"no metric is called {name!r}; there are {', '.join(_MADE)}, and wer_XX, cer_XX, bleu_to_XX")
+    raise EvaluationError(
+        f"no metric is called {name!r}; there are {', '.join(_MADE)}, and wer_XX, cer_XX, bleu_to_XX"
+    )
 
 
 def metric_for(language: str) -> Metric:

@@ -17,7 +17,7 @@ def tidy(text: str) -> str:
     if "<|" in text:
         text = _SPECIAL_TOKEN.sub(" ", text)
     text = " ".join(text.split())
-    return _SPACE_BEFORE_MARK.sub(r"\1", text)
+    return _SPACE_BEFORE_MARK.sub(r"\1", text) if " " in text else text
 
 
 def tidy_without_spaces(text: str) -> str:

@@ -6,7 +6,7 @@ from evaluation.errors import EvaluationError
 
 
 class Vocabulary(dict[str, str]):
-    """Gives each new word the next code point. Equal words have equal points, different words different ones."""
+    """Gives each new word the next code point."""
 
     def __missing__(self, word: str) -> str:
         if len(self) > sys.maxunicode:
