@@ -165,8 +165,8 @@ def _tell_of(run: Path, collected: "Collected", progress: "Progress") -> bool:
         if not one.is_complete:
             failed = next(record for record in found if record.benchmark == name and record.answer is None)
             line += (
-                f"; {one.samples - one.answered:,} failed and count as empty until the same command has their "
-                f"answers; the first, {failed.sample_id}: {failed.error}"
+                f"; {one.samples - one.answered:,} failed and count as empty until the same command has "
+                f"their answers; the first, {failed.sample_id}: {failed.error}"
             )
         progress.say(line)
     progress.say(f"parlour eval report {run}")

@@ -92,7 +92,7 @@ class ChatServer:
         self._sampling = {"temperature": temperature, "max_tokens": max_tokens}
         self._is_raw = is_raw
         self._media_marker = media_marker
-        self._client = client(key, silence_s)
+        self._client = client(self._address, key, silence_s)
         self._counts_tokens = True  # until the server refuses to
 
     async def __aenter__(self) -> "ChatServer":

@@ -78,7 +78,7 @@ class Judge:
         self._address = Address(address)
         self._model = model
         self._prompt = prompt
-        self._client = client(key, silence_s)
+        self._client = client(self._address, key, silence_s)
         self._parse = _parser()
 
     async def __aenter__(self) -> "Judge":

@@ -63,8 +63,10 @@ class Address:
         return str(url.copy_with(username=None, password=None, query=None)).rstrip("/")
 
 
-def client(key: str, silence_s: float = SILENCE_S) -> httpx.AsyncClient:
+def client(address: Address, key: str, silence_s: float = SILENCE_S) -> httpx.AsyncClient:
     return httpx.AsyncClient(
+        # To load the certificates takes longer than all else of a start; redirects are not followed.
+        verify=str(address).startswith("https"),
         headers={"authorization": f"Bearer {key}"} if key else {},
         timeout=httpx.Timeout(silence_s, connect=CONNECT_S),
         limits=httpx.Limits(max_connections=IN_FLIGHT_MAX, max_keepalive_connections=IN_FLIGHT_MAX),

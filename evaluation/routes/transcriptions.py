@@ -58,7 +58,7 @@ class Transcriptions:
         self._url = self._address.of("/audio/transcriptions")
         self._model = model
         self._tells_language = tells_language
-        self._client = client(key, silence_s)
+        self._client = client(self._address, key, silence_s)
 
     async def __aenter__(self) -> "Transcriptions":
         return self

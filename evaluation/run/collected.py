@@ -70,7 +70,7 @@ def collect(
     limit: int | None = None,
     seed: int = 0,
 ) -> Collected:
-    """folders: as given to --data, see `folder_of`. takes_all: of the tables' benchmarks, those that are there.
+    """folders: as given to --data, see `folder_of`. takes_all: the tables' benchmarks that are there.
 
     Raises EvaluationError for an unknown benchmark, and for data that is not there or cannot be read, unless
     all were asked for.

@@ -78,16 +78,17 @@ class RunFolder:
         """Replace what was to be asked of their benchmarks; other benchmarks stay."""
         benchmarks = {sample.benchmark for sample in samples}
         kept = [one for one in _samples(self.path) if one.benchmark not in benchmarks]
-        write_whole(
-            self.path / SAMPLES, b"".join(msgspec.json.encode(one) + b"\n" for one in (*kept, *samples))
-        )
+        content = b"".join(msgspec.json.encode(one) + b"\n" for one in (*kept, *samples))
+        path = self.path / SAMPLES
+        if not path.is_file() or path.read_bytes() != content:
+            write_whole(path, content)
 
     def record(self, sample: Sample) -> Record | None:
         """What counts of a sample so far."""
         return self._newest.get((sample.benchmark, sample.sample_id))
 
     def append(self, record: Record) -> Awaitable[None]:
-        """Write it at once; what is returned waits until it is on the disk. Both may raise EvaluationError."""
+        """Write it at once; what is returned waits for the disk. Both may raise EvaluationError."""
         synced = self._lines.append(msgspec.json.encode(record))
         _keep(self._newest, record)
         return synced
