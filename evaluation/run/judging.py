@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import json
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -98,6 +98,7 @@ class Judging:
         say: Callable[[str], None] = lambda sentence: None,
         retries: int = RETRIES,
         uniform: Callable[[], float] = random.random,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._folder = folder
         self._judge = judge
@@ -105,6 +106,7 @@ class Judging:
         self._say = say
         self._retries = retries
         self._uniform = uniform
+        self._sleep = sleep
         self._patience = Patience()
 
     async def judge_all(self, records: Sequence[Record]) -> list[Judgement]:
@@ -157,7 +159,7 @@ class Judging:
             async def ask(reminds: bool = reminds) -> list[Marks | Failure]:
                 return [await self._judge.asked(case.request, reminds)]
 
-            [outcome], _ = await asked(ask, permits, self._uniform, self._retries)
+            [outcome], _ = await asked(ask, permits, self._uniform, self._retries, self._sleep)
             if isinstance(outcome, Failure) or outcome.marks is not None:
                 break
         self._patience.seen(outcome if isinstance(outcome, Failure) else None)

@@ -108,11 +108,13 @@ async def scripted_server(script: Script = rightly) -> AsyncIterator[ScriptedSer
 
 async def _read(request: Request) -> tuple[dict[str, Any], str]:
     if request.url.path.endswith("transcriptions"):
-        form = await request.form()
-        file = form["file"]
-        assert not isinstance(file, str)
-        first = int.from_bytes((await file.read())[44:46], "little")  # of the samples, which name the clip
-        return {name: value for name, value in form.items() if name != "file"}, f"{first:04}"
+        async with request.form() as form:
+            file = form["file"]
+            assert not isinstance(file, str)
+            first = int.from_bytes(
+                (await file.read())[44:46], "little"
+            )  # of the samples, which name the clip
+            return {name: value for name, value in form.items() if name != "file"}, f"{first:04}"
     body = await request.json()
     found = _NAMED.search(json.dumps(body.get("messages") or body.get("prompt")))
     return body, found[1] if found else ""
