@@ -15,13 +15,13 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlunsplit
 
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus, InvalidURI, WebSocketException
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
 
 from realtime.audio.wav import read_wav, write_wav
-from realtime.commands.server_address import NOT_PARLOUR, obstacle, own_key, split_url
+from realtime.commands.live_connection import CannotConnect, connected, farewell
+from realtime.commands.server_address import own_key
 from realtime.commands.sound_devices import Devices, open_devices
 from realtime.commands.talk_screen import Event, JsonScreen, WordScreen
 from realtime.errors import SettingsError
@@ -29,7 +29,6 @@ from realtime.errors import SettingsError
 HZ = 24_000
 FRAME_BYTES = 2 * HZ // 50
 FAST_FRAME_BYTES = 2 * HZ
-CONNECT_S = 10.0
 SILENT_SERVER_S = 60.0
 """No event for so long, while an answer is due, and the server is given up."""
 SILENCE_S = 12.0
@@ -92,7 +91,7 @@ async def talk(options: TalkOptions) -> int:
     _check_writable(options.out)
     with open_devices() if not (options.wavs or options.texts) else nullcontext() as devices:
         try:
-            connection = await _connected(options)
+            connection = await connected(options.url, options.key, options.model)
         except CannotConnect as failure:
             print(f"parlour: cannot connect to {options.url}: {failure}", file=sys.stderr)
             return 3
@@ -107,10 +106,6 @@ async def talk(options: TalkOptions) -> int:
             finally:
                 _keep(talker.answer, options.out)
     return 0
-
-
-class CannotConnect(Exception):
-    """There is no conversation; the rest of a sentence says why."""
 
 
 class TalkFailed(Exception):
@@ -151,7 +146,7 @@ class Talker:
             except TalkFailed as failure:
                 self._failure = self._failure or str(failure)
             except ConnectionClosed as closed:
-                self._failure = self._failure or _farewell(closed)
+                self._failure = self._failure or farewell(closed)
             finally:
                 listening.cancel()
         self.screen.end_line()
@@ -239,7 +234,7 @@ class Talker:
                 self._changed.set()
             self._failure = self._failure or "the server closed the connection."
         except ConnectionClosed as closed:
-            self._failure = self._failure or _farewell(closed)
+            self._failure = self._failure or farewell(closed)
         except BrokenPipeError:  # `parlour talk --json | head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the exit would fail too
             self._failure = "nobody reads the output any more."
@@ -326,35 +321,6 @@ def _speech(path: Path) -> bytes:
     return pcm
 
 
-def _address(url: str, model: str) -> str:
-    """The WebSocket's address, from that or from the address of the page."""
-    parts, _ = split_url(url, "ws")
-    scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
-    path = "/v1/realtime" if parts.path in ("", "/", "/v1", "/v1/") else parts.path
-    query = f"{parts.query}&model={quote(model)}".lstrip("&") if model else parts.query
-    return urlunsplit((scheme, parts.netloc, path, query, ""))
-
-
-async def _connected(options: TalkOptions) -> ClientConnection:
-    """Raises CannotConnect, and SettingsError for what is no address."""
-    try:
-        return await connect(
-            _address(options.url, options.model),
-            additional_headers={"Authorization": f"Bearer {options.key}"} if options.key else None,
-            open_timeout=CONNECT_S,
-            max_size=16 * 1024 * 1024,
-            compression=None,
-        )
-    except (InvalidURI, ValueError):
-        raise SettingsError(f"'{options.url}' is no server's address: expected http://HOST:PORT.") from None
-    except InvalidStatus as refused:
-        raise CannotConnect(_refusal(refused.response.status_code)) from None
-    except (OSError, WebSocketException) as failure:  # a TimeoutError is an OSError
-        parts, port = split_url(options.url, "ws")
-        found = obstacle(failure, f"{parts.hostname}:{port}", parts.scheme in ("https", "wss"))
-        raise CannotConnect(f"{found.what}: {found.cure}") from None
-
-
 def _check_writable(out: Path | None) -> None:
     """Raises SettingsError. Leaves no file, and an existing one as it was, until there is an answer."""
     if out is None:
@@ -376,21 +342,6 @@ def _keep(answer: bytearray, out: Path | None) -> None:
         write_wav(out, bytes(answer), HZ)
     except OSError as error:
         raise SettingsError(f"{out} cannot be written: {error.strerror}.") from None
-
-
-def _refusal(status: int) -> str:
-    match status:
-        case 401 | 403:
-            return "the server wants another key: give it with --key"
-        case 503 | 429:
-            return "the server is full or not ready yet: try again in a moment"
-        case _:
-            return f"it answered with HTTP status {status}: {NOT_PARLOUR}"
-
-
-def _farewell(closed: ConnectionClosed) -> str:
-    reason = closed.rcvd.reason if closed.rcvd is not None else ""
-    return f"the server closed the connection: {reason or 'without a reason'}."
 
 
 def _why(details: object) -> str:
