@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
@@ -18,28 +17,14 @@ from evaluation.record import Answer
 from evaluation.routes import live_websocket
 from evaluation.routes.live_websocket import WebSocketRoute
 from evaluation.routes.route import Failure, Question
-from evaluation.sample import Sample
 from realtime.commands.live_connection import connected
 from tests.conftest import Server, running_server
+from tests.e2e.live_questions import Brief, question
 from tests.ports import free_port
 from tests.speech import HZ, Utterance, utterance, white_noise
 
 TRANSCRIPTION = ("--live-text", "transcription", "--fast")
 WRITTEN = ("--text-only", "--fast")
-
-
-def question(pcm16k: bytes, prompt: str = "", language: str = "") -> Question:
-    pcm = np.frombuffer(pcm16k, "<i2").astype(np.float32) / 32768
-    sample = Sample(
-        sample_id="1",
-        benchmark="any",
-        audio="a.wav",
-        source="any",
-        prompt=prompt,
-        reference="",
-        language=language,
-    )
-    return Question(sample, pcm)
 
 
 def route(url: str, *arguments: str) -> WebSocketRoute:
@@ -58,13 +43,6 @@ async def answer(url: str, asked: Question, *arguments: str) -> Answer:
     came = await outcome(url, asked, *arguments)
     assert isinstance(came, Answer), came
     return came
-
-
-class Brief(ScriptedAgent):
-    """Says two words."""
-
-    def respond(self, request: AgentRequest) -> AsyncGenerator[AgentEvent, None]:
-        return super().respond(replace(request, max_output_tokens=2))
 
 
 class English(ScriptedAgent):
