@@ -9,12 +9,9 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
-from agent.api import Health, TranscribeRequest, Transcript
-from agent.asr.base import LANGUAGES
 from agent.asr.queue import QueuedRecogniser
 from agent.models.files import present
 from agent.models.manifest import WHISPER_BASE
-from agent.scripted.agent import ScriptedAgent
 from evaluation.errors import EvaluationError
 from evaluation.record import Answer
 from evaluation.routes import live_webrtc, live_websocket, recogniser
@@ -22,6 +19,7 @@ from evaluation.routes.route import Failure, Question, Route
 from evaluation.sample import Sample
 from tests.conftest import Server, running_server
 from tests.e2e import asterisk_sounds
+from tests.e2e.transcriber import Transcriber
 
 pytest.importorskip("faster_whisper")
 pytest.importorskip("rapidfuzz")
@@ -41,23 +39,6 @@ pytestmark = [
         reason="the packages of models.txt are not installed",
     ),
 ]
-
-
-class Transcriber(ScriptedAgent):
-    """The embedded default's ears, and nothing else of it."""
-
-    def __init__(self, ears: QueuedRecogniser) -> None:
-        self._ears = ears
-
-    async def transcribe(self, request: TranscribeRequest) -> Transcript:
-        heard = await self._ears.recognise(request.pcm, request.language or "")
-        return Transcript(heard.text, heard.duration_s)
-
-    async def health(self) -> Health:
-        return Health("ready", "whisper base", transcribes=True, languages=LANGUAGES)
-
-    async def aclose(self) -> None:
-        await self._ears.aclose()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
