@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--loss", type=float, default=0.0, help="share of the clip's packets that are lost, e.g. 0.05")
     add("--jitter-ms", type=float, default=0.0, help="each packet is up to so much late, e.g. 30")
-    add("--seed", type=int, default=0, help="which packets those are (default: 0)")
+    add("--network-seed", type=int, default=0, help="which packets those are (default: 0)")
 
 
 def route(options: argparse.Namespace) -> "WebRTCRoute":
@@ -38,7 +38,7 @@ def route(options: argparse.Namespace) -> "WebRTCRoute":
         raise EvaluationError(f"--loss is {options.loss}: expected a share from 0 to below 1.")
     if not 0 <= options.jitter_ms <= 1000:
         raise EvaluationError(f"--jitter-ms is {options.jitter_ms}: expected 0 to 1000.")
-    network = Network(options.loss, options.jitter_ms / 1000, options.seed)
+    network = Network(options.loss, options.jitter_ms / 1000, options.network_seed)
     return WebRTCRoute(live_options(options, options.turn_detection, fast=False), network)
 
 
@@ -64,7 +64,7 @@ class WebRTCRoute:
             "codec": "opus",
             "loss": self._network.loss,
             "jitter_ms": self._network.jitter_s * 1000,
-            "seed": self._network.seed,
+            "network_seed": self._network.seed,
         }
 
     def request_shown(self, question: Question) -> str:

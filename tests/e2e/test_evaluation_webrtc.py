@@ -43,7 +43,7 @@ async def test_a_call_is_answered_and_timed_from_the_end_of_speech() -> None:
 
 async def test_what_is_lost_and_late_is_the_same_at_every_run_and_changes_no_turn(server: Server) -> None:
     words = ("--live-text", "transcription")
-    network = ("--loss", "0.1", "--jitter-ms", "30", "--seed", "3")
+    network = ("--loss", "0.1", "--jitter-ms", "30", "--network-seed", "3")
     async with route(server.http, *words, *network) as way:
         answers = [outcome for _ in range(2) for outcome in await way.ask([CLIP])]
         facts = way.description()
@@ -54,7 +54,7 @@ async def test_what_is_lost_and_late_is_the_same_at_every_run_and_changes_no_tur
             chosen.delay_s()
         assert answer.measures["packets_lost"] == chosen.n_lost > 2
         assert answer.measures["turns"] == 1
-    assert (facts["loss"], facts["jitter_ms"], facts["seed"]) == (0.1, 30, 3)
+    assert (facts["loss"], facts["jitter_ms"], facts["network_seed"]) == (0.1, 30, 3)
 
 
 async def test_a_clip_in_which_nobody_was_heard_counts(server: Server) -> None:
