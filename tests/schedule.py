@@ -42,8 +42,11 @@ ONE_AT_A_TIME = {
         "tests/agent/engine/test_schedules.py",
         "tests/agent/engine/test_speech_lm.py",
         "tests/agent/models",
+        "tests/evaluation/routes/test_checkpoint.py",
         "tests/e2e/test_embedded.py",
         "tests/e2e/test_embedded_speakers.py",
+        "tests/e2e/test_evaluation_checkpoint.py",
+        "tests/e2e/test_evaluation_recogniser.py",
         "tests/e2e/test_qwen2_audio.py",
     ),
 }

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-LANGUAGES = ("en", "es", "fr", "de", "it", "pt", "nl", "pl", "zh", "ja")
+LANGUAGES = ("en", "es", "fr", "de", "it", "pt", "nl", "pl", "ru", "zh", "ja")
 """What the multilingual recogniser is asked for, ISO 639-1; another one is taken for English."""
 
 

@@ -15,14 +15,14 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlunsplit
 
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus, InvalidURI, WebSocketException
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
 
 from realtime.audio.wav import write_wav
+from realtime.commands.live_connection import CannotConnect, connected, farewell
 from realtime.commands.recording_file import read_recording
-from realtime.commands.server_address import obstacle, own_key, refusal, split_url
+from realtime.commands.server_address import own_key
 from realtime.commands.sound_devices import Devices, open_devices
 from realtime.commands.talk_screen import Event, JsonScreen, WordScreen
 from realtime.errors import SettingsError
@@ -30,7 +30,6 @@ from realtime.errors import SettingsError
 HZ = 24_000
 FRAME_BYTES = 2 * HZ // 50
 FAST_FRAME_BYTES = 2 * HZ
-CONNECT_S = 10.0
 SILENT_SERVER_S = 60.0
 """No event for so long, while an answer is due, and the server is given up."""
 SILENCE_S = 12.0
@@ -94,7 +93,7 @@ async def talk(options: TalkOptions) -> int:
     _check_writable(options.out)
     with open_devices() if not (options.files or options.texts) else nullcontext() as devices:
         try:
-            connection = await _connected(options)
+            connection = await connected(options.url, options.key, options.model)
         except CannotConnect as failure:
             print(f"parlour: cannot connect to {options.url}: {failure}", file=sys.stderr)
             return 3
@@ -109,10 +108,6 @@ async def talk(options: TalkOptions) -> int:
             finally:
                 _keep(talker.answer, options.out)
     return 0
-
-
-class CannotConnect(Exception):
-    """There is no conversation; the rest of a sentence says why."""
 
 
 class TalkFailed(Exception):
@@ -153,7 +148,7 @@ class Talker:
             except TalkFailed as failure:
                 self._failure = self._failure or str(failure)
             except ConnectionClosed as closed:
-                self._failure = self._failure or _farewell(closed)
+                self._failure = self._failure or farewell(closed)
             finally:
                 listening.cancel()
         self.screen.end_line()
@@ -241,7 +236,7 @@ class Talker:
                 self._changed.set()
             self._failure = self._failure or "the server closed the connection."
         except ConnectionClosed as closed:
-            self._failure = self._failure or _farewell(closed)
+            self._failure = self._failure or farewell(closed)
         except BrokenPipeError:  # `parlour talk --json | head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the exit would fail too
             self._failure = "nobody reads the output any more."
@@ -316,35 +311,6 @@ class Talker:
             raise TalkFailed(self._failure)
 
 
-def _address(url: str, model: str) -> str:
-    """The WebSocket's address, from that or from the address of the page."""
-    parts, _ = split_url(url, "ws")
-    scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
-    path = "/v1/realtime" if parts.path in ("", "/", "/v1", "/v1/") else parts.path
-    query = f"{parts.query}&model={quote(model)}".lstrip("&") if model else parts.query
-    return urlunsplit((scheme, parts.netloc, path, query, ""))
-
-
-async def _connected(options: TalkOptions) -> ClientConnection:
-    """Raises CannotConnect, and SettingsError for what is no address."""
-    try:
-        return await connect(
-            _address(options.url, options.model),
-            additional_headers={"Authorization": f"Bearer {options.key}"} if options.key else None,
-            open_timeout=CONNECT_S,
-            max_size=16 * 1024 * 1024,
-            compression=None,
-        )
-    except (InvalidURI, ValueError):
-        raise SettingsError(f"'{options.url}' is no server's address: expected http://HOST:PORT.") from None
-    except InvalidStatus as refused:
-        raise CannotConnect(refusal(refused.response.status_code)) from None
-    except (OSError, WebSocketException) as failure:  # a TimeoutError is an OSError
-        parts, port = split_url(options.url, "ws")
-        found = obstacle(failure, f"{parts.hostname}:{port}", parts.scheme in ("https", "wss"))
-        raise CannotConnect(f"{found.what}: {found.cure}") from None
-
-
 def _check_writable(out: Path | None) -> None:
     """Raises SettingsError. Leaves no file, and an existing one as it was, until there is an answer."""
     if out is None:
@@ -366,11 +332,6 @@ def _keep(answer: bytearray, out: Path | None) -> None:
         write_wav(out, bytes(answer), HZ)
     except OSError as error:
         raise SettingsError(f"{out} cannot be written: {error.strerror}.") from None
-
-
-def _farewell(closed: ConnectionClosed) -> str:
-    reason = closed.rcvd.reason if closed.rcvd is not None else ""
-    return f"the server closed the connection: {reason or 'without a reason'}."
 
 
 def _why(details: object) -> str:
