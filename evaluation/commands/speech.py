@@ -9,7 +9,9 @@ from typing import Any
 
 import msgspec
 
+from evaluation.datasets.voicebench import answered, convert
 from evaluation.errors import EvaluationError
+from evaluation.scoring.spoken.voicebench import METRICS, TASKS
 from evaluation.speech.live.builtin import NAMES, builtin
 from evaluation.speech.live.client import Held, Server, hold_all
 from evaluation.speech.live.conversation import Conversation
@@ -21,8 +23,6 @@ from evaluation.speech.live.scenario import Scenario, read_scenarios
 from evaluation.speech.live.script import Script, read_script, write_script
 from evaluation.speech.live.tracks import at_rate, read_both, read_track, write_both
 from evaluation.speech.live.voice_activity import VAD_HZ, Samples, by_level, by_silero
-from evaluation.speech.voicebench import METRICS, TASKS
-from evaluation.speech.voicebench_files import answered, convert
 from realtime.errors import SettingsError
 
 HELP = "measure spoken conversations, live or recorded, and answers to spoken questions"

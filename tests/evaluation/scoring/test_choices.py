@@ -2,9 +2,9 @@
 
 import pytest
 
-from evaluation.speech.choices import chosen_letter
-from evaluation.speech.refusals import refuses
-from evaluation.speech.verdicts import verdict
+from evaluation.scoring.spoken.choices import chosen_letter
+from evaluation.scoring.spoken.refusals import refuses
+from evaluation.scoring.spoken.verdicts import verdict
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.scoring.metric import Counts
-from evaluation.speech.choices import chosen_letter
-from evaluation.speech.refusals import PHRASES, refuses
-from evaluation.speech.verdicts import verdict
+from evaluation.scoring.spoken.choices import chosen_letter
+from evaluation.scoring.spoken.refusals import PHRASES, refuses
+from evaluation.scoring.spoken.verdicts import verdict
 
 Read = Callable[[str, str], str | None]
 """(response, reference) to the choice in the reference's words, or None where none can be read. Of the

@@ -20,8 +20,8 @@ from typing import Any
 
 from evaluation.errors import EvaluationError
 from evaluation.sample import Sample
-from evaluation.speech.ifeval.metric import parse_instructions
-from evaluation.speech.voicebench import SpokenTask
+from evaluation.scoring.spoken.ifeval.metric import parse_instructions
+from evaluation.scoring.spoken.voicebench import SpokenTask
 
 Row = Mapping[str, Any]
 _REFERENCES = {

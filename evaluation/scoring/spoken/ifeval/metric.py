@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from evaluation.errors import EvaluationError
 from evaluation.scoring.metric import Counts
-from evaluation.speech.choices import without_turn_marks
-from evaluation.speech.ifeval.rules import follows
+from evaluation.scoring.spoken.choices import without_turn_marks
+from evaluation.scoring.spoken.ifeval.rules import follows
 
 _RATES = {
     "prompt_strict": ("prompts_strict", "prompts"),

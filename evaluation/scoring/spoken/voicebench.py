@@ -10,8 +10,8 @@ from collections.abc import Mapping
 import msgspec
 
 from evaluation.scoring.metric import Metric
-from evaluation.speech.accuracy import ChoiceAccuracy, RefusalRate, read_letter, read_verdict
-from evaluation.speech.ifeval.metric import IfEval
+from evaluation.scoring.spoken.accuracy import ChoiceAccuracy, RefusalRate, read_letter, read_verdict
+from evaluation.scoring.spoken.ifeval.metric import IfEval
 
 
 class SpokenTask(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,9 +9,9 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
+from evaluation.datasets.voicebench import answered, convert, samples
 from evaluation.errors import EvaluationError
-from evaluation.speech.voicebench import METRICS, TASKS
-from evaluation.speech.voicebench_files import answered, convert, samples
+from evaluation.scoring.spoken.voicebench import METRICS, TASKS
 
 
 def written(path: Path, *rows: Any) -> Path:

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluation.errors import EvaluationError
-from evaluation.speech.ifeval.metric import IfEval
-from evaluation.speech.ifeval.rules import RULES, follows
-from evaluation.speech.ifeval.text import n_sentences
+from evaluation.scoring.spoken.ifeval.metric import IfEval
+from evaluation.scoring.spoken.ifeval.rules import RULES, follows
+from evaluation.scoring.spoken.ifeval.text import n_sentences
 
 KEPT_AND_BROKEN: list[tuple[str, dict[str, Any], str, str]] = [
     ("keywords:existence", {"keywords": ["cat", "dog"]}, "A CAT and dogs", "a cat"),

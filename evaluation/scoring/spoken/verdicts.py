@@ -12,7 +12,7 @@ begins with, then one that it ends with; else the last phrase that means either.
 
 import re
 
-from evaluation.speech.choices import chosen_letter, without_turn_marks
+from evaluation.scoring.spoken.choices import chosen_letter, without_turn_marks
 
 _MARKS = re.compile(r"""[:"*,.\-–—!?;()：。，]|\s""")
 _EXPLICIT = re.compile(

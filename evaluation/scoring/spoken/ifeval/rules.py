@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from evaluation.errors import EvaluationError
-from evaluation.speech.ifeval.text import has_language, n_capital_words, n_sentences, n_words
+from evaluation.scoring.spoken.ifeval.text import has_language, n_capital_words, n_sentences, n_words
 
 Arguments = Mapping[str, Any]
 Rule = Callable[[str, Arguments], bool]
