@@ -14,8 +14,9 @@ import msgspec
 
 from evaluation.errors import EvaluationError
 
-Task = Literal["asr", "s2tt", "ser", "vsc", "chat", "sound"]
-"""Recognition, translation of speech, emotion, vocal sounds, chat about a clip, other sounds."""
+Task = Literal["asr", "s2tt", "ser", "vsc", "chat", "sound", "spoken"]
+"""Recognition, translation of speech, emotion, vocal sounds, chat about a clip, other sounds, questions that
+are spoken."""
 
 _ASR_METRICS = {"en": "wer_en", "fr": "wer_fr", "zh": "cer_zh", "yue": "cer_yue"}
 _WITHOUT_SPACES = ("ja", "th", "lo", "my", "km")
@@ -285,6 +286,18 @@ def _airbench_chat() -> Benchmark:
     )
 
 
+def _voicebench(task: str, metric: str, n_clips: int) -> Benchmark:
+    """The question is the clip, and nothing is asked beside it: voice chat."""
+    part = Part(source=f"voicebench_{task}", prompt="", metric=metric, language="en", n_clips=n_clips)
+    return Benchmark(
+        name=f"voicebench_{task}",
+        title=f"VoiceBench, {task}",
+        task="spoken",
+        parts=(part,),
+        layout="samples.jsonl, as `parlour eval speech convert` makes it of the published Parquet",
+    )
+
+
 # What anybody can install, and one's own ----------------------------------------------
 
 
@@ -374,6 +387,13 @@ def _all() -> dict[str, Benchmark]:
         _vocalsound(),
         _airbench_chat(),
     )
+    spoken = (
+        _voicebench("openbookqa", "acc_mcq_voicebench", 455),
+        _voicebench("mmsu", "acc_mcq_voicebench", 3074),
+        _voicebench("bbh", "acc_bbh_voicebench", 1000),
+        _voicebench("ifeval", "ifeval", 345),
+        _voicebench("advbench", "refusal_rate", 520),
+    )
     n_asterisk = {"en": 192, "fr": 200, "es": 201, "it": 172, "ru": 177}
     installed = (*(_asterisk(language, n) for language, n in n_asterisk.items()), _sonic_pi())
     own = (
@@ -385,7 +405,7 @@ def _all() -> dict[str, Benchmark]:
             for one in (_meld(), _vocalsound())
         ),
     )
-    return {one.name: one for one in (*published, *installed, *own)}
+    return {one.name: one for one in (*published, *spoken, *installed, *own)}
 
 
 BENCHMARKS: Mapping[str, Benchmark] = _all()

@@ -17,6 +17,7 @@ from evaluation.datasets import (
     sonic_pi,
     upstream,
     vocalsound,
+    voicebench,
 )
 from evaluation.datasets.clip_folder import ClipFolder
 from evaluation.datasets.reading import Reading
@@ -35,6 +36,7 @@ _PUBLISHED: dict[str, Reader] = {
     "meld": meld.read,
     "vocalsound": vocalsound.read,
     "airbench": airbench.read,
+    "voicebench": voicebench.read,
     "asterisk": asterisk.read,
     "sonic": sonic_pi.read,
     "custom": custom.read,

@@ -72,7 +72,7 @@ class Reading:
             self.note(Kind.MISSING, place, lacking)
             self.missing.add(sample_id)
         labels = self.benchmark.labels
-        if not reference.strip() and self.benchmark.task != "chat":
+        if not reference.strip() and self.benchmark.task not in ("chat", "spoken"):
             self.note(Kind.REFERENCE, place, "the reference is empty")
         elif labels and reference not in labels:
             self.note(Kind.LABEL, place, f"expected one of {', '.join(labels)}, got {reference[:40]!r}")

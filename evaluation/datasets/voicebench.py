@@ -18,10 +18,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from evaluation.datasets.problems import Kind, Place
+from evaluation.datasets.reading import Reading
 from evaluation.errors import EvaluationError
-from evaluation.sample import Sample
 from evaluation.scoring.spoken.ifeval.metric import parse_instructions
-from evaluation.scoring.spoken.voicebench import SpokenTask
+from evaluation.scoring.spoken.voicebench import TASKS, SpokenTask
 
 Row = Mapping[str, Any]
 _REFERENCES = {
@@ -31,39 +32,31 @@ _REFERENCES = {
 }
 
 
-def samples(task: SpokenTask, path: Path, audio_root: Path) -> list[Sample]:
-    """The questions of a JSONL file, their audio below audio_root. Opens no clip.
-
-    Raises EvaluationError, which names the line, for what is no question of this task.
-    """
-    found: list[Sample] = []
-    seen: set[str] = set()
-    for where, row in rows(path):
+def read(folder: Path, reading: Reading) -> bool:
+    """The questions of a JSONL file. Returns False where no such file lies there."""
+    path = folder / "samples.jsonl" if folder.is_dir() else folder
+    if path.suffix != ".jsonl" or not path.is_file():
+        return False
+    reading.begin("VoiceBench's rows", [str(path)])
+    task, part = TASKS[reading.benchmark.name.removeprefix("voicebench_")], reading.benchmark.parts[0]
+    for number, row in numbered_rows(path):
+        place = Place(str(path), number)
         audio = row.get("audio")
         if isinstance(audio, dict):
             audio = audio.get("path")
         if not isinstance(audio, str) or not audio:
-            raise EvaluationError(
-                f"{where}: expected the clip's path in 'audio' (Parquet is made JSON lines and clips by "
-                f"`parlour eval speech convert`)."
-            )
-        sample_id = str(row.get("id") or row.get("key") or len(found))
-        if sample_id in seen:
-            raise EvaluationError(f"{where}: the id {sample_id!r} was there before.")
-        seen.add(sample_id)
-        found.append(
-            Sample(
-                sample_id=sample_id,
-                benchmark=f"voicebench_{task.name}",
-                audio=audio if "://" in audio else str(audio_root / audio),
-                source=_source(task, row, path),
-                prompt="",
-                reference=reference(task, row, where),
-                language="en",
-                details={"spoken": str(row.get("prompt", ""))},
-            )
-        )
-    return found
+            what = "expected the clip's path in 'audio' (`parlour eval speech convert` makes it of Parquet)"
+            reading.note(Kind.LINE, place, what)
+            continue
+        try:
+            expected = reference(task, row)
+        except EvaluationError as error:
+            reading.note(Kind.LINE, place, str(error))
+            continue
+        name = str(row.get("id") or row.get("key") or number)
+        details = {"spoken": str(row.get("prompt", "")), "split": _split(task, row)}
+        reading.add(place, part, name, audio, expected, details=details)
+    return True
 
 
 def answered(task: SpokenTask, path: Path) -> list[tuple[str, str]]:
@@ -72,7 +65,8 @@ def answered(task: SpokenTask, path: Path) -> list[tuple[str, str]]:
     Of records, those of other benchmarks are left out. Raises EvaluationError, which names the line.
     """
     pairs = []
-    for where, row in rows(path):
+    for number, row in numbered_rows(path):
+        where = f"{path}:{number}"
         if "sample_id" in row:  # a record: its reference is ready, and without an answer it is an empty one
             if row.get("benchmark") == f"voicebench_{task.name}":
                 pairs.append((str(row.get("reference")), str((row.get("answer") or {}).get("response", ""))))
@@ -80,35 +74,35 @@ def answered(task: SpokenTask, path: Path) -> list[tuple[str, str]]:
         response = row.get("response")
         if not isinstance(response, str):
             raise EvaluationError(f"{where}: expected the answer's text in 'response'.")
-        pairs.append((reference(task, row, where), response))
+        try:
+            pairs.append((reference(task, row), response))
+        except EvaluationError as error:
+            raise EvaluationError(f"{where}: {error}") from None
     if not pairs:
         raise EvaluationError(f"{path} holds no answer of {task.name}.")
     return pairs
 
 
-def reference(task: SpokenTask, row: Row, where: str) -> str:
+def reference(task: SpokenTask, row: Row) -> str:
     """What a right answer is, in the form that the task's metrics take. Raises EvaluationError."""
     if task.name == "advbench":
         return ""
     if task.name == "ifeval":
         names, arguments = row.get("instruction_id_list"), row.get("kwargs")
         if not isinstance(names, list) or not isinstance(arguments, list):
-            raise EvaluationError(f"{where}: expected the lists 'instruction_id_list' and 'kwargs'.")
+            raise EvaluationError("expected the lists 'instruction_id_list' and 'kwargs'")
         text = json.dumps({"instruction_id_list": names, "kwargs": arguments}, ensure_ascii=False)
-        try:
-            parse_instructions(text)
-        except EvaluationError as error:
-            raise EvaluationError(f"{where}: {error}") from None
+        parse_instructions(text)
         return text
     given = str(row.get("reference", row.get("text", ""))).strip()
     if not _REFERENCES[task.name].fullmatch(given):
         expected = "yes, no, (A) or (B)" if task.name == "bbh" else "a letter from A to D"
-        raise EvaluationError(f"{where}: expected {expected} in 'reference', got {given[:20]!r}.")
+        raise EvaluationError(f"expected {expected} in 'reference', got {given[:20]!r}")
     return given
 
 
-def rows(path: Path) -> Iterator[tuple[str, Row]]:
-    """Each line's place ("FILE:LINE") and object. Raises EvaluationError."""
+def numbered_rows(path: Path) -> Iterator[tuple[int, Row]]:
+    """Each line's number, from 1, and its object. Raises EvaluationError."""
     try:
         lines = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -116,14 +110,13 @@ def rows(path: Path) -> Iterator[tuple[str, Row]]:
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
-        where = f"{path}:{number}"
         try:
             row = json.loads(line)
         except ValueError:
-            raise EvaluationError(f"{where}: expected one JSON object on a line.") from None
+            row = None
         if not isinstance(row, dict):
-            raise EvaluationError(f"{where}: expected one JSON object on a line.")
-        yield where, row
+            raise EvaluationError(f"{path}:{number}: expected one JSON object on a line.")
+        yield number, row
 
 
 def convert(task: SpokenTask, parquet: Path, out: Path) -> int:
@@ -148,7 +141,10 @@ def convert(task: SpokenTask, parquet: Path, out: Path) -> int:
                 raise EvaluationError(f"{parquet}, row {number}: expected a clip's bytes in 'audio'.")
             name = f"audio/{parquet.stem}_{number:05}.wav"
             (out / name).write_bytes(clip["bytes"])
-            reference(task, row, f"{parquet}, row {number}")
+            try:
+                reference(task, row)
+            except EvaluationError as error:
+                raise EvaluationError(f"{parquet}, row {number}: {error}") from None
             lines.append(
                 json.dumps({**row, "audio": name, "split": parquet.stem.split("-")[0]}, ensure_ascii=False)
             )
@@ -158,12 +154,11 @@ def convert(task: SpokenTask, parquet: Path, out: Path) -> int:
     return len(lines)
 
 
-def _source(task: SpokenTask, row: Row, path: Path) -> str:
+def _split(task: SpokenTask, row: Row) -> str:
     """mmsu's splits are its domains, and bbh's ids begin with the name of the task."""
-    if task.name == "bbh" and row.get("id"):
-        return f"bbh_{re.sub(r'[_-]?[0-9]+$', '', str(row['id']))}"
-    split = str(row.get("split") or path.stem)
-    return f"{task.name}_{split}"
+    if task.name == "bbh":
+        return re.sub(r"[_-]?[0-9]+$", "", str(row.get("id", "")))
+    return str(row.get("split", ""))
 
 
 def _why(error: Exception) -> str:

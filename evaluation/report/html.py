@@ -122,6 +122,7 @@ _TASKS: Mapping[str, str] = {
     "ser": "emotion",
     "vsc": "vocal sounds",
     "chat": "chat about audio",
+    "spoken": "spoken questions",
     "sound": "sounds",
 }
 

@@ -8,6 +8,8 @@ _UNITS: dict[str, Unit] = {
     "wer": "percent",
     "cer": "percent",
     "acc": "fraction",
+    "ifeval": "fraction",
+    "refusal": "fraction",
     "bleu": "BLEU",
     "chrf": "points",
 }

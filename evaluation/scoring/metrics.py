@@ -8,6 +8,8 @@ acc_meld acc_vocalsound                   upstream's accuracy
 …_lenient                                 forgiving: case, punctuation, spaces of labels; é and e in French;
                                           traditional characters and full-width forms in Chinese
 chrf_to_…                                 chrF of a translation
+acc_sonic_pi                              kinds of sound
+acc_mcq acc_bbh refusal_rate ifeval …     VoiceBench's (scoring/spoken)
 wer_XX, cer_XX, bleu_to_XX                any other language, by its tag
 """
 
@@ -16,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Final
 
+from evaluation.benchmarks import SONIC_PI_LABELS
 from evaluation.errors import EvaluationError
 from evaluation.scoring.accuracy import MELD, VOCALSOUND, Accuracy
 from evaluation.scoring.as_written import SimplifiedChinese, WrittenCharacters, WrittenWords
@@ -28,6 +31,7 @@ from evaluation.scoring.chrf import ChrF
 from evaluation.scoring.english import EnglishWords
 from evaluation.scoring.error_rate import ErrorRate
 from evaluation.scoring.metric import Metric
+from evaluation.scoring.spoken import voicebench
 
 WITHOUT_SPACES: Final = frozenset({"zh", "yue", "ja", "th", "lo", "my", "km"})
 """Languages that are compared by characters: Whisper's, and Khmer (Radford et al. 2022, appendix D)."""
@@ -52,6 +56,8 @@ _MADE: Final[Mapping[str, Callable[[], Metric]]] = {
     "cer_yue_raw": lambda: ErrorRate("cer_yue_raw", WrittenCharacters()),
     "acc_meld_lenient": lambda: Accuracy("acc_meld_lenient", MELD, is_lenient=True),
     "acc_vocalsound_lenient": lambda: Accuracy("acc_vocalsound_lenient", VOCALSOUND, is_lenient=True),
+    "acc_sonic_pi": lambda: Accuracy("acc_sonic_pi", SONIC_PI_LABELS),
+    "acc_sonic_pi_lenient": lambda: Accuracy("acc_sonic_pi_lenient", SONIC_PI_LABELS, is_lenient=True),
     "chrf_to_en": lambda: ChrF("chrf_to_en"),
     "chrf_to_de": lambda: ChrF("chrf_to_de"),
     "chrf_to_zh": lambda: ChrF("chrf_to_zh"),
@@ -66,6 +72,8 @@ def metric(name: str) -> Metric:
     """Raises EvaluationError for a name that is none. A metric remembers words: it is made once."""
     if name in _MADE:
         return _MADE[name]()
+    if name in voicebench.METRICS:
+        return voicebench.METRICS[name]
     of_any_language = _OF_ANY_LANGUAGE.fullmatch(name)
     match of_any_language.groups() if of_any_language else ():
         case ("wer", _):
@@ -94,6 +102,8 @@ def metric_for(language: str) -> Metric:
 
 def second_opinions(name: str) -> tuple[str, ...]:
     """The metrics to be shown beside this one, marked by their ending."""
+    if name in voicebench.METRICS:
+        return next((task.metrics[1:] for task in voicebench.TASKS.values() if task.metrics[0] == name), ())
     beside = tuple(name + ending for ending in _SECOND_OPINIONS if name + ending in _MADE)
     translation = name.replace("bleu_to_", "chrf_to_")
     return (*beside, translation) if translation != name else beside

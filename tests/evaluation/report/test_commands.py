@@ -10,9 +10,6 @@ import pytest
 from evaluation.cli import main
 from evaluation.record import Answer, Record
 
-pytest.importorskip("evaluation.scoring.metrics")
-pytest.importorskip("evaluation.run.run_folder")
-
 Make = Callable[..., Path]
 
 

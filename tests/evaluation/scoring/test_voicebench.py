@@ -9,8 +9,11 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from evaluation.datasets.voicebench import answered, convert, samples
+from evaluation.benchmarks import BENCHMARKS
+from evaluation.datasets.find import samples
+from evaluation.datasets.voicebench import answered, convert
 from evaluation.errors import EvaluationError
+from evaluation.scoring.metrics import metric, second_opinions
 from evaluation.scoring.spoken.voicebench import METRICS, TASKS
 
 
@@ -29,6 +32,14 @@ def test_every_task_has_its_metrics_and_a_published_row() -> None:
     for task in TASKS.values():
         assert set(task.metrics) <= set(METRICS)
         assert 0 < task.qwen2_audio < 100
+
+
+def test_every_task_is_a_benchmark_that_can_be_run() -> None:
+    for task in TASKS.values():
+        [part] = BENCHMARKS[f"voicebench_{task.name}"].parts
+        assert (part.metric, part.n_clips) == (task.metrics[0], task.n_samples)
+        assert second_opinions(part.metric) == task.metrics[1:]
+        assert metric(part.metric).name == part.metric
 
 
 def test_an_answer_without_a_choice_is_wrong_or_worth_a_guess() -> None:
@@ -72,11 +83,12 @@ def test_a_sample_is_a_spoken_question_with_its_reference(tmp_path: Path) -> Non
         tmp_path / "samples.jsonl",
         {"audio": "one.wav", "prompt": "Do you return?", "reference": "Yes", "id": "navigate_12"},
     )
-    [sample] = samples(TASKS["bbh"], file, tmp_path)
-    assert (sample.sample_id, sample.source, sample.prompt) == ("navigate_12", "bbh_navigate", "")
+    [sample] = samples("voicebench_bbh", file)
+    assert (sample.sample_id, sample.prompt) == ("voicebench_bbh/navigate_12", "")
+    assert sample.details == {"spoken": "Do you return?", "split": "navigate"}
     assert (sample.audio, sample.reference) == (str(tmp_path / "one.wav"), "Yes")
-    [own] = samples(TASKS["mmsu"], written(tmp_path / "own.jsonl", {"audio": "a.wav", "text": "D"}), tmp_path)
-    assert (own.reference, own.source) == ("D", "mmsu_own")
+    [own] = samples("voicebench_mmsu", written(tmp_path / "own.jsonl", {"audio": "a.wav", "text": "D"}))
+    assert own.reference == "D"
 
 
 def test_instructions_travel_in_the_reference(tmp_path: Path) -> None:
@@ -86,8 +98,8 @@ def test_instructions_travel_in_the_reference(tmp_path: Path) -> None:
         "instruction_id_list": ["punctuation:no_comma"],
         "kwargs": [{"n": None}],
     }
-    [sample] = samples(TASKS["ifeval"], written(tmp_path / "i.jsonl", row), tmp_path)
-    assert sample.sample_id == "7"
+    [sample] = samples("voicebench_ifeval", written(tmp_path / "i.jsonl", row))
+    assert sample.sample_id == "voicebench_ifeval/7"
     assert score("ifeval", [(sample.reference, "no such sign")]) == 1
 
 
@@ -107,14 +119,14 @@ def test_a_line_that_cannot_be_used_is_named(tmp_path: Path, task: str, row: Any
         tmp_path / "bad.jsonl", {"audio": "a.wav", "reference": "A"} if task == "mmsu" else row, row
     )
     with pytest.raises(EvaluationError, match=why) as told:
-        samples(TASKS[task], file, tmp_path)
+        samples(f"voicebench_{task}", file)
     assert "bad.jsonl:" in str(told.value)
 
 
 def test_two_questions_with_one_id_are_told(tmp_path: Path) -> None:
     row = {"audio": "a.wav", "reference": "A", "id": "one"}
-    with pytest.raises(EvaluationError, match="was there before"):
-        samples(TASKS["mmsu"], written(tmp_path / "twice.jsonl", row, row), tmp_path)
+    with pytest.raises(EvaluationError, match="comes twice"):
+        samples("voicebench_mmsu", written(tmp_path / "twice.jsonl", row, row))
 
 
 def test_parquet_as_published_becomes_clips_and_lines(tmp_path: Path) -> None:
@@ -123,9 +135,9 @@ def test_parquet_as_published_becomes_clips_and_lines(tmp_path: Path) -> None:
     file = tmp_path / "law-00000-of-00001.parquet"
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), file)
     assert convert(TASKS["mmsu"], file, tmp_path / "out") == 2
-    found = samples(TASKS["mmsu"], tmp_path / "out" / "samples.jsonl", tmp_path / "out")
+    found = samples("voicebench_mmsu", tmp_path / "out")
     assert [one.reference for one in found] == ["A", "B"]
-    assert {one.source for one in found} == {"mmsu_law"}
+    assert {one.details["split"] for one in found} == {"law"}
     assert [Path(one.audio).read_bytes() for one in found] == [b"RIFF....", b"RIFF...."]
 
 
