@@ -41,7 +41,7 @@ class Accuracy:
                     f"{', '.join(self._labels)}, got another"
                 )
         expected = list(map(folded, references)) if self._is_lenient else references
-        given = list(map(self.as_compared, responses))
+        given = list(map(folded if self._is_lenient else str.lstrip, responses))
         counts = np.ones((len(references), 3), np.int64)
         counts[:, 0] = [reference == answer for reference, answer in zip(expected, given, strict=True)]
         counts[:, 2] = [answer not in self._compared_labels for answer in given]

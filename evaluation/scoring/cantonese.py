@@ -7,6 +7,7 @@ which.
 """
 
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -64,7 +65,7 @@ class OpenccSimplifier:
 
 
 class ZhconvSimplifier:
-    """zhconv's own table, the longest entry at each place first, as zhconv does it, in a twentieth of the time.
+    """zhconv's own table, read by the longest entry at each place, as zhconv does, only faster.
 
     Entries of several characters are looked for only where two characters begin one; all that is between such
     places is looked up at once, character by character. Raises PackageNotFoundError where there is no zhconv.
@@ -72,7 +73,9 @@ class ZhconvSimplifier:
 
     def __init__(self) -> None:
         self.signature = f"zhconv:{version('zhconv')}:zh-cn"
-        table: dict[str, str] = import_module("zhconv.zhconv").getdict("zh-cn")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)  # zhconv does not close its table's file
+            table: dict[str, str] = import_module("zhconv.zhconv").getdict("zh-cn")
         self._characters = CharacterTable(lambda character: table.get(character, character))
         self._phrases = {entry: text for entry, text in table.items() if len(entry) > 1}
         lengths: dict[str, set[int]] = {}

@@ -32,7 +32,8 @@ class Units(Protocol):
 class ErrorRate:
     """Levenshtein distance over units (one for each insertion, deletion, substitution) per reference unit.
 
-    A reference without units counts its answer's units as insertions, as upstream does.
+    A reference without units counts its answer as insertions, as upstream does. The units remember what
+    words became: one thread at a time may count.
     """
 
     higher_is_better = False

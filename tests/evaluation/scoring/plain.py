@@ -6,6 +6,7 @@ ones zhconv's, both called on whole texts; the Chinese ones are written a second
 
 import re
 import unicodedata
+import warnings
 from collections.abc import Callable
 
 import editdistance
@@ -14,6 +15,10 @@ from whisper_normalizer.basic import BasicTextNormalizer
 from whisper_normalizer.english import EnglishTextNormalizer
 
 from tests.evaluation.scoring.plain_chinese import normalise_chinese
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", ResourceWarning)  # zhconv does not close its table's file
+    zhconv.loaddict()
 
 _english = EnglishTextNormalizer()
 for _later in ("kinda", "sorta", "dunno", "cause"):
