@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import os
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_chosen_arguments(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
     """The options of the route that the command line names, or of the first where it names none."""
+    parser.set_defaults(typed=tuple(arguments))
     finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     finder.add_argument("--route", default="chat")
     chosen = finder.parse_known_args(arguments)[0].route
@@ -120,7 +120,7 @@ async def _run(options: argparse.Namespace, route: "Route", collected: "Collecte
                 options.out,
                 route.description(),
                 collected.samples,
-                command=sys.argv,
+                command=("parlour", "eval", "run", *options.typed),
                 now=datetime.now(UTC),
                 converter=converter(),
                 limit=options.limit,

@@ -10,7 +10,7 @@ import asyncio
 import base64
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 import httpx
 
@@ -20,8 +20,8 @@ from evaluation.routes.chat_stream import ChatStream, StreamError
 from evaluation.routes.openai_server import (
     IN_FLIGHT_MAX,
     Address,
+    Connections,
     add_server_arguments,
-    client,
     lost,
     refusal,
     wav,
@@ -30,6 +30,8 @@ from evaluation.routes.route import SAMPLE_HZ, Failure, Question
 
 SYSTEM = "You are a helpful assistant."
 MAX_TOKENS = 256
+FINISH_S = 1.0
+"""After the last event, for the end of the body."""
 RAW_PROMPT = "<|audio_bos|>{audio}<|audio_eos|>{prompt}"
 """Upstream's, where `{audio}` is `<|AUDIO|>` (evaluate_asr.py:61)."""
 MEDIA_MARKER = "<__media__>"
@@ -92,14 +94,14 @@ class ChatServer:
         self._sampling = {"temperature": temperature, "max_tokens": max_tokens}
         self._is_raw = is_raw
         self._media_marker = media_marker
-        self._client = client(self._address, key, silence_s)
+        self._connections = Connections(self._address, key, silence_s)
         self._counts_tokens = True  # until the server refuses to
 
     async def __aenter__(self) -> "ChatServer":
         return self
 
     async def __aexit__(self, *failure: object) -> None:
-        await self._client.aclose()
+        await self._connections.aclose()
 
     def description(self) -> Mapping[str, str | int | float | bool | None]:
         return {
@@ -133,17 +135,15 @@ class ChatServer:
         began_at, ttft_s = time.monotonic(), None
         stream = ChatStream()
         try:
-            async with self._client.stream(
-                "POST", self._url, content=content, headers={"content-type": "application/json"}
+            async with self._connections.stream(
+                self._url, content=content, headers={"content-type": "application/json"}
             ) as response:
                 if not response.is_success:
                     return self._explained(await refusal(response))
-                async for piece in response.aiter_bytes():
+                async for piece in self._pieces(response, stream):
                     stream.feed(piece)
                     if ttft_s is None and stream.text:
                         ttft_s = time.monotonic() - began_at
-                    if stream.is_over:
-                        break
                 stream.finish()
         except httpx.HTTPError as error:
             return lost(error)
@@ -158,6 +158,17 @@ class ChatServer:
             ttft_s=ttft_s,
             total_s=time.monotonic() - began_at,
         )
+
+    async def _pieces(self, response: httpx.Response, stream: ChatStream) -> AsyncIterator[bytes]:
+        """The body to its end, or else its connection could not be used again; some servers never end it."""
+        pieces = response.aiter_bytes()
+        while True:
+            try:
+                async with asyncio.timeout(FINISH_S if stream.is_over else None):
+                    piece = await anext(pieces)
+            except (StopAsyncIteration, TimeoutError):
+                return
+            yield piece
 
     def _explained(self, failure: Failure) -> Failure:
         if not self._is_raw or failure.is_transient:

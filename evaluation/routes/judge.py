@@ -15,7 +15,7 @@ import httpx
 import msgspec
 
 from evaluation.errors import EvaluationError
-from evaluation.routes.openai_server import SILENCE_S, Address, client, lost, refusal
+from evaluation.routes.openai_server import SILENCE_S, Address, Connections, lost, refusal
 from evaluation.routes.route import Failure
 
 MAX_TOKENS = 1024
@@ -78,14 +78,14 @@ class Judge:
         self._address = Address(address)
         self._model = model
         self._prompt = prompt
-        self._client = client(self._address, key, silence_s)
+        self._connections = Connections(self._address, key, silence_s)
         self._parse = _parser()
 
     async def __aenter__(self) -> "Judge":
         return self
 
     async def __aexit__(self, *failure: object) -> None:
-        await self._client.aclose()
+        await self._connections.aclose()
 
     def description(self) -> Mapping[str, str | int | float | bool | None]:
         return {
@@ -119,7 +119,7 @@ class Judge:
             "max_tokens": MAX_TOKENS,
         }
         try:
-            async with self._client.stream("POST", self._address.chat, json=body) as response:
+            async with self._connections.stream(self._address.chat, json=body) as response:
                 if not response.is_success:
                     return await refusal(response)
                 content = await response.aread()

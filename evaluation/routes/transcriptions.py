@@ -13,8 +13,8 @@ from evaluation.routes.openai_server import (
     IN_FLIGHT_MAX,
     SILENCE_S,
     Address,
+    Connections,
     add_server_arguments,
-    client,
     lost,
     refusal,
     wav,
@@ -58,13 +58,13 @@ class Transcriptions:
         self._url = self._address.of("/audio/transcriptions")
         self._model = model
         self._tells_language = tells_language
-        self._client = client(self._address, key, silence_s)
+        self._connections = Connections(self._address, key, silence_s)
 
     async def __aenter__(self) -> "Transcriptions":
         return self
 
     async def __aexit__(self, *failure: object) -> None:
-        await self._client.aclose()
+        await self._connections.aclose()
 
     def description(self) -> Mapping[str, str | int | float | bool | None]:
         return {
@@ -94,8 +94,7 @@ class Transcriptions:
         file = await asyncio.to_thread(wav, question.pcm)
         began_at = time.monotonic()
         try:
-            async with self._client.stream(
-                "POST",
+            async with self._connections.stream(
                 self._url,
                 data=self._fields(question),
                 files={"file": ("clip.wav", file, "audio/wav")},

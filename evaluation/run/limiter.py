@@ -9,25 +9,24 @@ A refusal takes a place away. One that came at once (429) had none: what is left
 that held its place as long as an answer does (a timeout, 502 of a proxy) says that all are too many.
 """
 
+import math
 from dataclasses import dataclass, replace
 from typing import assert_never
 
 START = 4
-WINDOW_LEAST = 4
+WINDOW_LEAST = 8
 """Answers: fewer say nothing."""
-PAYS = 0.25
-"""Of what as many more answers as places would be: twice the places pay with 1.25 times the throughput."""
-KEEPS = 0.9
-"""Of the throughput, with half the places: then the other half was for nothing."""
+PAYS = 0.15
+"""Of what as many more answers as places would be: twice the places pay with 1.15 times the throughput."""
 SHRINK = 0.7
 PROBE = 1.5
 PROBE_NEAR = 1.1
 """How far above what holds; and where that may come near to what was refused."""
-LOOKS = 2
+LOOKS = 3
 """Windows before more places are taken back: few answers whose lengths vary tell little."""
 HOLD_LEAST, HOLD_MOST = 4, 64
 """Windows between two probes: doubled by each that brought nothing."""
-PAUSES_APART = 20
+PAUSES_APART = 50
 """Probes that were refused with Retry-After are so many times that time apart."""
 
 
@@ -77,7 +76,7 @@ class Climbing:
 
 @dataclass(frozen=True, slots=True)
 class Descending:
-    """More places than the first did not pay: were even those too many?"""
+    """More places than the first did not pay. Were even those too many, so that fewer are faster?"""
 
     best: Pace
 
@@ -122,7 +121,8 @@ class Limiter:
         self._paused_until = 0.0
         self._probe_not_before = 0.0
         self._ceiling: int | None = None  # where refusals began
-        self._answered_since_refusal = True
+        self._answered_since_refusal = True  # a request that was sent after it
+        self._refused_at = -math.inf
         self._first = self.limit
         self._era = 0
         self._usual_s: float | None = None  # from request to answer, smoothed
@@ -147,7 +147,7 @@ class Limiter:
             case Answered():
                 took_s = now - permit.started_at
                 self._usual_s = took_s if self._usual_s is None else 0.9 * self._usual_s + 0.1 * took_s
-                self._answered_since_refusal = True
+                self._answered_since_refusal |= permit.started_at >= self._refused_at
                 self._count(now, was_full)
             case Overloaded(retry_after_s):
                 self._shrink(permit, now, retry_after_s)
@@ -164,6 +164,7 @@ class Limiter:
             self._probe_not_before = max(self._probe_not_before, now + PAUSES_APART * retry_after_s)
         if self._answered_since_refusal:
             self._ceiling, self._answered_since_refusal = self.limit, False
+        self._refused_at = now
         if permit.era != self._era:
             return  # sent before the last cut: says nothing of what is left
         if isinstance(self.phase, Probing):
@@ -188,7 +189,8 @@ class Limiter:
             self._window = None  # the server had less to do than it was allowed
             return
         self._window.n_answers += 1
-        wanted = max(self.limit, WINDOW_LEAST) * self._window_lengths()
+        length = max(self.limit, min(2 * self.limit, WINDOW_LEAST))
+        wanted = length * self._window_lengths()
         if self._window.n_answers < wanted or now <= self._window.began_at:
             return
         pace = Pace(self.limit, self._window.n_answers / (now - self._window.began_at))
@@ -202,9 +204,11 @@ class Limiter:
         match self.phase:
             case Climbing(looks=looks):
                 return 1 + looks
+            case Descending():
+                return 3  # the first answers were begun among more
             case Probing():
                 return 2
-            case Descending() | Holding():
+            case Holding():
                 return 1
 
     def _has_paid(self, pace: Pace) -> bool:
@@ -222,12 +226,12 @@ class Limiter:
                 else:
                     self._hold_at(best)
             case Descending(best):
-                if pace.per_s < KEEPS * best.per_s:
+                if pace.per_s < (1 + PAYS) * best.per_s:
                     self._hold_at(best)
                 elif pace.places == 1:
                     self._hold_at(pace)
                 else:
-                    self.phase = Descending(Pace(pace.places, max(pace.per_s, best.per_s)))
+                    self.phase = Descending(pace)
                     self._set(pace.places // 2)
             case Holding() as holding:
                 self._hold_on(holding, pace, now)

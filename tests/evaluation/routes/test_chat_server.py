@@ -1,13 +1,15 @@
 """What a chat server is asked, over a real socket, and what its answers and refusals become."""
 
 import argparse
+import asyncio
 import base64
 import io
 import wave
+from collections.abc import AsyncIterator
 
 import numpy as np
 import pytest
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
 from evaluation.errors import EvaluationError
 from evaluation.record import Answer
@@ -96,6 +98,33 @@ async def test_a_server_that_counts_no_tokens_is_asked_without_and_remembered() 
         for _ in range(2):
             assert isinstance((await route.ask([question()]))[0], Answer)
         assert len(server.asked) == 3
+
+
+async def test_a_connection_serves_one_question_after_another() -> None:
+    async with scripted_server() as server, ChatServer(server.url, "m") as route:
+        for _ in range(3):
+            await route.ask([question()])
+        assert len({asked.connection for asked in server.asked}) == 1
+
+
+async def test_a_server_that_never_ends_the_body_of_its_answer_is_no_trouble(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(chat_server, "FINISH_S", 0.05)
+    has_ended = asyncio.Event()
+
+    async def body() -> AsyncIterator[str]:
+        yield 'data: {"choices": [{"delta": {"content": "yes"}}]}\n\ndata: [DONE]\n\n'
+        await has_ended.wait()
+
+    async def answers(asked: Asked) -> Response:
+        return StreamingResponse(body())
+
+    async with scripted_server(answers) as server, ChatServer(server.url, "m") as route:
+        [outcome] = await route.ask([question()])
+        has_ended.set()
+    assert isinstance(outcome, Answer)
+    assert outcome.response == "yes"
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ class Asked:
     path: str
     headers: dict[str, str]
     body: dict[str, Any]
+    connection: object  # the client's address
     is_answered: bool = False
 
 
@@ -57,7 +58,8 @@ class ScriptedServer:
         body, sample_id = await _read(request)
         nth = len(self.of_sample(sample_id)) + 1
         path = request.url.path
-        asked = Asked(len(self.asked), sample_id, nth, path, dict(request.headers), body)
+        headers = dict(request.headers)
+        asked = Asked(len(self.asked), sample_id, nth, path, headers, body, request.client)
         self.asked.append(asked)
         self.in_house += 1
         self.most_in_house = max(self.most_in_house, self.in_house)
