@@ -98,7 +98,8 @@ async def test_lost_packets_change_no_turn(tmp_path: Path) -> None:
         await speaker.state("listening")
         second = await heard_turn(speaker, [one for number, one in enumerate(whole) if number % 10 != 5])
         [started] = speaker.of("input_audio_buffer.speech_started")
-        assert abs(started["audio_start_ms"] - began_ms) <= 100
+        # The speech begins with the file, and a packet of its first sound is among the lost ones.
+        assert abs(started["audio_start_ms"] - began_ms) <= 150
         assert abs(second["audio_end_ms"] - first["audio_end_ms"]) <= 100
 
 

@@ -34,10 +34,10 @@ CLIP = Clip("Go forward.", SPOKEN, ENGLISH)
         (Topic.TRANSCRIPT, Clip("", SPOKEN), "There is a voice in it, but I understand no words."),
         (
             Topic.TRANSCRIPT,
-            Clip("Hm.", SPOKEN, SpokenLanguage("ru", 0.95)),
-            "Its words are Russian, which I cannot write down.",
+            Clip("Hm.", SPOKEN, SpokenLanguage("uk", 0.95)),
+            "Its words are Ukrainian, which I cannot write down.",
         ),
-        (Topic.TRANSCRIPT, Clip("Hm.", SPOKEN, SpokenLanguage("ru", 0.4)), "Hm."),
+        (Topic.TRANSCRIPT, Clip("Hm.", SPOKEN, SpokenLanguage("uk", 0.4)), "Hm."),
         (Topic.DURATION, CLIP, "It is 5 seconds long."),
         (Topic.DURATION, Clip("", DOOR), "It is 1 second long."),
         (

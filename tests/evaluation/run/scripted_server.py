@@ -95,7 +95,7 @@ async def scripted_server(script: Script = rightly) -> AsyncIterator[ScriptedSer
     listener.bind(("127.0.0.1", 0))
     scripted = ScriptedServer(f"http://127.0.0.1:{listener.getsockname()[1]}", script)
     app = Starlette(routes=[Route("/v1/{path:path}", scripted.answer, methods=["POST"])])
-    config = uvicorn.Config(app, log_level="critical", lifespan="off", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     server.capture_signals = nullcontext  # type: ignore[method-assign]  # they are pytest's
     listener.listen(512)

@@ -23,7 +23,7 @@ from tests.evaluation.scoring.fixtures import texts
 
 def test_every_metric_has_the_name_it_is_asked_by_and_columns_for_its_statistics() -> None:
     for name, scorer in METRICS.items():
-        text = {"acc_v": "Cough", "acc_m": "joy"}.get(name[:5], "four words and more")
+        text = {"acc_v": "Cough", "acc_m": "joy", "acc_s": "bell"}.get(name[:5], "four words and more")
         counts = scorer.count([text, text], [text, "nothing"])
         assert scorer.name == name
         assert counts.shape == (2, len(scorer.statistics))
