@@ -13,7 +13,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-START = 4
+START = 8
 WINDOW_LEAST = 8
 """Answers: fewer say nothing."""
 WINDOW_LEAST_S = 0.25
