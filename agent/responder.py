@@ -8,7 +8,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -52,6 +52,8 @@ CLAUSES_AHEAD = 32
 """Clauses that may wait for the voice; when full, decoding waits."""
 
 
+Generate = Callable[[EngineRequest], AsyncGenerator[EngineDelta, None]]
+
 SPOKEN_CHARS_PER_S = 15
 """Of a voice at its usual pace."""
 
@@ -68,7 +70,8 @@ class Responder:
     """An `agent.api.Agent`. Owns its three parts and closes them.
 
     clock: seconds, monotonic; for the durations of stages. check: brings the health up to date where the
-    engine depends on something that comes and goes.
+    engine depends on something that comes and goes. analysis: takes a conversation whose speech has been
+    recognised and the engine's way to answer it; returns that, or another for a question about a clip.
     """
 
     def __init__(
@@ -80,9 +83,11 @@ class Responder:
         clock: Callable[[], float] = time.perf_counter,
         limits: AnswerLimits | None = None,
         check: Callable[[Health], Awaitable[Health]] | None = None,
+        analysis: Callable[[Sequence[Message], Generate], Generate] | None = None,
     ) -> None:
         self._limits = limits or AnswerLimits()
         self._check = check
+        self._analysis = analysis
         self._engine = engine
         self._recogniser = recogniser
         self._synthesiser = synthesiser
@@ -119,17 +124,21 @@ class Responder:
         await events.put(last)
 
     async def _last_event(self, request: AgentRequest, events: asyncio.Queue[AgentEvent]) -> GenerationDone:
-        engine: Callable[[EngineRequest], AsyncGenerator[EngineDelta, None]] = self._engine.generate
+        generate: Generate = self._engine.generate
         messages: tuple[Message, ...] | None = request.messages
         if request.verbatim:
-            engine = partial(_verbatim, request.verbatim)
+            generate = partial(_verbatim, request.verbatim)
         else:
             messages = await self._heard(request, events)
         if messages is None:
             return GenerationDone("no_words")
+        if self._analysis is not None and not request.verbatim:
+            generate = self._analysis(messages, generate)
         is_limited = request.max_output_tokens is not None or bool(request.verbatim)
         chars_max = math.inf if is_limited else self._limits.spoken_s * SPOKEN_CHARS_PER_S
-        decoding = _Decoding(engine, self._engine_request(request, messages), events, self._clock, chars_max)
+        decoding = _Decoding(
+            generate, self._engine_request(request, messages), events, self._clock, chars_max
+        )
         if request.modality == "text":
             return await decoding.run(None)
         clauses: asyncio.Queue[str | None] = asyncio.Queue(CLAUSES_AHEAD)
@@ -240,7 +249,7 @@ class _Decoding:
 
     def __init__(
         self,
-        generate: Callable[[EngineRequest], AsyncGenerator[EngineDelta, None]],
+        generate: Generate,
         request: EngineRequest,
         events: asyncio.Queue[AgentEvent],
         clock: Callable[[], float],

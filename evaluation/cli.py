@@ -1,6 +1,7 @@
 """`parlour eval`: each subcommand is a module of commands/ with `HELP`, `add_arguments` and `run`."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -25,12 +26,7 @@ def add_subcommands(parser: argparse.ArgumentParser, arguments: Sequence[str]) -
     """Of a command that is named, the others are not loaded."""
     subparsers = parser.add_subparsers(required=True, metavar="WHAT")
     for name in arguments[:1] if arguments and arguments[0] in COMMANDS else COMMANDS:
-        try:
-            command = cast(Command, import_module(f"evaluation.commands.{name}"))
-        except ModuleNotFoundError as missing:
-            if missing.name != f"evaluation.commands.{name}":
-                raise
-            continue
+        command = cast(Command, import_module(f"evaluation.commands.{name}"))
         subparser = subparsers.add_parser(name, help=command.HELP, allow_abbrev=False)
         command.add_arguments(subparser)
         add_chosen = getattr(command, "add_chosen_arguments", None)
@@ -50,6 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except EvaluationError as error:
         print(f"parlour eval: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # `parlour eval score RUN | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the exit would fail too
+        return 1
     except KeyboardInterrupt:
         return 130
 

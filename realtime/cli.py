@@ -1,4 +1,4 @@
-"""The command line: `parlour serve`, `parlour talk`, `parlour speaker`, `parlour doctor`, `parlour eval`."""
+"""The command line: `parlour serve`, and `talk`, `analyse`, `speaker`, `doctor`, `eval`."""
 
 import argparse
 import asyncio
@@ -42,6 +42,11 @@ def _parser() -> argparse.ArgumentParser:
     talk = commands.add_parser("talk", help="talk to a server from the terminal", allow_abbrev=False)
     add_arguments(talk)
     talk.set_defaults(run=_talk)
+    from realtime.commands.analyse import add_arguments as add_analyse_arguments
+
+    asking = commands.add_parser("analyse", help="ask a question about recordings", allow_abbrev=False)
+    add_analyse_arguments(asking)
+    asking.set_defaults(run=_analyse)
     from realtime.commands.speaker_options import add_arguments as add_speaker_arguments
 
     device = commands.add_parser("speaker", help="be a smart speaker over MQTT", allow_abbrev=False)
@@ -89,6 +94,12 @@ def _talk(options: argparse.Namespace) -> int:
     from realtime.commands.talk import TalkOptions, talk
 
     return asyncio.run(talk(TalkOptions.from_arguments(options)))
+
+
+def _analyse(options: argparse.Namespace) -> int:
+    from realtime.commands.analyse import AnalyseOptions, analyse
+
+    return asyncio.run(analyse(AnalyseOptions.from_arguments(options)))
 
 
 def _speaker(options: argparse.Namespace) -> int:

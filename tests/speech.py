@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from realtime.audio.g711 import G711_HZ, decode_mulaw, encode_mulaw
 from realtime.audio.resample import Resampler
 
 HZ = 16_000
@@ -156,10 +157,24 @@ def hum(seconds: float, rms: float = 2_000, mains_hz: float = 50) -> bytes:
     return _pcm(np.asarray(out) * rms)
 
 
+def tone(seconds: float, rms: float, hz: float = 440) -> bytes:
+    return _pcm(np.sin(2 * np.pi * hz * np.arange(int(seconds * HZ)) / HZ) * rms * np.sqrt(2))
+
+
 def in_a_room(pcm: bytes, room_rms: float = 20, seed: int = 1) -> bytes:
     """`pcm` with the soft pink noise of a quiet room, so that no silence is a digital one."""
     noise = pink_noise(len(pcm) / (2 * HZ) + 0.1, room_rms, seed)[: len(pcm)]
     return _pcm(np.frombuffer(pcm, "<i2").astype(np.float64) + np.frombuffer(noise, "<i2"))
+
+
+def over_a_telephone(pcm: bytes) -> bytes:
+    """`pcm` (16 kHz) as a telephone brings it: 300 to 3,400 Hz, 12 dB an octave below, mu-law at 8 kHz."""
+    spectrum = np.fft.rfft(np.frombuffer(pcm, "<i2").astype(np.float64))
+    hz = np.fft.rfftfreq(len(pcm) // 2, 1 / HZ) + 1e-9
+    spectrum /= np.sqrt(1 + (300 / hz) ** 4) * np.sqrt(1 + (hz / 3_400) ** 16)
+    down, up = Resampler(HZ, G711_HZ), Resampler(G711_HZ, HZ)
+    narrow = down.push(_pcm(np.fft.irfft(spectrum, len(pcm) // 2))) + down.flush()
+    return up.push(decode_mulaw(encode_mulaw(narrow))) + up.flush()
 
 
 def with_noise(pcm: bytes, noise: bytes, snr_db: float, speech_rms: float | None = None) -> bytes:

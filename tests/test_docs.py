@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+ROOMS = ("realtime", "agent", "evaluation", "web_client", "tests")
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
-IN_THE_TREE = re.compile(r"`((?:realtime|agent|web_client|tests|docs|docker)/[\w./-]+)`")
+IN_THE_TREE = re.compile(r"`((?:realtime|agent|evaluation|web_client|tests|docs|docker)/[\w./-]+)`")
 TO_BE_MADE = re.compile(r"\bsip\b|_sip\b|NAME")
 """What CONTRIBUTING shows by example."""
 IN_A_ROOM = re.compile(r"`([\w-]+(?:/[\w-]+)*\.(?:py|js))`")
@@ -18,9 +19,7 @@ def test_a_page_names_no_file_that_is_missing(page: Path) -> None:
     text = page.read_text()
     missing = [path for path in IN_THE_TREE.findall(text) if not (ROOT / path).exists()]
     if page.name != "CHANGELOG.md":  # what it tells of may be gone by now
-        files = {
-            f"/{file}" for folder in ("realtime", "agent", "web_client", "tests") for file in files_of(folder)
-        }
+        files = {f"/{file}" for folder in ROOMS for file in files_of(folder)}
         missing += [
             name for name in IN_A_ROOM.findall(text) if not any(file.endswith(f"/{name}") for file in files)
         ]

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from agent.api import LISTENING_HZ, AgentError
-from agent.asr.base import Heard
+from agent.asr.base import Heard, SpokenLanguage
 
 REMEMBERED_CLIPS = 256
 WAITING_CLIPS = 64
@@ -23,6 +23,10 @@ class SpeechModel(Protocol):
 
     def recognise(self, pcm: bytes, language: str) -> str:
         """The words, "" for none. Blocks."""
+        ...
+
+    def language(self, pcm: bytes) -> SpokenLanguage:
+        """The likeliest one. Blocks. Only where the model is multilingual."""
         ...
 
 
@@ -57,6 +61,16 @@ class QueuedRecogniser:
             raise AgentError("agent_timeout", "the recogniser did not finish in time") from error
         finally:
             self._leave(clip, running)
+
+    async def language(self, pcm: bytes) -> SpokenLanguage | None:
+        if not self._model.multilingual:
+            return None
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(RECOGNITION_TIMEOUT_S):
+                return await loop.run_in_executor(self._thread, self._model.language, pcm)
+        except TimeoutError as error:
+            raise AgentError("agent_timeout", "the recogniser did not finish in time") from error
 
     def _start(self, clip: bytes, pcm: bytes, language: str) -> asyncio.Task[Heard]:
         if len(self._running) >= WAITING_CLIPS:

@@ -13,11 +13,11 @@ import numpy as np
 import tokenizers
 from faster_whisper.feature_extractor import FeatureExtractor
 from faster_whisper.tokenizer import Tokenizer
-from faster_whisper.vad import get_vad_model
 
 import agent.onnx  # noqa: F401 - silences onnxruntime before faster_whisper loads it
 from agent.api import LISTENING_HZ
-from agent.asr.base import LANGUAGES
+from agent.asr.base import LANGUAGES, SpokenLanguage
+from agent.asr.voice import voice_probabilities
 from agent.asr.windows import WINDOWS_S, Samples, pieces, window_s
 from agent.models.files import ModelFile, verified
 
@@ -97,17 +97,26 @@ class Whisper:
             language: Tokenizer(words, self.multilingual, task="transcribe", language=language)
             for language in (LANGUAGES if self.multilingual else LANGUAGES[:1])
         }
-        self._voice = get_vad_model()
 
     def recognise(self, pcm: bytes, language: str) -> str:
         """The words of s16le mono audio at LISTENING_HZ, "" when it holds none.
 
         language: one of LANGUAGES; another one is taken for English.
         """
-        samples = np.frombuffer(pcm, "<i2").astype(np.float32) / 32768.0
+        samples = _samples_of(pcm)
         tokenizer = self._tokenizers.get(language, self._tokenizers["en"])
         said = (self._piece(piece, tokenizer) for piece in pieces(samples))
         return " ".join(text for text in said if text)
+
+    def language(self, pcm: bytes) -> SpokenLanguage:
+        """By the first piece that holds a voice, or the first one. Only where the model is multilingual."""
+        cut = pieces(_samples_of(pcm))
+        voiced = (piece for piece in cut if self._voice_probability(piece) >= VOICE_LEAST)
+        piece = next(voiced, cut[0])
+        [(token, probability), *_] = self._model.detect_language(self._encoded(piece, window_s(len(piece))))[
+            0
+        ]
+        return SpokenLanguage(token.strip("<|>"), float(probability))
 
     def _piece(self, samples: Samples, tokenizer: Tokenizer) -> str:
         if loudest(samples) < SILENCE:
@@ -125,9 +134,7 @@ class Whisper:
 
     def _voice_probability(self, samples: Samples) -> float:
         """Silero's probability of a voice, over the three neighbouring frames where it is highest."""
-        frame = 512
-        padded = np.pad(samples, (0, -len(samples) % frame + frame)).astype(np.float32)
-        likely = np.asarray(self._voice(padded), np.float32).reshape(-1)
+        likely = voice_probabilities(samples)
         return float(np.convolve(likely, np.ones(3) / 3, mode="same").max())
 
     def _guarded(self, samples: Samples, tokenizer: Tokenizer) -> _Decoded:
@@ -139,10 +146,13 @@ class Whisper:
                 break
         return decoded
 
-    def _decoded(self, samples: Samples, window: float, tokenizer: Tokenizer) -> _Decoded:
+    def _encoded(self, samples: Samples, window: float) -> ctranslate2.StorageView:
         padded = np.pad(samples, (0, max(0, int(window * LISTENING_HZ) - len(samples))))
         features = self._features(padded, padding=0)[:, : int(window * FRAMES_PER_S)]
-        encoded = self._model.encode(ctranslate2.StorageView.from_array(features[None].astype(np.float32)))
+        return self._model.encode(ctranslate2.StorageView.from_array(features[None].astype(np.float32)))
+
+    def _decoded(self, samples: Samples, window: float, tokenizer: Tokenizer) -> _Decoded:
+        encoded = self._encoded(samples, window)
         prompt = [*tokenizer.sot_sequence, tokenizer.no_timestamps]
         cap = token_cap(len(samples))
         [result] = self._model.generate(
@@ -163,6 +173,10 @@ class Whisper:
             float(result.no_speech_prob),
             hit_the_cap=len(tokens) >= min(cap, 220),
         )
+
+
+def _samples_of(pcm: bytes) -> Samples:
+    return np.frombuffer(pcm, "<i2").astype(np.float32) / 32768.0
 
 
 def token_cap(n_samples: int) -> int:

@@ -20,6 +20,8 @@ LONGEST_PIECE_S = 28.0
 LEAST_PIECE_S = 1.0
 SEARCH_S = 8.0
 """A cut is looked for in the last part of a piece, where it is quietest."""
+VOICE_FRAME_SAMPLES = 512
+"""What Silero gives one probability for."""
 _QUIET_SPAN = LISTENING_HZ // 10
 
 

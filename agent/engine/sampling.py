@@ -16,13 +16,18 @@ from agent.engine.transfer import to_device
 
 @dataclass(frozen=True, slots=True)
 class SamplingParams:
-    """How tokens are chosen, nothing left open. temperature 0: the likeliest. top_k 0, top_p 1: of all."""
+    """How tokens are chosen, nothing left open. temperature 0: the likeliest. top_k 0, top_p 1: of all.
+
+    never_first: ids that no answer begins with; with all that end one, this is transformers'
+    `min_new_tokens=1`.
+    """
 
     temperature: float = 0.0
     top_k: int = 0
     top_p: float = 1.0
     repetition_penalty: float = 1.0
     seed: int | None = None
+    never_first: tuple[int, ...] = ()
 
     def asked(self, sampling: Sampling) -> "SamplingParams":
         """The same, but for what a request asks otherwise. Raises ValueError for what cannot be."""
@@ -32,6 +37,7 @@ class SamplingParams:
             self.top_p if sampling.top_p is None else sampling.top_p,
             self.repetition_penalty if sampling.repetition_penalty is None else sampling.repetition_penalty,
             sampling.seed,
+            self.never_first,
         )
         if not 0 <= chosen.temperature <= 100:
             raise ValueError(f"temperature must be from 0 to 100, not {chosen.temperature}")
@@ -53,6 +59,7 @@ class Sampler:
     ) -> None:
         self.sampling_params = sampling_params
         self.seen: torch.Tensor | None = None
+        self.barred = sampling_params.never_first
         self.generator: torch.Generator | None = None
         if sampling_params.repetition_penalty != 1.0:
             self.seen = torch.zeros(vocabulary, dtype=torch.bool, device=device)
@@ -68,6 +75,10 @@ def sample(logits: torch.Tensor, samplers: Sequence[Sampler]) -> list[int]:
     choosings = [sampler.sampling_params for sampler in samplers]
     if any(sampler.seen is not None for sampler in samplers):
         logits = _penalised(logits, samplers)
+    for row, sampler in enumerate(samplers):
+        if sampler.barred:
+            # Not in place: without a penalty this is the caller's own tensor.
+            logits = logits.index_put(_cells(row, sampler.barred, logits), logits.new_tensor(-torch.inf))
     tokens = logits.argmax(dim=-1)
     drawing = [row for row, sampling_params in enumerate(choosings) if sampling_params.temperature > 0]
     if drawing:
@@ -78,6 +89,8 @@ def sample(logits: torch.Tensor, samplers: Sequence[Sampler]) -> list[int]:
         for row, sampler in enumerate(samplers):
             if sampler.seen is not None:
                 sampler.seen.index_fill_(0, tokens[row : row + 1], True)
+    for sampler in samplers:
+        sampler.barred = ()
     return [int(token) for token in tokens.tolist()]
 
 
@@ -86,6 +99,11 @@ def _penalised(logits: torch.Tensor, samplers: Sequence[Sampler]) -> torch.Tenso
     seen = torch.stack([nothing if sampler.seen is None else sampler.seen for sampler in samplers])
     penalties = _column([sampler.sampling_params.repetition_penalty for sampler in samplers], logits)
     return torch.where(seen, torch.where(logits < 0, logits * penalties, logits / penalties), logits)
+
+
+def _cells(row: int, ids: Sequence[int], like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    columns = to_device(np.array(ids), like.device)
+    return torch.full_like(columns, row), columns
 
 
 def _drawn(logits: torch.Tensor, samplers: Sequence[Sampler]) -> torch.Tensor:

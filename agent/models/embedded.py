@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from importlib import metadata
 
 from agent import descriptions
+from agent.analysis.analyst import Analyst
 from agent.api import Agent, AgentRequest, AudioPart, Health, TextPart, UserMessage
 from agent.asr.base import LANGUAGES, Recogniser
 from agent.asr.queue import QueuedRecogniser
@@ -68,7 +69,10 @@ async def build_embedded(settings: AgentSettings, report: Report) -> Agent:
             "smollm2-135m-instruct", plan, "xllamacpp", descriptions.EMBEDDED, calls_tools=False
         )
         health = replace(health, instructions_bytes_max=INSTRUCTIONS_BYTES_MAX)
-        agent = Responder(engine, recogniser, synthesiser, health, limits=answer_limits(settings))
+        analysis = _analyst(recogniser).answering
+        agent = Responder(
+            engine, recogniser, synthesiser, health, limits=answer_limits(settings), analysis=analysis
+        )
         with step(report, "answering a first question to itself"):
             await _first_turn(agent)
         loaded.pop_all()
@@ -109,7 +113,10 @@ async def build_chat_server(settings: AgentSettings, report: Report) -> Agent:
             await _first_sentence(synthesiser, recogniser)
         loaded.pop_all()
     limits = answer_limits(settings)
-    return Responder(engine, recogniser, synthesiser, health, limits=limits, check=engine.checked)
+    analysis = _analyst(recogniser).noting
+    return Responder(
+        engine, recogniser, synthesiser, health, limits=limits, check=engine.checked, analysis=analysis
+    )
 
 
 def answer_limits(settings: AgentSettings) -> AnswerLimits:
@@ -168,6 +175,12 @@ async def recogniser_and_voice(
         synthesiser = ThreadedSynthesiser(await asyncio.to_thread(_speakers, plan))
         loaded.push_async_callback(synthesiser.aclose)
     return recogniser, synthesiser
+
+
+def _analyst(recogniser: Recogniser) -> Analyst:
+    from agent.asr.voice import voice_probabilities
+
+    return Analyst(recogniser, voice_probabilities)
 
 
 def _speakers(plan: Plan) -> Mapping[str, ClauseVoice]:

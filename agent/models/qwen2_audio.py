@@ -117,7 +117,7 @@ def load(checkpoint: Checkpoint, settings: AgentSettings, report: Report) -> Loa
     loading = f"loading {checkpoint.name}"
     size = f" ({checkpoint.weights_bytes / 1e9:.1f} GB)"
     with embedded.step(report, loading + size), _told(report, loading):
-        model, processor = _loaded(checkpoint, device, dtype)
+        model, processor = model_and_processor(checkpoint, device, dtype)
     gc.collect()
     return engine_of(model, processor, checkpoint, engine_limits(model, device))
 
@@ -131,6 +131,23 @@ def engine_of(model: Any, processor: Any, checkpoint: Checkpoint, limits: Engine
             for name in ("im_start", "im_end", "audio_bos", "audio_eos")
         }
     )
+    core = core_of(model, processor, limits)
+    prompts = Qwen2AudioPrompts(
+        tokenizer,
+        control,
+        Features(processor.feature_extractor),
+        limits.context_tokens,
+        "base" if checkpoint.is_base else "instruct",
+    )
+    engine = LoadedSpeechLM(core, prompts, tokenizer.backend_tokenizer, sampling_params_of(generation))
+    engine.device = str(model.device)
+    engine.dtype = str(model.dtype).removeprefix("torch.")
+    engine.context_tokens = limits.context_tokens
+    return engine
+
+
+def core_of(model: Any, processor: Any, limits: EngineLimits) -> Core:
+    """The engine's work without its thread. The model's attention is the engine's from here on."""
     n_blocks = limits.kv_tokens // limits.block_tokens
     runner = ModelRunner(
         model.model.language_model,
@@ -140,28 +157,16 @@ def engine_of(model: Any, processor: Any, checkpoint: Checkpoint, limits: Engine
         -(-limits.context_tokens // limits.block_tokens),
         limits.batch_max,
     )
-    core = Core(
+    return Core(
         runner,
         Encoder(model.model.audio_tower, model.model.multi_modal_projector).encode,
         KVCache(n_blocks, limits.block_tokens),
-        _stop_ids(generation, tokenizer),
+        stop_ids(model.generation_config, processor.tokenizer),
         model.config.audio_token_id,
         limits.batch_max,
         limits.prefill_tokens,
         limits.embeddings_bytes,
     )
-    prompts = Qwen2AudioPrompts(
-        tokenizer,
-        control,
-        Features(processor.feature_extractor),
-        limits.context_tokens,
-        "base" if checkpoint.is_base else "instruct",
-    )
-    engine = LoadedSpeechLM(core, prompts, tokenizer.backend_tokenizer, sampling_params_of(generation))
-    engine.device = str(runner.device)
-    engine.dtype = str(model.dtype).removeprefix("torch.")
-    engine.context_tokens = limits.context_tokens
-    return engine
 
 
 async def warm_up(engine: LoadedSpeechLM) -> None:
@@ -250,13 +255,14 @@ def sampling_params_of(generation: Any) -> SamplingParams:
     )
 
 
-def _stop_ids(generation: Any, tokenizer: Any) -> frozenset[int]:
+def stop_ids(generation: Any, tokenizer: Any) -> frozenset[int]:
     stops = generation.eos_token_id
     ids = stops if isinstance(stops, list) else [stops]
     return frozenset(int(stop) for stop in [*ids, tokenizer.eos_token_id] if stop is not None)
 
 
-def _loaded(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> tuple[Any, Any]:
+def model_and_processor(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> tuple[Any, Any]:
+    """The model and the processor, as transformers loads them. Blocks. Raises AgentError."""
     library: Any = transformers  # without types of its own
     try:
         # The processor first: what it lacks is told before 17 GB are read.

@@ -86,6 +86,7 @@ _UNITS = {
     "MHz": ("megahertz", "megahertz"),
     "GHz": ("gigahertz", "gigahertz"),
     "dB": ("decibel", "decibels"),
+    "dBFS": ("decibel of full scale", "decibels of full scale"),
     "px": ("pixel", "pixels"),
     # Heat, force, power.
     "°": ("degree", "degrees"),

@@ -14,6 +14,7 @@ ROUTES: Mapping[str, str] = {
     "live": "live_websocket",
     "live-webrtc": "live_webrtc",
     "checkpoint": "checkpoint",
+    "recogniser": "recogniser",
     "faster-whisper": "faster_whisper",
     "command": "command",
 }

@@ -4,7 +4,7 @@ import os
 import socket
 import ssl
 from dataclasses import dataclass
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from realtime.errors import SettingsError
 from realtime.settings import is_loopback
@@ -34,6 +34,30 @@ def split_url(url: str, scheme: str) -> tuple[SplitResult, int]:
     if port == 0 or not parts.hostname:
         raise SettingsError(f"'{url}' is no server's address: expected http://HOST:PORT.")
     return parts, port
+
+
+def http_address(url: str, path: str) -> str:
+    """Of something the server has, from its own address or that of its WebSocket. path: after `/v1`.
+
+    Raises SettingsError for what is no address.
+    """
+    parts, _ = split_url(url, "http")
+    scheme = {"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme)
+    if scheme not in ("http", "https"):
+        raise SettingsError(f"'{url}' is no server's address: expected http://HOST:PORT.")
+    base = parts.path.removesuffix("/realtime").rstrip("/").removesuffix("/v1")
+    return urlunsplit((scheme, parts.netloc, f"{base}/v1{path}", parts.query, ""))
+
+
+def refusal(status: int) -> str:
+    """Why an HTTP status is no conversation, as the rest of a sentence."""
+    match status:
+        case 401 | 403:
+            return "the server wants another key: give it with --key"
+        case 503 | 429:
+            return "the server is full or not ready yet: try again in a moment"
+        case _:
+            return f"it answered with HTTP status {status}: {NOT_PARLOUR}"
 
 
 def own_key(url: str) -> str:

@@ -1,6 +1,6 @@
 """`parlour talk`: a conversation in the terminal, as any client of the server would have it.
 
-The user's turns come from WAV files, typed lines, or the microphone; the words of the answer
+The user's turns come from recordings, typed lines, or the microphone; the words of the answer
 appear as they are decoded.
 """
 
@@ -15,13 +15,14 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlunsplit
 
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus, InvalidURI, WebSocketException
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
 
-from realtime.audio.wav import read_wav, write_wav
-from realtime.commands.server_address import NOT_PARLOUR, obstacle, own_key, split_url
+from realtime.audio.wav import write_wav
+from realtime.commands.live_connection import CannotConnect, connected, farewell
+from realtime.commands.recording_file import read_recording
+from realtime.commands.server_address import own_key
 from realtime.commands.sound_devices import Devices, open_devices
 from realtime.commands.talk_screen import Event, JsonScreen, WordScreen
 from realtime.errors import SettingsError
@@ -29,7 +30,6 @@ from realtime.errors import SettingsError
 HZ = 24_000
 FRAME_BYTES = 2 * HZ // 50
 FAST_FRAME_BYTES = 2 * HZ
-CONNECT_S = 10.0
 SILENT_SERVER_S = 60.0
 """No event for so long, while an answer is due, and the server is given up."""
 SILENCE_S = 12.0
@@ -40,12 +40,12 @@ FAST_SILENCE_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class TalkOptions:
-    """Without `wavs` and `texts` the microphone is used. model: "" for the server's own."""
+    """Without `files` and `texts` the microphone is used. model: "" for the server's own."""
 
     url: str = "ws://127.0.0.1:8080/v1/realtime"
     key: str = ""
     model: str = ""
-    wavs: tuple[Path, ...] = ()
+    files: tuple[Path, ...] = ()
     texts: tuple[str, ...] = ()
     out: Path | None = None
     fast: bool = False
@@ -58,7 +58,7 @@ class TalkOptions:
             url=given.url,
             key=given.key or own_key(given.url),
             model=given.model,
-            wavs=tuple(given.wav),
+            files=(*given.files, *given.wav),
             texts=tuple(given.text),
             out=given.out,
             fast=given.fast,
@@ -72,10 +72,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--url", default=TalkOptions().url, help="server, e.g. http://HOST:8080 (default: this machine)")
     add("--key", default="", help="the server's key (default: the first of PARLOUR_KEYS)")
     add("--model", default="", help="model to ask the server for")
-    add("--wav", type=Path, action="append", default=[], help="say this WAV file; again for another turn")
+    add("files", metavar="FILE", type=Path, nargs="*", help="say this recording, one turn each; - for stdin")
+    add("--wav", type=Path, action="append", default=[], help="the same, before an option; again for another")
     add("--text", action="append", default=[], help="say this text; again for another turn")
     add("--out", type=Path, help="write the answers' sound to this WAV file")
-    add("--fast", action="store_true", help="send WAV files as fast as the server takes them")
+    add("--fast", action="store_true", help="send recordings as fast as the server takes them")
     add("--json", action="store_true", help="print every server event as a line of JSON")
     add("--json-audio", action="store_true", help="the same, with the audio in it")
 
@@ -86,13 +87,13 @@ async def talk(options: TalkOptions) -> int:
     Raises SettingsError for a file, an address or a device that cannot be used.
     """
     # Before connecting, so that a wrong name costs no conversation.
-    turns = [_speech(path) for path in options.wavs]
+    turns = [read_recording(path, HZ) for path in options.files]
     if not all(text.strip() for text in options.texts):
         raise SettingsError("--text is empty: expected what is to be said.")
     _check_writable(options.out)
-    with open_devices() if not (options.wavs or options.texts) else nullcontext() as devices:
+    with open_devices() if not (options.files or options.texts) else nullcontext() as devices:
         try:
-            connection = await _connected(options)
+            connection = await connected(options.url, options.key, options.model)
         except CannotConnect as failure:
             print(f"parlour: cannot connect to {options.url}: {failure}", file=sys.stderr)
             return 3
@@ -107,10 +108,6 @@ async def talk(options: TalkOptions) -> int:
             finally:
                 _keep(talker.answer, options.out)
     return 0
-
-
-class CannotConnect(Exception):
-    """There is no conversation; the rest of a sentence says why."""
 
 
 class TalkFailed(Exception):
@@ -151,7 +148,7 @@ class Talker:
             except TalkFailed as failure:
                 self._failure = self._failure or str(failure)
             except ConnectionClosed as closed:
-                self._failure = self._failure or _farewell(closed)
+                self._failure = self._failure or farewell(closed)
             finally:
                 listening.cancel()
         self.screen.end_line()
@@ -163,7 +160,7 @@ class Talker:
         await self._update_session()
 
     async def _update_session(self) -> None:
-        typed_only = bool(self.options.texts) and not self.options.wavs and self.options.out is None
+        typed_only = bool(self.options.texts) and not self.options.files and self.options.out is None
         self._updates_due += 1
         await self._send(
             "session.update",
@@ -239,7 +236,7 @@ class Talker:
                 self._changed.set()
             self._failure = self._failure or "the server closed the connection."
         except ConnectionClosed as closed:
-            self._failure = self._failure or _farewell(closed)
+            self._failure = self._failure or farewell(closed)
         except BrokenPipeError:  # `parlour talk --json | head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the exit would fail too
             self._failure = "nobody reads the output any more."
@@ -314,47 +311,6 @@ class Talker:
             raise TalkFailed(self._failure)
 
 
-def _speech(path: Path) -> bytes:
-    try:
-        pcm = read_wav(path, HZ)
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be read: {error.strerror}.") from None
-    except ValueError as error:
-        raise SettingsError(f"{path} cannot be used: {error}.") from None
-    if not pcm:
-        raise SettingsError(f"{path} cannot be used: it holds no sound.")
-    return pcm
-
-
-def _address(url: str, model: str) -> str:
-    """The WebSocket's address, from that or from the address of the page."""
-    parts, _ = split_url(url, "ws")
-    scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
-    path = "/v1/realtime" if parts.path in ("", "/", "/v1", "/v1/") else parts.path
-    query = f"{parts.query}&model={quote(model)}".lstrip("&") if model else parts.query
-    return urlunsplit((scheme, parts.netloc, path, query, ""))
-
-
-async def _connected(options: TalkOptions) -> ClientConnection:
-    """Raises CannotConnect, and SettingsError for what is no address."""
-    try:
-        return await connect(
-            _address(options.url, options.model),
-            additional_headers={"Authorization": f"Bearer {options.key}"} if options.key else None,
-            open_timeout=CONNECT_S,
-            max_size=16 * 1024 * 1024,
-            compression=None,
-        )
-    except (InvalidURI, ValueError):
-        raise SettingsError(f"'{options.url}' is no server's address: expected http://HOST:PORT.") from None
-    except InvalidStatus as refused:
-        raise CannotConnect(_refusal(refused.response.status_code)) from None
-    except (OSError, WebSocketException) as failure:  # a TimeoutError is an OSError
-        parts, port = split_url(options.url, "ws")
-        found = obstacle(failure, f"{parts.hostname}:{port}", parts.scheme in ("https", "wss"))
-        raise CannotConnect(f"{found.what}: {found.cure}") from None
-
-
 def _check_writable(out: Path | None) -> None:
     """Raises SettingsError. Leaves no file, and an existing one as it was, until there is an answer."""
     if out is None:
@@ -376,21 +332,6 @@ def _keep(answer: bytearray, out: Path | None) -> None:
         write_wav(out, bytes(answer), HZ)
     except OSError as error:
         raise SettingsError(f"{out} cannot be written: {error.strerror}.") from None
-
-
-def _refusal(status: int) -> str:
-    match status:
-        case 401 | 403:
-            return "the server wants another key: give it with --key"
-        case 503 | 429:
-            return "the server is full or not ready yet: try again in a moment"
-        case _:
-            return f"it answered with HTTP status {status}: {NOT_PARLOUR}"
-
-
-def _farewell(closed: ConnectionClosed) -> str:
-    reason = closed.rcvd.reason if closed.rcvd is not None else ""
-    return f"the server closed the connection: {reason or 'without a reason'}."
 
 
 def _why(details: object) -> str:

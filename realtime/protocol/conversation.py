@@ -82,7 +82,10 @@ class Conversation:
         self._order.remove(item_id)
 
     def set_transcript(self, item_id: str, content_index: int, transcript: str, keep_audio: bool) -> None:
-        """Note the words of one audio part; drop the audio where only the words matter."""
+        """Note the words of one audio part; drop the audio where only the words matter.
+
+        Beside a typed instruction the sound itself matters: it may be asked how long or how loud it is.
+        """
         item = self._items.get(item_id)
         if not isinstance(item, UserItem):
             return
@@ -90,7 +93,8 @@ class Conversation:
         if not isinstance(part, AudioPart):
             return  # it was deleted, and its id given to another item
         self._chars_at_most += len(transcript)
-        known = AudioPart(part.pcm if keep_audio else b"", transcript)
+        is_instructed = any(isinstance(one, TextPart) for one in item.parts)
+        known = AudioPart(part.pcm if keep_audio or is_instructed else b"", transcript)
         item.parts = (*item.parts[:content_index], known, *item.parts[content_index + 1 :])
 
     def item_completed(self, item: Item) -> None:

@@ -14,6 +14,7 @@ from realtime.protocol.effects import Play
 from realtime.protocol.events import (
     AnyClientEvent,
     InputAudioBufferAppend,
+    ItemCreate,
     OutputAudioDelta,
     PlaybackReport,
     ResponseDone,
@@ -45,7 +46,7 @@ class WebSocketTransport:
     ) -> None:
         """receive, send: of an ASGI WebSocket that has been accepted.
 
-        event_bytes_max: of one that is read; an append of audio may be as large as the socket takes it.
+        event_bytes_max: of one that is read, without its audio, which may be as long as the socket takes it.
         """
         self._event_bytes_max = event_bytes_max
         self._codec = codec
@@ -73,26 +74,29 @@ class WebSocketTransport:
             return InvalidEvent("invalid_json", "Binary frames are not understood: expected JSON as text.")
         try:
             if len(text) > self._event_bytes_max:
-                return self._large_append(text)
+                return self._large_audio(text)
             return self._codec.decode(text)
         except InvalidEvent as error:
             return error
 
-    def _large_append(self, text: str) -> AnyClientEvent:
-        """All but the audio must be small: to read much JSON takes all sessions' time.
+    def _large_audio(self, text: str) -> AnyClientEvent:
+        """An append, or an item of up to twice the limit, whose audio begins near the event's own beginning.
 
+        All but that audio must be as small as any event: to read much JSON takes all sessions' time. So does
+        an item's audio, which is resampled in one piece: 30 s of it, which models hear at once, are let in.
         Raises InvalidEvent for any other event.
         """
         audio = _AUDIO.search(text, 0, _HEAD_CHARS)
         end = text.find('"', audio.end()) if audio is not None else -1
-        if audio is not None and len(text) - (end - audio.end()) <= _HEAD_CHARS < end:
+        if audio is not None and end > 0 and len(text) - (end - audio.end()) <= self._event_bytes_max:
             event = self._codec.decode(text)
-            if isinstance(event, InputAudioBufferAppend):
+            is_item = isinstance(event, ItemCreate) and len(text) <= 2 * self._event_bytes_max
+            if is_item or isinstance(event, InputAudioBufferAppend):
                 return event
         event_id = _EVENT_ID.search(text, 0, _HEAD_CHARS) or _EVENT_ID.search(text, len(text) - _HEAD_CHARS)
         message = (
             f"The event has {len(text)} characters, and at most {self._event_bytes_max} are read. "
-            "Only audio may be longer, in input_audio_buffer.append."
+            "Only audio may be longer: in input_audio_buffer.append, and to twice that as an item's first."
         )
         raise InvalidEvent("event_too_large", message, None, event_id[1] if event_id is not None else None)
 

@@ -11,6 +11,7 @@ from realtime.turns.noise_gate import NoiseGate
 from realtime.turns.semantic_vad import semantic_endpointing
 from realtime.turns.server_vad import ServerVad
 from realtime.turns.silero import SileroModel
+from realtime.turns.steady_sound import WithoutSteadySound
 from realtime.turns.webrtc_vad import WebRtcVad
 
 _THRESHOLD_MIN = 0.01  # 0 is legal on the wire, and would be speech for ever
@@ -39,5 +40,9 @@ class Detectors:
                 )
             case _:
                 assert_never(detection)
-        activity: VoiceActivity = self._silero.new_session() if self._silero else WebRtcVad(aggressiveness=3)
+        activity: VoiceActivity = self._silero.new_session() if self._silero else _webrtc()
         return ServerVad(activity, times, NoiseGate(), start_ms)
+
+
+def _webrtc() -> VoiceActivity:
+    return WithoutSteadySound(WebRtcVad(aggressiveness=3))

@@ -34,7 +34,7 @@ class NoiseGate:
 
     def opens_for(self, frame: bytes) -> bool:
         """Whether the frame (s16le mono at 16 kHz) may hold speech, or follows one that may."""
-        level = self._level = _levels(frame)
+        level = self._level = levels(frame)
         floor = self._noise_floor
         if level[0] > floor[0] + _OPENS_DB or level[1] > floor[1] + _DIFFERENCE_OPENS_DB:
             self._hold_frames = _HOLD_FRAMES
@@ -55,7 +55,7 @@ class NoiseGate:
             )
 
 
-def _levels(frame: bytes) -> tuple[float, float]:
+def levels(frame: bytes) -> tuple[float, float]:
     """Level of the frame, and of its first difference, in dB.
 
     The difference weighs high sounds more: rumble and hum that drown a soft voice do not drown both.

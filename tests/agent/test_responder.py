@@ -1,7 +1,7 @@
 """The answer as a whole: order of events, no words no answer, abort, failure."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import replace
 
 import pytest
@@ -17,6 +17,7 @@ from agent.api import (
     GenerationFailed,
     Health,
     KeepAlive,
+    Message,
     SpeechSkipped,
     StageDone,
     TextDelta,
@@ -32,7 +33,7 @@ from agent.asr.base import Heard
 from agent.engine.base import EngineDelta, EngineDone
 from agent.engine.fake import FakeEngine
 from agent.history import NO_OUTPUT
-from agent.responder import SPOKEN_CHARS_PER_S, AnswerLimits, Responder
+from agent.responder import SPOKEN_CHARS_PER_S, AnswerLimits, Generate, Responder
 from agent.tts.base import Speech, Synthesiser
 from agent.tts.fake import fake_synthesiser
 
@@ -326,6 +327,25 @@ async def test_warm_for_no_words_reads_nothing() -> None:
     agent = _agent(engine, _Ears(""))
     await agent.warm(_request())
     assert not engine.warmed
+    await agent.aclose()
+
+
+async def test_an_analysis_answers_in_the_engines_place_and_is_spoken() -> None:
+    engine = FakeEngine(_deltas("Something else."))
+    conversations: list[object] = []
+
+    def analysis(messages: Sequence[Message], generate: Generate) -> Generate:
+        conversations.append(messages)
+        return FakeEngine(_deltas("It is one second long.")).generate
+
+    agent = Responder(engine, _Ears(), fake_synthesiser(), Health("ready", "fake"), analysis=analysis)
+    events = await _events(agent, _request())
+    assert "".join(event.text for event in events if isinstance(event, TextDelta)) == "It is one second long."
+    assert any(isinstance(event, AudioDelta) for event in events)
+    assert conversations == [(UserMessage((AudioPart(SPEECH, "hello"),)),)]  # heard, as the engine gets it
+    assert not engine.requests
+    await _events(agent, _request(verbatim="Good night."))
+    assert len(conversations) == 1
     await agent.aclose()
 
 

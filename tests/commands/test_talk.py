@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
@@ -21,6 +22,7 @@ from realtime.audio.wav import write_wav
 from realtime.commands.sound_devices import Devices, Playback
 from realtime.commands.talk import TalkOptions, add_arguments, talk
 from realtime.errors import SettingsError
+from tests.recordings import recording
 
 ANSWER = b"\1\0" * 2400  # 100 ms
 VOICE = b"\0\x40" * 12_000  # half a second of what the server below takes for speech
@@ -115,7 +117,7 @@ def question(tmp_path: Path) -> Path:
 async def test_a_file_is_answered(question: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     server = Server()
     async with running(server.serve) as url:
-        options = TalkOptions(url=url, wavs=(question,), out=tmp_path / "answer.wav", fast=True)
+        options = TalkOptions(url=url, files=(question,), out=tmp_path / "answer.wav", fast=True)
         assert await talk(options) == 0
     assert capsys.readouterr().out == "you: What is the time?\nparlour: It is noon.\n"
     with wave.open(str(tmp_path / "answer.wav")) as answer:
@@ -125,10 +127,22 @@ async def test_a_file_is_answered(question: Path, tmp_path: Path, capsys: pytest
     assert said.startswith(VOICE)
 
 
+@pytest.mark.parametrize("container", ["mp3", "flac", "ogg", "webm", "mp4"])
+async def test_a_file_of_any_kind_is_said(tmp_path: Path, container: str) -> None:
+    tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(48_000) / 48_000)[:, None]
+    (tmp_path / "question").write_bytes(recording(tone, 48_000, container))
+    server = Server()
+    async with running(server.serve) as url:
+        assert await talk(TalkOptions(url=url, files=(tmp_path / "question",), fast=True)) == 0
+    said = b"".join(base64.b64decode(event["audio"]) for event in server.sent("input_audio_buffer.append"))
+    second = np.frombuffer(said[:48_000], "<i2").astype(float)
+    assert np.abs(np.fft.rfft(second)).argmax() == 440
+
+
 async def test_several_files_are_several_turns(question: Path, capsys: pytest.CaptureFixture[str]) -> None:
     server = Server()
     async with running(server.serve) as url:
-        assert await talk(TalkOptions(url=url, wavs=(question, question), fast=True)) == 0
+        assert await talk(TalkOptions(url=url, files=(question, question), fast=True)) == 0
     assert capsys.readouterr().out.count("parlour: It is noon.\n") == 2
 
 
@@ -138,7 +152,7 @@ async def test_a_file_is_sent_at_the_pace_of_speech(tmp_path: Path) -> None:
     loop = asyncio.get_running_loop()
     async with running(server.serve) as url:
         began = loop.time()
-        assert await talk(TalkOptions(url=url, wavs=(tmp_path / "q.wav",))) == 0
+        assert await talk(TalkOptions(url=url, files=(tmp_path / "q.wav",))) == 0
     # Half a second of voice and half a second of silence cannot have gone out sooner.
     assert loop.time() - began >= 0.9
     assert len(base64.b64decode(server.sent("input_audio_buffer.append")[0]["audio"])) == 960
@@ -165,7 +179,7 @@ async def test_json_prints_every_event_with_the_length_of_its_audio(
     question: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with running(Server().serve) as url:
-        assert await talk(TalkOptions(url=url, wavs=(question,), fast=True, as_json=True)) == 0
+        assert await talk(TalkOptions(url=url, files=(question,), fast=True, as_json=True)) == 0
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     kinds = [event["type"] for event in events]
     assert kinds[0] == "session.created"
@@ -176,7 +190,7 @@ async def test_json_prints_every_event_with_the_length_of_its_audio(
 
 async def test_json_audio_prints_the_audio_too(question: Path, capsys: pytest.CaptureFixture[str]) -> None:
     async with running(Server().serve) as url:
-        options = TalkOptions(url=url, wavs=(question,), fast=True, as_json=True, json_audio=True)
+        options = TalkOptions(url=url, files=(question,), fast=True, as_json=True, json_audio=True)
         assert await talk(options) == 0
     assert base64.b64encode(ANSWER).decode() in capsys.readouterr().out
 
@@ -257,7 +271,7 @@ async def test_a_file_in_which_no_speech_is_heard_is_told(
     monkeypatch.setattr(realtime.commands.talk, "SILENCE_S", 0.1)
     write_wav(tmp_path / "silence.wav", bytes(4800), 24_000)
     async with running(Server().serve) as url:
-        assert await talk(TalkOptions(url=url, wavs=(tmp_path / "silence.wav",), fast=True)) == 1
+        assert await talk(TalkOptions(url=url, files=(tmp_path / "silence.wav",), fast=True)) == 1
     assert "heard no speech" in capsys.readouterr().err
 
 
@@ -295,10 +309,10 @@ async def test_what_is_no_address_is_a_settings_error(url: str) -> None:
 
 async def test_a_file_that_cannot_be_used_is_a_settings_error(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="cannot be read"):
-        await talk(TalkOptions(wavs=(tmp_path / "none.wav",)))
+        await talk(TalkOptions(files=(tmp_path / "none.wav",)))
     (tmp_path / "a.mp3").write_bytes(b"ID3")
-    with pytest.raises(SettingsError, match="not a WAV file"):
-        await talk(TalkOptions(wavs=(tmp_path / "a.mp3",)))
+    with pytest.raises(SettingsError, match=r"a\.mp3 cannot be used: it holds no sound"):
+        await talk(TalkOptions(files=(tmp_path / "a.mp3",)))
 
 
 async def test_an_answer_that_cannot_be_written_is_a_settings_error(tmp_path: Path) -> None:
@@ -337,9 +351,9 @@ def test_the_options_come_from_the_arguments(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("PARLOUR_KEYS", "one, two")
     parser = argparse.ArgumentParser()
     add_arguments(parser)
-    given = parser.parse_args(["--wav", "a.wav", "--wav", "b.wav", "--json-audio"])
+    given = parser.parse_args(["c.mp3", "--wav", "a.wav", "--wav", "b.wav", "--json-audio"])
     options = TalkOptions.from_arguments(given)
-    assert options.wavs == (Path("a.wav"), Path("b.wav"))
+    assert options.files == (Path("c.mp3"), Path("a.wav"), Path("b.wav"))
     assert options.key == "one"
     assert options.as_json
     assert TalkOptions.from_arguments(parser.parse_args([])) == TalkOptions(key="one")
@@ -393,7 +407,7 @@ async def test_an_answer_that_is_cut_off_is_not_the_end_of_the_file(
             await hear_silence(1_000)
 
     async with running(interrupted) as url:
-        assert await talk(TalkOptions(url=url, wavs=(question,), fast=fast, as_json=True)) == 0
+        assert await talk(TalkOptions(url=url, files=(question,), fast=fast, as_json=True)) == 0
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [event["response"]["id"] for event in events if "response" in event][-1] == "b"
 
@@ -403,7 +417,7 @@ async def test_an_answer_that_is_cut_off_is_not_the_end_of_the_file(
     [
         ({"texts": ("hello", " ")}, "--text is empty"),
         ({"texts": ("hello",), "out": Path("none") / "a.wav"}, "cannot be written"),
-        ({"wavs": (Path("silent.wav"),)}, "holds no sound"),
+        ({"files": (Path("silent.wav"),)}, "holds no sound"),
     ],
 )
 async def test_what_cannot_be_used_is_told_before_the_conversation(

@@ -214,11 +214,32 @@ async def test_an_append_of_16_mib_is_heard(server: Server) -> None:
         assert (await ask(peer, type="input_audio_buffer.commit"))["type"] == "input_audio_buffer.committed"
 
 
-async def test_json_that_hides_behind_audio_is_not_read(server: Server) -> None:
+async def test_an_item_of_30_s_of_audio_is_heard_with_its_question(server: Server) -> None:
+    """More than 1 MiB: what a model hears at once, as PCM at 24 kHz."""
+    async with opened(server) as peer:
+        audio = base64.b64encode(bytes(30 * 48_000)).decode()
+        parts = [{"type": "input_audio", "audio": audio}, {"type": "input_text", "text": "What? " * 600}]
+        item = {"id": "clip", "type": "message", "role": "user", "content": parts}
+        added = await ask(peer, type="conversation.item.create", item=item)
+        assert (added["type"], added["item"]["id"]) == ("conversation.item.added", "clip")
+
+
+@pytest.mark.parametrize("chars", [(2 * MIB,), (4, MIB)], ids=["longer", "in a second part"])
+async def test_an_item_with_more_audio_than_that_is_refused(server: Server, chars: tuple[int, ...]) -> None:
+    async with opened(server) as peer:
+        parts = [{"type": "input_audio", "audio": "A" * count} for count in chars]
+        item = {"type": "message", "role": "user", "content": parts}
+        refused = await ask(peer, type="conversation.item.create", item=item)
+        assert refused["error"]["code"] == "event_too_large"
+        await round_trip(peer)
+
+
+@pytest.mark.parametrize("event_type", ["input_audio_buffer.append", "conversation.item.create"])
+async def test_json_that_hides_behind_audio_is_not_read(server: Server, event_type: str) -> None:
     """An event that has audio in it, and megabytes of objects beside."""
     async with opened(server) as peer:
         objects = "[" + "{}," * 700_000 + "{}]"
-        await peer.send('{"type": "input_audio_buffer.append", "audio": "AAAA", "more": ' + objects + "}")
+        await peer.send(f'{{"type": "{event_type}", "audio": "AAAA", "item": {objects}}}')
         assert (await take(peer))["error"]["code"] == "event_too_large"
         await round_trip(peer)
 

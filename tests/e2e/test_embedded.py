@@ -1,8 +1,11 @@
 """The embedded default behind the real gateway: real ears, a real small brain, a real voice."""
 
+import base64
 import difflib
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +15,8 @@ from agent.api import Agent, TranscribeRequest
 from agent.models.embedded import build_embedded
 from agent.settings import AgentSettings
 from realtime.audio.resample import Resampler
+from realtime.audio.wav import write_wav
+from realtime.commands.analyse import AnalyseOptions, analyse
 from tests import speech
 from tests.conftest import Server, running_server
 from tests.e2e.talk import Talk
@@ -79,6 +84,33 @@ async def test_sound_that_holds_no_words_gets_no_answer(server: Server) -> None:
     await talk.say(type="response.create")
     done = (await talk.until("response.done"))["response"]
     assert (done["status"], done["output"]) == ("completed", [])
+
+
+async def test_a_clip_is_analysed_over_every_way(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What can be measured is told, by voice too; what takes hearing is declined."""
+    talk = await opened(server)
+    audio = base64.b64encode(speech.utterance("goforward").pcm24k).decode()
+    content = [
+        {"type": "input_audio", "audio": audio},
+        {"type": "input_text", "text": "How long is it, and what is said?"},
+    ]
+    item = {"type": "message", "role": "user", "content": content}
+    await talk.say(type="conversation.item.create", item=item)
+    await talk.until("conversation.item.input_audio_transcription.completed")
+    answer = (await talk.answer())["output"][0]["content"][0]["transcript"]
+    assert answer.startswith("It is 2.8 seconds long.")
+    assert "10 meters" in answer
+    assert len(talk.spoken()) > 2 * 24_000  # it takes more than a second to say
+    assert (await talk.ask("How loud was the recording?")).startswith("Its level is -31 dBFS")
+
+    asked = AnalyseOptions((speech.utterance("goforward").path,), "Does he sound happy?", url=server.http)
+    assert await analyse(asked) == 0
+    assert "Qwen2-Audio can" in capsys.readouterr().out
+    write_wav(tmp_path / "silence.wav", bytes(64_000), 16_000)
+    assert await analyse(replace(asked, files=(tmp_path / "silence.wav",), question="Summarise it.")) == 0
+    assert capsys.readouterr().out == "There is no speech in it. It is silent.\n"
 
 
 def plain(text: str) -> str:

@@ -28,6 +28,7 @@ class WebSocketPeer(Peer):
         self._client = ResumingClient(f"{server.ws}/v1/realtime")
         self._client.on_event = self._came
         self._loudspeaker = Loudspeaker(self._played, self._tell, self._tell_cut)
+        self._is_silent = False  # since it was told that the conversation goes on elsewhere
         self._tasks = [asyncio.create_task(self._loudspeaker.run(), name="loudspeaker")]
 
     async def begin(self, **session: Any) -> None:
@@ -86,14 +87,20 @@ class WebSocketPeer(Peer):
 
     def _came(self, event: Event) -> None:
         match event["type"]:
+            case "response.output_audio.delta" if self._is_silent:
+                pass  # it was sent before the server knew that this connection is left
             case "response.output_audio.delta":
                 self._loudspeaker.play(event["item_id"], base64.b64decode(event["delta"]))
             case "input_audio_buffer.speech_started":
                 self._loudspeaker.silence()
             case "parlour.moved":
+                self._is_silent = True
                 self._tasks.append(asyncio.create_task(self._make_way(), name="parting"))
-            case "parlour.resumed" if not event["replayed"]:
-                self._loudspeaker.goes_on_at({one["item_id"]: one["heard_ms"] for one in event["playing"]})
+            case "parlour.resumed":
+                self._is_silent = False
+                if not event["replayed"]:
+                    places = {one["item_id"]: one["heard_ms"] for one in event["playing"]}
+                    self._loudspeaker.goes_on_at(places)
         self._took(event)
 
     def _played(self, item_id: str, more_ms: float) -> None:

@@ -365,6 +365,20 @@ def test_the_words_of_the_user_are_told_and_replace_the_sound_in_history() -> No
     assert driver.request.messages[0] == UserMessage((AudioPart(b"", "what time is it"),))
 
 
+def test_audio_beside_a_typed_instruction_stays_when_its_words_are_known() -> None:
+    """It may be asked how long or how loud it is, now or later."""
+    driver = Driver()
+    audio = audio_b64(1_000)
+    content = [{"type": "input_audio", "audio": audio}, {"type": "input_text", "text": "How long is it?"}]
+    driver.client("conversation.item.create", item={"type": "message", "role": "user", "content": content})
+    (wanted,) = driver.performed(do.Transcribe)
+    driver.transcribe("go forward", wanted.item_id)
+    driver.client("response.create")
+    (message,) = driver.request.messages
+    assert isinstance(message, UserMessage)
+    assert message.parts == (AudioPart(wanted.pcm, "go forward"), TextPart("How long is it?"))
+
+
 def test_words_are_kept_but_not_told_to_a_client_that_did_not_ask() -> None:
     driver = Driver()
     driver.speak()

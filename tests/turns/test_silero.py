@@ -25,18 +25,18 @@ def install(monkeypatch: pytest.MonkeyPatch, folder: Path, *packages: str) -> No
 def test_without_a_model_file_the_start_says_how_to_get_one(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    for packages in ((), ("faster_whisper",)):  # not installed; installed without the file
+    for packages in ((), ("silero_vad", "faster_whisper")):  # not installed; installed without the file
         install(monkeypatch, tmp_path, *packages)
-        with pytest.raises(SettingsError, match="install Parlour with its extra 'embedded'"):
+        with pytest.raises(SettingsError, match="install the packages of models"):
             SileroModel()
 
 
 def test_a_damaged_model_file_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    install(monkeypatch, tmp_path, "faster_whisper")
-    file = tmp_path / "faster_whisper" / "assets" / "silero_vad_v6.onnx"
+    install(monkeypatch, tmp_path, "silero_vad", "faster_whisper")
+    file = tmp_path / "silero_vad" / "data" / "silero_vad_16k_sequence.onnx"
     file.parent.mkdir(parents=True)
     file.write_bytes(b"not what was published")
-    with pytest.raises(SettingsError, match="of the package faster_whisper is damaged"):
+    with pytest.raises(SettingsError, match="of the package silero_vad is damaged"):
         SileroModel()
 
 

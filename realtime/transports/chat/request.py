@@ -23,8 +23,8 @@ from agent.api import (
     UserMessage,
 )
 from realtime.audio.pcm import BYTES_PER_SAMPLE
+from realtime.audio.recordings import KINDS, decode_recording
 from realtime.errors import ClientError
-from realtime.transports.chat.recordings import KINDS, decode_recording
 
 AUDIO_S_MAX = 600.0
 """Of one request, all its clips together: the longest that a recogniser here takes, and twice what the

@@ -7,6 +7,7 @@ import pytest
 
 from agent.api import AgentError
 from agent.asr import queue
+from agent.asr.base import SpokenLanguage
 from agent.asr.queue import QueuedRecogniser
 from tests.waiting import HANGS_S
 
@@ -25,6 +26,9 @@ class _Model:
         self.go.wait(HANGS_S)
         return "words"
 
+    def language(self, pcm: bytes) -> SpokenLanguage:
+        return SpokenLanguage("fr", 0.9)
+
 
 async def test_calls_on_the_same_audio_share_one_computation() -> None:
     model = _Model()
@@ -35,6 +39,15 @@ async def test_calls_on_the_same_audio_share_one_computation() -> None:
     assert [heard.text for heard in await both] == ["words", "words"]
     assert (await recogniser.recognise(b"ab" * 160)).duration_s == 0.01
     assert len(model.calls) == 1
+    await recogniser.aclose()
+
+
+async def test_a_language_is_told_by_a_model_that_knows_several() -> None:
+    model = _Model()
+    recogniser = QueuedRecogniser(model)
+    assert await recogniser.language(b"ab") == SpokenLanguage("fr", 0.9)
+    model.multilingual = False
+    assert await recogniser.language(b"ab") is None
     await recogniser.aclose()
 
 

@@ -109,3 +109,11 @@ async def test_the_loop_runs_on_while_a_clip_is_recognised(model: whisper.Whispe
         turns += 1
     await recogniser.aclose()
     assert turns > 10
+
+
+@pytest.mark.parametrize("model", ["base"], indirect=True)
+@pytest.mark.parametrize(("name", "language"), [("librivox_0930", "en"), ("russian_01", "ru")])
+def test_the_language_of_real_speech_is_told(model: whisper.Whisper, name: str, language: str) -> None:
+    told = model.language(utterance(name).pcm16k)
+    assert told.code == language
+    assert told.probability > 0.9

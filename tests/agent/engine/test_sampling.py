@@ -53,6 +53,19 @@ def test_the_distribution_is_that_of_transformers(sampling_params: SamplingParam
         assert abs(counts[token] / n - probability) < 5 * (probability / n) ** 0.5 + 1e-3
 
 
+def test_an_answer_does_not_begin_with_what_may_not_be_first() -> None:
+    logits = torch.zeros(2, VOCABULARY)
+    logits[:, 3], logits[:, 4], logits[:, 5] = 5.0, 4.0, 3.0
+    as_given = logits.clone()
+    samplers = [
+        Sampler(SamplingParams(never_first=(3, 4)), [], VOCABULARY, CPU),
+        Sampler(SamplingParams(), [], VOCABULARY, CPU),
+    ]
+    assert sample(logits, samplers) == [5, 3]
+    assert sample(logits, samplers) == [3, 3]
+    assert torch.equal(logits, as_given)
+
+
 def test_each_row_is_chosen_in_its_own_way() -> None:
     logits = torch.zeros(3, VOCABULARY)
     logits[:, 3], logits[:, 4] = 5.0, 4.9

@@ -1,11 +1,14 @@
 """The embedded default as a whole: heard, answered, spoken, and heard again."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import numpy as np
 import pytest
 import pytest_asyncio
 import soxr
+from starlette.requests import Request
+from starlette.responses import JSONResponse
 
 from agent.api import (
     LISTENING_HZ,
@@ -26,6 +29,7 @@ from agent.api import (
 from agent.models.files import present
 from agent.models.manifest import LEXICON, PIPER_JOE, SMOLLM2, WHISPER_TINY_EN
 from agent.settings import AgentSettings
+from tests.agent.engine.chat_server.serving import serving
 from tests.speech import utterance, white_noise
 
 pytest.importorskip("xllamacpp")
@@ -127,3 +131,24 @@ async def test_health_names_the_voice(agent: Agent) -> None:
     assert health.status == "ready"
     assert health.voices == ("joe",)
     assert health.facts["recogniser"] == "whisper tiny.en"
+
+
+async def test_a_chat_server_is_told_what_is_measured_of_a_clip_that_it_is_asked_about() -> None:
+    bodies: list[dict[str, Any]] = []
+
+    def answer(_: Request, body: dict[str, Any]) -> JSONResponse:
+        bodies.append(body)
+        message = {"role": "assistant", "content": "Not angry, as far as I can read."}
+        return JSONResponse({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]})
+
+    clip = AudioPart(utterance("goforward").pcm16k)
+    async with serving(answer) as url:
+        settings = AgentSettings(model="m", llm_url=url, recogniser="tiny.en")
+        chat = await embedded.build_chat_server(settings, lambda _: None)
+        for question in ("Is the speaker angry?", "Where shall the robot go?"):
+            asked = AgentRequest("s", "r", "", (UserMessage((clip, TextPart(question))),), modality="text")
+            assert _text(await _events(chat, asked)) == "Not angry, as far as I can read."
+        await chat.aclose()
+    about_the_clip, about_its_words = (body["messages"][-1]["content"] for body in bodies)
+    assert "It is 2.8 seconds long." in about_the_clip
+    assert "seconds long" not in about_its_words

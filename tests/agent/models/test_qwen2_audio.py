@@ -259,7 +259,9 @@ def test_loading_is_reported_with_its_size_and_its_time() -> None:
     assert re.fullmatch(r"loading Someone/Tiny \(0\.0 GB\) \.\.\. \d+\.\d s", last)
 
 
-@pytest.mark.parametrize(("slow", "line"), [("find", "getting a/b"), ("_loaded", "loading Someone/Tiny")])
+@pytest.mark.parametrize(
+    ("slow", "line"), [("find", "getting a/b"), ("model_and_processor", "loading Someone/Tiny")]
+)
 async def test_what_takes_long_is_reported_again_and_again(
     monkeypatch: pytest.MonkeyPatch, slow: str, line: str
 ) -> None:

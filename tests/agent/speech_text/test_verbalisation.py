@@ -87,6 +87,7 @@ MEASURES = [
     ("6'2\" and 5 ft 1 in", "six feet two inches and five feet one inch"),
     ("a 5-km run", "a five kilometer run"),
     ("20°-25°, 5–10 °C", "twenty degrees to twenty-five degrees, five to ten degrees Celsius"),
+    ("-31 dBFS, 20 dB", "minus thirty-one decibels of full scale, twenty decibels"),
     ("100 Mbps, 4.7 GB", "one hundred megabits per second, four point seven gigabytes"),
     ("5 m², 3 m3", "five square meters, three cubic meters"),
     ("72F is 22C", "seventy-two degrees Fahrenheit is twenty-two degrees Celsius"),

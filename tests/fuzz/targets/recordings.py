@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from realtime.transports.chat.recordings import KINDS, decode_recording
+from realtime.audio.recordings import KINDS, decode_recording
 from tests.fuzz.target import Pure, Unkept
 from tests.recordings import recording
 

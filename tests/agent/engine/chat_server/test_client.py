@@ -3,17 +3,14 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
 import pytest
-import uvicorn
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.routing import Route
 
 from agent.api import (
     AgentError,
@@ -31,34 +28,10 @@ from agent.api import (
 )
 from agent.engine.base import EngineDelta, EngineDone, EngineRequest
 from agent.engine.chat_server.client import ChatServer, Timeouts
+from tests.agent.engine.chat_server.serving import Answer, serving
 
 ASKED = EngineRequest("c", "Be kind.", (UserMessage((TextPart("Hi"),)),))
 TOOLS = (Tool("weather", "Tells it.", {"type": "object"}),)
-Answer = Callable[[Request, dict[str, Any]], Response]
-
-
-@asynccontextmanager
-async def serving(answer: Answer, listing: Any = None, port: int = 0) -> AsyncIterator[str]:
-    async def complete(request: Request) -> Response:
-        return answer(request, await request.json())
-
-    async def models(_: Request) -> Response:
-        return JSONResponse(listing, 404 if listing is None else 200)
-
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", port))
-        posted = Route("/v1/chat/completions", complete, methods=["POST"])
-        app = Starlette(routes=[posted, Route("/v1/models", models)])
-        server = uvicorn.Server(
-            uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
-        )
-        serve = asyncio.create_task(server.serve(sockets=[listener]))
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            await serve
 
 
 def _stream(*chunks: dict[str, Any] | str) -> StreamingResponse:

@@ -53,6 +53,24 @@ Channels = npt.NDArray[np.float64]
 """(n_samples, n_channels), from -1 to 1."""
 
 
+def kind_of(file: bytes, suffix: str = "") -> str | None:
+    """Which of KINDS the file is, by its first bytes; None for what is none of them.
+
+    suffix: of its name, with its dot, for MP3 and AAC that begin in the middle of a frame.
+    """
+    begun = _begun_as(file)
+    if begun:
+        return next(kind for kind, demuxer in _DEMUXERS.items() if demuxer == begun)
+    head = file[:2]
+    if len(head) == 2 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0:
+        # Both begin with set bits; what MP3 calls the layer is 0 in AAC (ISO/IEC 11172-3, 13818-7).
+        return "mp3" if head[1] & 0b110 else "aac"
+    if file.startswith(b"ID3"):
+        return "mp3"
+    named = suffix.lower().removeprefix(".")
+    return named if named in ("mp3", "aac") else None
+
+
 def decode_recording(file: bytes, kind: str, hz: int, s_max: float) -> bytes:
     """Return the file's sound, mixed to one channel: s16le at `hz`. Of one that was cut off, what it holds.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from realtime.transports.chat.recordings import KINDS, decode_recording
+from realtime.audio.recordings import KINDS, decode_recording, kind_of
 from tests.recordings import recording
 
 HZ = 16_000
@@ -158,6 +158,26 @@ def test_one_channel_of_eight_is_mixed_as_always() -> None:
 def test_what_is_no_recording_is_told(kind: str, file: bytes) -> None:
     with pytest.raises(ValueError, match=r"it is|it holds"):
         decode_recording(file, kind, HZ, 10.0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_kind_of_a_file_is_told_by_its_bytes(kind: str) -> None:
+    hz = 48_000 if kind in ("ogg", "webm") else 16_000
+    options = NO_TAGS if kind == "mp3" else {}
+    file = recording(tone(hz), hz, CONTAINERS[kind], options=options)
+    assert kind_of(file) == ("m4a" if kind == "mp4" else kind)
+    assert kind_of(ID3 + file) == ("mp3" if kind == "aac" else kind_of(file))
+
+
+@pytest.mark.parametrize(
+    ("file", "suffix"), [(b"", ".txt"), (b"Dear John,", ""), (b"MZ", ".wav"), (b"\xff", "")]
+)
+def test_what_is_no_recording_has_no_kind(file: bytes, suffix: str) -> None:
+    assert kind_of(file, suffix) is None
+
+
+def test_the_name_tells_the_kind_of_frames_that_begin_in_the_middle() -> None:
+    assert_is_the_tone(decode_recording(mp3()[100:], str(kind_of(mp3()[100:], ".MP3")), HZ, 10.0))
 
 
 DIFFERENT = [pair for pair in permutations(KINDS, 2) if {*pair} not in ({"m4a", "mp4"}, {"mp3", "aac"})]
