@@ -1,8 +1,8 @@
 """A file of lines that only grows: whatever was acknowledged is on the disk, whenever the process is killed.
 
 A line is handed to the kernel at once, in one write: from then on no kill of this process can lose it. It is
-acknowledged when it has been synced, which a thread does for all lines that came meanwhile together: after a
-loss of power, too, no acknowledged line is missing.
+acknowledged when it has been synced, which a thread does for all lines of a moment together: after a loss of
+power, too, no acknowledged line is missing.
 """
 
 import asyncio
@@ -12,6 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from evaluation.errors import EvaluationError
+
+SYNC_AFTER_S = 0.05
+"""From a line to its sync, with all that come meanwhile: a sync for each would keep a disk busy."""
 
 
 class AppendedLines:
@@ -54,6 +57,7 @@ class AppendedLines:
 
     async def _sync(self) -> None:
         while self._waiting:
+            await asyncio.sleep(SYNC_AFTER_S)
             batch, self._waiting = self._waiting, []
             try:
                 with _told(self.path):

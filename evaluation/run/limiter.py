@@ -13,9 +13,11 @@ import math
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-START = 4
+START = 8
 WINDOW_LEAST = 8
 """Answers: fewer say nothing."""
+WINDOW_LEAST_S = 0.25
+"""Of a server that answers in milliseconds: in a shorter time, chance decides."""
 PAYS = 0.15
 """Of what as many more answers as places would be: twice the places pay with 1.15 times the throughput."""
 SHRINK = 0.7
@@ -191,9 +193,10 @@ class Limiter:
         self._window.n_answers += 1
         length = max(self.limit, min(2 * self.limit, WINDOW_LEAST))
         wanted = length * self._window_lengths()
-        if self._window.n_answers < wanted or now <= self._window.began_at:
+        window_s = now - self._window.began_at
+        if self._window.n_answers < wanted or window_s < WINDOW_LEAST_S:
             return
-        pace = Pace(self.limit, self._window.n_answers / (now - self._window.began_at))
+        pace = Pace(self.limit, self._window.n_answers / window_s)
         if isinstance(self.phase, Climbing) and self.phase.looks + 1 < LOOKS and not self._has_paid(pace):
             self.phase = replace(self.phase, looks=self.phase.looks + 1)
             return  # the same window goes on

@@ -29,6 +29,8 @@ from evaluation.sample import Sample
 
 AHEAD_MOST = 8
 """Batches whose clips are read before there is a place for them."""
+UNSYNCED_MOST = 512
+"""Batches that are answered and written while a slow disk has not acknowledged them."""
 
 
 class Clip(Protocol):
@@ -46,6 +48,10 @@ class Clip(Protocol):
 
 ReadClip = Callable[[str], Clip]
 """Blocks. Raises EvaluationError, one sentence that names the file."""
+
+
+Written = tuple[Record, Awaitable[None]]
+"""A record, and what is done when it is on the disk."""
 
 
 class Runner:
@@ -74,7 +80,8 @@ class Runner:
         self._uniform = uniform
         self._sleep = sleep
         self._patience = patience or Patience()
-        self._under_way = 0
+        self._under_way = 0  # batches that are read, wait or are asked
+        self._n_unsynced = 0  # batches that are answered, and not acknowledged
         self._room = asyncio.Event()
 
     async def answer_all(self, samples: Sequence[Sample]) -> None:
@@ -91,7 +98,7 @@ class Runner:
             self._permits.close()
 
     async def _until_room(self) -> None:
-        while self._under_way >= self._under_way_most():
+        while self._under_way >= self._under_way_most() or self._n_unsynced >= UNSYNCED_MOST:
             self._room.clear()
             await self._room.wait()
 
@@ -102,30 +109,38 @@ class Runner:
 
     async def _batch(self, batch: Sequence[Sample]) -> None:
         try:
-            await self._answer(batch)
+            written = await self._answer(batch)
         finally:
             self._under_way -= 1
             self._room.set()
+        self._n_unsynced += 1
+        for record, synced in written:
+            await synced
+            self._progress.came(record)
+        self._n_unsynced -= 1
+        self._room.set()
 
-    async def _answer(self, batch: Sequence[Sample]) -> None:
+    async def _answer(self, batch: Sequence[Sample]) -> list[Written]:
+        """Returns what it has written, to be waited for."""
         if all(self._kept(sample) for sample in batch):
             hashes = await asyncio.to_thread(lambda: [self._hashed(sample) for sample in batch])
             if self._are_answered(batch, self._keys(batch, hashes)):
                 self._pass_over(batch)
-                return
+                return []
         clips = await asyncio.to_thread(lambda: [self._read(sample) for sample in batch])
         heard: list[tuple[Sample, Clip]] = []
+        written: list[Written] = []
         for sample, clip in zip(batch, clips, strict=True):
             if not isinstance(clip, str):
                 heard.append((sample, clip))
             elif self._kept(sample):
                 self._pass_over([sample])  # its clip is gone, its answer is not
             else:
-                await self._keep([_record(sample, "", None, Failure(clip), 0)])
+                written += self._write([_record(sample, "", None, Failure(clip), 0)])
         names = self._keys([sample for sample, _ in heard], [clip.sha256 for _, clip in heard])
         if self._are_answered([sample for sample, _ in heard], names):
             self._pass_over([sample for sample, _ in heard])
-            return
+            return written
         questions = [Question(sample, clip.pcm) for sample, clip in heard]
         outcomes, n_failed = await asked(
             lambda: self._route.ask(questions), self._permits, self._uniform, self._retries, self._sleep
@@ -134,9 +149,11 @@ class Runner:
             _record(sample, key, clip, outcome, n_failed)
             for (sample, clip), key, outcome in zip(heard, names, outcomes, strict=True)
         ]
-        await self._keep(records)
+        # Before anything else runs here: a kill loses no more than what is in flight.
+        written += self._write(records)
         for outcome in outcomes:
             self._patience.seen(outcome if isinstance(outcome, Failure) else None)
+        return written
 
     def _kept(self, sample: Sample) -> Record | None:
         """What an earlier process got as an answer."""
@@ -172,13 +189,8 @@ class Runner:
         except EvaluationError as error:
             return str(error)
 
-    async def _keep(self, records: Sequence[Record]) -> None:
-        # All are written before anything else runs here: a kill loses no more than what is in flight.
-        synced = [self._folder.append(record) for record in records]
-        for one in synced:
-            await one
-        for record in records:
-            self._progress.came(record)
+    def _write(self, records: Sequence[Record]) -> list[Written]:
+        return [(record, self._folder.append(record)) for record in records]
 
 
 def batches(samples: Sequence[Sample], size: int) -> Iterator[list[Sample]]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.run.limiter import Answered, Climbing, Holding, Limiter, Outcome, Overloaded, Permit
+from evaluation.run.limiter import START, Answered, Climbing, Holding, Limiter, Outcome, Overloaded, Permit
 from tests.evaluation.run.simulated_server import Server, simulate
 
 MOST = 128
@@ -94,14 +94,14 @@ def test_a_server_with_too_little_to_do_says_nothing_of_its_speed() -> None:
     for second in range(100):
         limiter.finish(limiter.start(second), second + 0.5, Answered())
     assert isinstance(limiter.phase, Climbing)
-    assert limiter.limit == 4
+    assert limiter.limit == START
 
 
 def test_a_server_that_takes_more_than_it_did_gets_more() -> None:
     limiter = Limiter(MOST)
     simulate(limiter, Server(8), 1_000, seed=1)
     assert limiter.limit < 48
-    assert simulate(_Later(limiter), Server(64), 3_000, seed=1).busy_share(Server(64)) > 0.8
+    assert simulate(_Later(limiter), Server(64), 3_000, seed=1).busy_share(Server(64)) > 0.7
     assert limiter.limit > 48
 
 
@@ -219,10 +219,9 @@ def _promises(kind: type[Limiter]) -> None:
     ):
         limiter = kind(MOST)
         course = simulate(limiter, server, 2_000, seed)
-        if not server.dead[1]:
-            assert course.busy_share(server) > 0.9
-        else:
-            assert course.busy_share(server) > 0.6
+        # Not all of the time: a dead server, and one that is slowed until the limiter has come down to it.
+        least = 0.6 if server.dead[1] else 0.85 if server.slowed_by else 0.9
+        assert course.busy_share(server) > least
         assert refused_most is None or course.n_refused <= refused_most
         assert limiter.limit < 4 * server.places
     limiter = kind(20)

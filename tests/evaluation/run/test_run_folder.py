@@ -20,6 +20,11 @@ from evaluation.run.run_folder import NOT_ASKED, RunFolder, records, summary
 from evaluation.sample import Sample
 
 
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evaluation.run.appended_lines.SYNC_AFTER_S", 0.0)
+
+
 def _sample(name: str, reference: str = "yes", prompt: str = "?") -> Sample:
     return Sample(
         sample_id=name, benchmark="b", audio=f"/{name}.wav", source="s", prompt=prompt, reference=reference
