@@ -89,6 +89,19 @@ export class RealtimeClient {
     return this.socket instanceof WebRtcCall ? this.socket : null;
   }
 
+  /** What was sent and has not left. */
+  get bufferedAmount() {
+    return this.socket?.bufferedAmount ?? 0;
+  }
+
+  /** From now on there will be clips in the conversation: it leaves a call, and goes on over a WebSocket. */
+  takeWebSocket() {
+    this.choice.sendsClips = true;
+    if (this.call === null) return;
+    this.abandon();
+    if (this.socket === null) this.connect();
+  }
+
   /** @param {() => WireEvent[]} openingEvents what a new session is sent first */
   start(openingEvents) {
     this.openingEvents = openingEvents;

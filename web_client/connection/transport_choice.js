@@ -13,12 +13,14 @@ export class TransportChoice {
     this.forced = asked === "webrtc" || asked === "websocket" ? asked : null;
     this.fallback = storedFallback();
     this.webRtcFailure = "";
+    this.sendsClips = false; // an event over a call holds 256 KiB, five seconds of audio
     /** @type {Transport | null} of the connection that was opened last */
     this.used = null;
   }
 
   /** @returns {Transport} */
   get next() {
+    if (this.sendsClips) return "websocket";
     if (this.forced !== null) return this.forced;
     if (typeof RTCPeerConnection !== "function" || !isSecureContext) return "websocket";
     return this.fallback === null ? "webrtc" : "websocket";
@@ -44,6 +46,7 @@ export class TransportChoice {
   get note() {
     if (this.used === null) return "–";
     if (this.used === "webrtc") return "WebRTC";
+    if (this.sendsClips) return "WebSocket, for clips are too large for a call";
     if (this.forced !== null) return "WebSocket, as the address asks";
     if (this.fallback !== null) return `WebSocket; WebRTC: ${this.fallback}`;
     return "WebSocket; this address or browser has no WebRTC";

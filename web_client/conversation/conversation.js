@@ -7,11 +7,12 @@
  * was cut off stays on the page, struck through, and is not part of the conversation any more.
  */
 
+import { asked, clipWords, itemTaken, itemsAgain, refused, sendNext } from "./asking.js";
 import { sampleCount } from "./base64.js";
 import { send } from "./effects.js";
 import { announce, heardByServer, interrupt, played, truncatedByServer } from "./playback.js";
 import { beginResync, missingAudio, restartText, resyncItem } from "./resync.js";
-import { isUnheard, newLine, spokenText } from "./transcript_line.js";
+import { isAsked, isUnheard, newLine, spokenText } from "./transcript_line.js";
 
 /** @typedef {import("./effects.js").Effect} Effect */
 /** @typedef {import("./effects.js").WireEvent} WireEvent */
@@ -52,12 +53,17 @@ export class Conversation {
     /** @type {Map<string, number>} of a resync: the items that are being heard, and how much of each was, in ms */
     this.heardMsOfPlaying = new Map();
     this.leaving = false; // it goes on elsewhere: what stops here is not cut off
+    /** @type {import("./question.js").Upload[]} questions with clips, and what was asked after them, that the server has not got yet */
+    this.uploads = [];
+    /** @type {Map<string, {line: TranscriptLine, places: {clip: number, part: number}[]}>} of items with clips: whose they are */
+    this.clipItems = new Map();
   }
 
   /** @param {number} nowMs @returns {Activity} */
   activity(nowMs) {
     if (this.userSpeaking) return "hearing";
     if (this.playingItem !== null) return "speaking";
+    if (this.uploads.length > 0) return "thinking";
     if (this.active !== null || (this.owedUntilMs !== null && nowMs < this.owedUntilMs)) return "thinking";
     return "listening";
   }
@@ -85,18 +91,17 @@ export class Conversation {
         return this.interruptible ? interrupt(this) : [];
       case "input_audio_buffer.speech_stopped":
         this.userSpeaking = false;
-        this.unanswered = true;
-        this.owedUntilMs = nowMs + THINKING_AT_MOST_MS;
+        this.expectAnswer(nowMs);
         return [];
       case "conversation.item.added":
-        return this.itemAdded(event.item);
+        return [...this.itemAdded(event.item), ...itemTaken(this, event.item.id, nowMs)];
       case "conversation.item.input_audio_transcription.delta":
-        this.line(event.item_id, "user").text += event.delta ?? "";
+        if (!this.clipItems.has(event.item_id)) this.line(event.item_id, "user").text += event.delta ?? "";
         return [];
       case "conversation.item.input_audio_transcription.completed":
-        return this.userWords(event.item_id, event.transcript);
+        return this.userWords(event.item_id, event.transcript, event.content_index);
       case "conversation.item.input_audio_transcription.failed":
-        return this.userWords(event.item_id, "");
+        return this.userWords(event.item_id, "", event.content_index);
       case "response.created":
         return this.responseCreated(event.response.id);
       case "response.output_item.added":
@@ -137,17 +142,23 @@ export class Conversation {
 
   /** The user typed something. @param {string} text @param {string} itemId @param {number} nowMs @returns {Effect[]} */
   typed(text, itemId, nowMs) {
-    const line = this.line(itemId, "user");
-    line.text = text;
-    line.final = true;
-    line.announced = true; // the person who typed it knows it
-    const item = { id: itemId, type: "message", role: "user", content: [{ type: "input_text", text }] };
-    const isRequested = this.requested;
-    const stopping = this.stop();
-    this.cancelNext = isRequested;
+    return this.asked({ text, clips: [] }, itemId, nowMs);
+  }
+
+  /** The user asks, about clips too. @param {import("./question.js").Question} question @param {string} itemId @param {number} nowMs @returns {Effect[]} */
+  asked(question, itemId, nowMs) {
+    return asked(this, question, itemId, nowMs);
+  }
+
+  /** What is next of the questions with clips is to be sent. @returns {Effect[]} */
+  sendNext() {
+    return sendNext(this);
+  }
+
+  /** An answer is owed, from now on for so long. @param {number} nowMs */
+  expectAnswer(nowMs) {
     this.unanswered = true;
     this.owedUntilMs = nowMs + THINKING_AT_MOST_MS;
-    return [...stopping, send({ type: "conversation.item.create", item }), ...this.request()];
   }
 
   /** Ask for an answer, at once or after the one that is still ending. @returns {Effect[]} */
@@ -162,13 +173,18 @@ export class Conversation {
   /** Ask again for an answer that could not be given. @param {number} nowMs @returns {Effect[]} */
   requestAgain(nowMs) {
     if (!this.failed) return [];
-    this.unanswered = true;
-    this.owedUntilMs = nowMs + THINKING_AT_MOST_MS;
+    this.expectAnswer(nowMs);
     return this.request();
   }
 
-  /** The user wants the answer to end. @returns {Effect[]} */
+  /** The user wants the answer to end, and does not ask what is not asked yet. @returns {Effect[]} */
   stop() {
+    this.uploads = [];
+    return this.interruptAnswer();
+  }
+
+  /** @returns {Effect[]} */
+  interruptAnswer() {
     this.cancelNext = this.active === null && this.owedUntilMs !== null;
     this.owedUntilMs = null;
     this.requestWaits = false;
@@ -181,7 +197,7 @@ export class Conversation {
 
   /** There is something that `stop` would end. @param {number} nowMs */
   answering(nowMs) {
-    return this.playingItem !== null || this.active !== null || (this.owedUntilMs ?? 0) > nowMs;
+    return this.uploads.length > 0 || this.playingItem !== null || this.active !== null || (this.owedUntilMs ?? 0) > nowMs;
   }
 
   /** The connection is gone, and with it whatever was under way. @returns {Effect[]} */
@@ -194,7 +210,8 @@ export class Conversation {
     this.cancelNext = false;
     const effects = interrupt(this);
     this.active = null;
-    this.lines = this.lines.filter((line) => line.role === "assistant" || line.text !== "");
+    this.uploads = []; // the next session is told of them with the rest
+    this.lines = this.lines.filter((line) => line.role === "assistant" || isAsked(line));
     for (const line of this.lines) {
       line.final = true;
       line.isPast = true;
@@ -225,13 +242,10 @@ export class Conversation {
   /** Tell a new session what was said, as far as it was heard. @returns {WireEvent[]} */
   history() {
     return this.lines
-      .map((line) => ({ role: line.role, text: spokenText(line).trim() }))
-      .filter(({ text }) => text !== "")
+      .filter((line) => line.clips.length > 0 || spokenText(line).trim() !== "")
       .slice(-REPLAYED_LINES)
-      .map(({ role, text }) => ({
-        type: "conversation.item.create",
-        item: { type: "message", role, content: [{ type: role === "user" ? "input_text" : "output_text", text }] },
-      }));
+      .flatMap(itemsAgain)
+      .map((item) => ({ type: "conversation.item.create", item }));
   }
 
   // What events mean --------------------------------------------------------------------
@@ -239,10 +253,10 @@ export class Conversation {
   /** @param {{id: string, type: string, role?: string, content?: any[]}} item @returns {Effect[]} */
   itemAdded(item) {
     if (this.resyncing) {
-      resyncItem(this, item);
+      if (!this.clipItems.has(item.id)) resyncItem(this, item);
       return [];
     }
-    if (item.type !== "message" || item.role !== "user" || this.find(item.id)) return [];
+    if (item.type !== "message" || item.role !== "user" || this.find(item.id) || this.clipItems.has(item.id)) return [];
     const text = (item.content ?? []).map((part) => part.text ?? part.transcript ?? "").join(" ");
     const isSpeech = (item.content ?? []).some((part) => part.type === "input_audio");
     if (!isSpeech) return []; // the page's own words, told again after a lost connection
@@ -250,8 +264,9 @@ export class Conversation {
     return [];
   }
 
-  /** @param {string} itemId @param {string} transcript @returns {Effect[]} */
-  userWords(itemId, transcript) {
+  /** @param {string} itemId @param {string} transcript @param {number} index of the part @returns {Effect[]} */
+  userWords(itemId, transcript, index) {
+    if (this.clipItems.has(itemId)) return clipWords(this, itemId, transcript, index);
     const line = this.line(itemId, "user");
     line.text = transcript.trim();
     line.final = true;
@@ -360,6 +375,8 @@ export class Conversation {
       return [];
     }
     if (QUIET_ERRORS.includes(error.code ?? "")) return [];
+    const [upload] = this.uploads;
+    if (upload?.isRefusal(error.event_id ?? "")) return refused(this, upload, error.message ?? "unknown error");
     this.requested = false;
     if (error.code === ALREADY_ANSWERING) return this.answerGoesFirst();
     /** @type {Effect} */

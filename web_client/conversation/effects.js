@@ -3,8 +3,9 @@
 
 /** @typedef {{type: string, [field: string]: any}} WireEvent an event of the realtime protocol, either way */
 /**
+ * upload: what `Conversation.uploads` has next may be sent.
  * @typedef {{kind: "play", item: string, audio: string} | {kind: "end", item: string} | {kind: "flush"}
- *   | {kind: "send", event: WireEvent} | {kind: "announce", text: string} | {kind: "notice", text: string}} Effect
+ *   | {kind: "send", event: WireEvent} | {kind: "upload"} | {kind: "announce", text: string} | {kind: "notice", text: string}} Effect
  */
 
 /** @param {WireEvent} event @returns {Effect} */

@@ -78,10 +78,14 @@ function joined(before, event) {
 /** @param {WireEvent} event @returns {WireEvent} */
 function shortened(event) {
   if (event.type === "input_audio_buffer.append") return { ...event, audio: soundNote(event.audio) };
+  if (event.type === "conversation.item.create") return { ...event, item: { ...event.item, content: event.item.content?.map(partShortened) } };
   if (event.type === "response.output_audio.delta") return { ...event, delta: soundNote(event.delta) };
   if (typeof event.token === "string") return { ...event, token: "…" }; // whoever has it has the conversation
   return event;
 }
+
+/** @param {WireEvent} part */
+const partShortened = (part) => (typeof part.audio === "string" ? { ...part, audio: soundNote(part.audio) } : part);
 
 /** @param {string} base64 */
 const soundNote = (base64) => `(${Math.round(sampleCount(base64) / 24)} ms of sound)`;

@@ -6,7 +6,7 @@
  */
 
 import { decodePcm, encodePcm, sampleCount } from "./base64.js";
-import { isUnheard } from "./transcript_line.js";
+import { isAsked, isUnheard } from "./transcript_line.js";
 
 /** @typedef {import("./conversation.js").Conversation} Conversation */
 /** @typedef {import("./effects.js").Effect} Effect */
@@ -44,7 +44,7 @@ export function beginResync(conversation, { playing }) {
   }
   // An answer of which nothing was heard is made again.
   conversation.lines = conversation.lines.filter((line) =>
-    line.role === "user" ? line.text !== "" : !isUnheard(line) || line.cutAt !== null,
+    line.role === "user" ? isAsked(line) : !isUnheard(line) || line.cutAt !== null,
   );
   return effects;
 }

@@ -12,12 +12,14 @@ import { spokenCharacters, spokenPart } from "./alignment.js";
  * nextAudioMs: where the next piece of audio begins that comes; null: at audioMs. Some of it may be here already.
  * playedByServer: over a call, and so how much audio has come is not known here.
  * isPast: of a session that is over.
+ * clips: what a question of the user's is about.
  * @typedef {{
  *   id: string, role: "user" | "assistant", text: string, final: boolean,
  *   responseId: string | null,
  *   marks: Mark[], audioMs: number, audioEnded: boolean, heardMs: number, heardAll: boolean,
  *   playbackOffsetMs: number, nextAudioMs: number | null, playedByServer: boolean, isPast: boolean,
- *   cutAt: number | null, announced: boolean, failure: string | null}} TranscriptLine
+ *   cutAt: number | null, announced: boolean, failure: string | null,
+ *   clips: import("./question.js").LineClip[]}} TranscriptLine
  */
 
 /** @param {string} id @param {"user" | "assistant"} role @returns {TranscriptLine} */
@@ -40,6 +42,7 @@ export function newLine(id, role) {
     cutAt: null,
     announced: false,
     failure: null,
+    clips: [],
   };
 }
 
@@ -57,6 +60,9 @@ export function spokenLength(line) {
 
 /** Of an answer: no sound of it has come. @param {TranscriptLine} line */
 export const isUnheard = (line) => line.audioMs === 0 && line.heardMs === 0 && !line.heardAll;
+
+/** Of the user's: it has words, or clips. @param {TranscriptLine} line */
+export const isAsked = (line) => line.text !== "" || line.clips.length > 0;
 
 /** What counts as said, in whole words, as the page shows it. @param {TranscriptLine} line */
 export function spokenText(line) {

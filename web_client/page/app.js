@@ -14,16 +14,19 @@ import { missingExtensions, sessionUpdates } from "../connection/session_setting
 import { Conversation } from "../conversation/conversation.js";
 import { EventLog } from "../conversation/event_log.js";
 import { TurnLog } from "../conversation/turn_log.js";
+import { ClipRecorder } from "./clip_recorder.js";
+import { Questions } from "./questions.js";
 import { nextChangeAtMs } from "./view_state.js";
 
 /** @typedef {import("../connection/client.js").ConnectionState} ConnectionState */
 /** @typedef {import("../connection/client.js").Trouble} Trouble */
 /** @typedef {import("../conversation/effects.js").Effect} Effect */
 /** @typedef {import("../conversation/effects.js").WireEvent} WireEvent */
+/** @typedef {import("../conversation/question.js").Question} Question */
 /**
  * @typedef {{
  *   changed(): void, levels(): void, logged(): void, announced(text: string): void, noticed(text: string): void,
- *   unsent(text: string): void, keyRefused(): void, handedOver(token: string, untilMs: number): void}} View
+ *   unsent(questions: Question[]): void, keyRefused(): void, handedOver(token: string, untilMs: number): void}} View
  * @typedef {{token: string, talking: boolean, tokenIsKey: boolean}} SavedSession what it takes to resume one here
  */
 
@@ -59,11 +62,12 @@ export class App {
     this.returnToken = null;
     this.changeTimer = 0;
     this.started = performance.now();
-    /** @type {string[]} typed before the connection stood */
-    this.unsent = [];
+    this.questions = new Questions(this);
+    this.recorder = new ClipRecorder(this);
+    this.soundPlays = false; // one that the user listens to again: it is not said to the assistant
     this.input = new AudioInput({
       captured: (pcm) => this.captured(pcm),
-      track: (track) => this.client.listenTo(track),
+      track: (track) => this.client.listenTo(this.isDeaf ? null : track),
       changed: () => this.changed(),
     });
     this.output = new AudioOutput(
@@ -106,13 +110,9 @@ export class App {
     this.changed();
   }
 
-  /** @param {string} text */
-  type(text) {
-    void this.output.speaker.start();
-    if (!this.running) this.connect();
-    if (this.connectionState === "open") this.sendText(text);
-    else this.unsent.push(text);
-    this.changed();
+  /** @param {Question} question */
+  ask(question) {
+    this.questions.ask(question);
   }
 
   /** Go on without a microphone. */
@@ -132,9 +132,9 @@ export class App {
 
   /** No connection, and none wanted. */
   goOffline() {
-    this.input.stop();
+    if (!this.recorder.on) this.input.stop();
     this.soundLost();
-    if (this.unsent.length > 0) this.view.unsent(this.unsent.splice(0).join(" "));
+    this.questions.disconnected();
     this.trouble = null;
     this.lostAtMs = null;
     this.connectionState = "off";
@@ -237,7 +237,7 @@ export class App {
 
   /** What was typed since then is asked instead. @returns {WireEvent[]} */
   openQuestion() {
-    return this.unsent.length > 0 ? [] : this.conversation.openQuestion(performance.now());
+    return this.questions.unsent.length > 0 ? [] : this.conversation.openQuestion(performance.now());
   }
 
   /** The server wants a key that the page does not have. @param {string} note */
@@ -270,14 +270,7 @@ export class App {
     this.output.speaker.serverIsThere();
     this.setConnectionState("open");
     void this.checkServer();
-    for (const text of this.unsent.splice(0)) this.sendText(text);
-  }
-
-  /** @param {string} text */
-  sendText(text) {
-    const now = performance.now();
-    this.turns.typed(now);
-    this.perform(this.conversation.typed(text, `item_${crypto.getRandomValues(new Uint32Array(3)).join("")}`, now));
+    this.questions.connected();
   }
 
   /** @param {boolean} whether over this connection the server plays, and not this page */
@@ -358,9 +351,22 @@ export class App {
 
   /** @param {Int16Array} pcm */
   captured(pcm) {
-    if (!this.running) return;
-    this.client.sendAudio(pcm);
+    this.recorder.captured(pcm);
+    if (!this.running) return this.view.levels();
+    this.client.sendAudio(this.isDeaf ? new Int16Array(pcm.length) : pcm);
     this.view.levels();
+  }
+
+  /** What the microphone hears is not for the assistant: it is a clip, or a sound that is played again. */
+  get isDeaf() {
+    return this.recorder.on || this.soundPlays;
+  }
+
+  /** After `isDeaf` may have changed: a call carries what the microphone hears by itself. */
+  attentionChanged() {
+    const track = this.input.microphone.stream?.getAudioTracks()[0] ?? null;
+    this.client.listenTo(this.isDeaf ? null : track);
+    this.changed();
   }
 
   /** @param {import("../conversation/playback.js").PlaybackReport} event */
@@ -389,6 +395,9 @@ export class App {
           break;
         case "send":
           this.client.send(effect.event);
+          break;
+        case "upload":
+          this.questions.upload();
           break;
         case "announce":
           this.view.announced(effect.text);

@@ -6,16 +6,19 @@ import { asLines } from "../conversation/event_log.js";
 import { examine } from "../doctor/doctor.js";
 import { fetchAbout, showAbout } from "./about.js";
 import { App } from "./app.js";
+import { ClipTray } from "./clip_tray.js";
 import { DeviceSelect } from "./device_select.js";
 import { byId } from "./dom.js";
 import { download, timestamp } from "./download.js";
 import { Drawer } from "./drawer.js";
 import { HandOver, takeHandOverToken } from "./hand_over.js";
 import { listenToKeys } from "./keyboard.js";
+import { LineSounds } from "./line_sounds.js";
 import { LiveStats } from "./live_stats.js";
 import { Notice } from "./notice.js";
 import { preference, setPreference } from "./preferences.js";
 import { Screens } from "./screens.js";
+import { SoundPlayer } from "./sound_player.js";
 import { TextField } from "./text_field.js";
 import { TranscriptView, asText } from "./transcript_view.js";
 import { obstacleOf, viewStateOf, wording } from "./view_state.js";
@@ -44,7 +47,12 @@ const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
 const visualizer = new Visualizer(byId("visualizer", SVGSVGElement), reducedMotion);
 const wakeLock = new ScreenWakeLock();
-const words = new TranscriptView(script, byId("lines", HTMLOListElement), byId("latest", HTMLButtonElement));
+const player = new SoundPlayer(() => app.output.speaker.start(), (plays) => {
+  app.soundPlays = plays;
+  app.attentionChanged();
+});
+const lineSounds = new LineSounds(player);
+const words = new TranscriptView(script, byId("lines", HTMLOListElement), byId("latest", HTMLButtonElement), (line, item) => lineSounds.show(line, item));
 const field = new TextField(text, { send: write, cut: (message) => notice.show(message) });
 const screens = new Screens(byId("screen", HTMLElement), perform);
 const handOver = new HandOver(
@@ -66,12 +74,16 @@ const app = new App(
     logged: redrawSoon,
     announced: announce,
     noticed: (message) => notice.show(message),
-    unsent: (message) => (field.value ||= message),
+    unsent: (questions) => {
+      field.value ||= questions.map((question) => question.text).join(" ").trim();
+      tray.giveBack(questions.flatMap(({ clips }) => /** @type {import("../clips/sound.js").Clip[]} */ (clips)));
+    },
     keyRefused: () => storeKey(null),
     handedOver: (token, untilMs) => handOver.show(token, untilMs),
   },
   storedKey,
 );
+const tray = new ClipTray(app, player, render);
 const drawer = new Drawer(drawerRoot, app.log, app.turns);
 const liveStats = new LiveStats(app, drawer, storedKey);
 const deviceSelect = new DeviceSelect(
@@ -102,6 +114,8 @@ function render() {
   mute.disabled = !app.input.on;
   mute.setAttribute("aria-pressed", String(app.input.muted && app.input.on));
   stop.disabled = !(app.running && app.conversation.answering(performance.now()));
+  tray.showRecording();
+  text.placeholder = tray.clips.length > 0 ? "Ask about it" : "Or write here";
   const empty = app.conversation.lines.length === 0;
   document.body.classList.toggle("empty", empty);
   byId("save-transcript", HTMLButtonElement).disabled = empty;
@@ -144,6 +158,7 @@ function drawTurnsWhenChanged() {
 const meters = [byId("microphone-level", HTMLElement), byId("speaker-level", HTMLElement)];
 let metersAnnouncedAtMs = 0;
 function renderLevels() {
+  tray.showRecording();
   const levels = [app.input.level, app.output.level];
   const isAtRest = levels.every((level) => level === 0);
   const announces = isAtRest || performance.now() - metersAnnouncedAtMs > METER_VALUE_EVERY_MS;
@@ -172,12 +187,17 @@ async function startTalking() {
   if (app.running) await wakeLock.request();
 }
 
-/** @param {string} message */
+/** A question in words; without any, where there are clips: it will be spoken. @param {string} message */
 function write(message) {
+  if (tray.isReading) return notice.show("One moment: a clip is still being read.");
+  if (message === "" && tray.clips.length === 0) return;
   if (aboutNeedsKey && storedKey() === null && !app.client.tokenIsKey) return app.needsKey("");
   field.value = "";
-  app.type(message);
+  app.ask({ text: message, clips: tray.take() });
   words.goToEnd();
+  if (message !== "") return;
+  notice.show("The clip is in the conversation. Ask about it aloud.");
+  if (!app.input.on) void startTalking();
 }
 
 /** In a gesture, for there will be sound. */
@@ -326,7 +346,8 @@ addEventListener("pagehide", () => storeSession(app.suspend()));
 addEventListener("pageshow", ({ persisted }) => persisted && resumeStoredSession());
 listenToKeys({
   space: () => {
-    if (app.input.on) app.input.toggleMute();
+    if (app.recorder.on) void tray.toggleRecording();
+    else if (app.input.on) app.input.toggleMute();
     else if (app.input.pendingRequest === null) void startTalking();
   },
   escape: (field) => {

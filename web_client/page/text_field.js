@@ -14,8 +14,7 @@ export class TextField {
     const form = /** @type {HTMLFormElement} */ (area.form);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      const text = area.value.trim();
-      if (text !== "") listener.send(text);
+      listener.send(area.value.trim());
     });
     area.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;

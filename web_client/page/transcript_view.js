@@ -17,8 +17,10 @@ export class TranscriptView {
   /**
    * @param {HTMLElement} script the scrolling region @param {HTMLOListElement} list
    * @param {HTMLButtonElement} latest leads back to the end
+   * @param {(line: TranscriptLine, item: HTMLLIElement) => void} showSounds of a line whose element is new, or that has changed
    */
-  constructor(script, list, latest) {
+  constructor(script, list, latest, showSounds) {
+    this.showSounds = showSounds;
     this.script = script;
     this.list = list;
     this.latest = latest;
@@ -76,7 +78,8 @@ export class TranscriptView {
 
   /** @param {TranscriptLine} line @param {number} spoken @returns {boolean} whether anything changed */
   drawLine(line, spoken) {
-    const state = `${line.text.length}/${spoken}/${line.cutAt}/${line.final}/${line.failure}`;
+    const heard = line.clips.map(({ words }) => words.join("").length).join();
+    const state = `${line.text.length}/${spoken}/${line.cutAt}/${line.final}/${line.failure}/${heard}`;
     const drawn = this.drawn.get(line) ?? this.add(line);
     if (drawn.drawn === state) return false;
     drawn.drawn = state;
@@ -84,6 +87,7 @@ export class TranscriptView {
     else if (line.cutAt !== null) drawCut(drawn, line, spoken);
     else drawAnswer(drawn, line, spoken);
     drawn.item.classList.toggle("failed", line.failure !== null);
+    this.showSounds(line, drawn.item);
     return true;
   }
 
@@ -106,7 +110,7 @@ export class TranscriptView {
 
 /** @param {DrawnLine} drawn @param {TranscriptLine} line */
 function drawUser(drawn, line) {
-  const silent = line.final && line.text === "";
+  const silent = line.final && line.text === "" && line.clips.length === 0;
   drawn.item.classList.toggle("waiting", !line.final && line.text === "");
   drawn.item.classList.toggle("wordless", silent);
   drawn.text.textContent = silent ? "no words" : line.text;
@@ -148,12 +152,13 @@ function drawCut(drawn, line, spoken) {
 /** The conversation as text: what was said, and in brackets what was cut off. @param {Conversation} conversation */
 export function asText(conversation) {
   return conversation.lines
-    .filter((line) => line.text.trim() !== "")
+    .filter((line) => line.text.trim() !== "" || line.clips.length > 0)
     .map((line) => {
       const said = line.cutAt === null ? line.text : spokenText(line);
       const rest = line.text.slice(said.length).trim();
       const name = line.role === "user" ? "You" : "Parlour";
-      return `${name}: ${said.trim()}${rest ? ` [cut off: ${rest}]` : ""}`;
+      const clips = line.clips.map(({ clip, words }) => `[clip: ${clip.name}${words.some(Boolean) ? `, heard as “${words.join(" ").trim()}”` : ""}] `).join("");
+      return `${name}: ${clips}${said.trim()}${rest ? ` [cut off: ${rest}]` : ""}`;
     })
     .join("\n\n");
 }

@@ -62,6 +62,8 @@ export function wording(app, state) {
   if (state === "connecting" && app.trouble !== null) return [app.trouble === "lost" ? "Reconnecting" : "Trying again", ""];
   if (state === "connecting" && isAsking(app)) return ["Waiting", "Allow the microphone when your browser asks."];
   if (state === "connecting" && !app.input.on) return ["Connecting", "One moment."];
+  const [upload] = app.conversation.uploads;
+  if (state === "thinking" && upload) return ["Sending", upload.events.length > 1 ? `${Math.round(upload.progress * 100)} % of the sound.` : "One moment."];
   if (state === "thinking" && app.conversation.reasoning) return ["Thinking", "It thinks before it answers."];
   if (state === "ready" && app.connectionState === "open") return ["Ready", "Write below, or press Talk."];
   if (state === "ready" && app.conversation.lines.length > 0) return ["Ready", "Press Talk to go on."];

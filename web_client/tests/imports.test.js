@@ -4,10 +4,11 @@ import { test } from "node:test";
 
 const ROOT = new URL("..", import.meta.url);
 const MAY_IMPORT = {
-  page: ["page", "doctor", "audio", "connection", "conversation"],
+  page: ["page", "doctor", "audio", "clips", "connection", "conversation"],
   doctor: ["doctor", "audio", "connection", "conversation"],
   audio: ["audio", "conversation"],
   connection: ["connection", "conversation"],
+  clips: ["clips", "conversation"],
   conversation: ["conversation"],
 };
 
@@ -17,7 +18,7 @@ function modules(folder) {
   return names.map((name) => ({ name: `${folder}/${name}`, text: readFileSync(new URL(`${folder}/${name}`, ROOT), "utf8") }));
 }
 
-test("imports point down, of types too: page, doctor, audio beside connection, conversation", () => {
+test("imports point down, of types too: page, doctor, audio beside clips and connection, conversation", () => {
   for (const [folder, allowed] of Object.entries(MAY_IMPORT)) {
     for (const { name, text } of modules(folder)) {
       const imported = [...text.matchAll(/(?:\bfrom |\bimport\(|^import )"(.+?)"/gm)].map(([, path]) => new URL(path, new URL(name, ROOT)).pathname);
