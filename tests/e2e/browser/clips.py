@@ -1,6 +1,7 @@
 """Recordings that a test brings to the page."""
 
 import base64
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from tests.speech import HZ, utterance, utterances
 
 READY = "#clip-list .sound"
 _BRING = """([kind, name, bytes]) => {
-  const file = new File([Uint8Array.from(atob(bytes), (letter) => letter.charCodeAt(0))], name, { type: "audio/wav" });
+  const content = Uint8Array.from(atob(bytes), (letter) => letter.charCodeAt(0));
+  const file = new File([content], name, { type: "audio/wav" });
   const transfer = new DataTransfer();
   transfer.items.add(file);
   const given = { bubbles: true, cancelable: true };
@@ -37,13 +39,16 @@ def long_clip(folder: Path, seconds: float = 70.0, name: str = "interview.wav") 
 
 async def bring(page: Page, kind: str, path: Path) -> None:
     """kind: "paste", or an event of dragging."""
-    await page.evaluate(_BRING, [kind, path.name, base64.b64encode(path.read_bytes()).decode()])
+    await page.evaluate(_BRING, [kind, path.name, _encoded(path)])
 
 
-def bringing(path: Path) -> str:
-    """The same, for a browser that takes an expression: dropped."""
-    encoded = base64.b64encode(path.read_bytes()).decode()
-    return f"({_BRING})(['drop', '{path.name}', '{encoded}'])"
+def dropping(path: Path) -> str:
+    """The same as an expression of the page's: the file is dropped."""
+    return f"({_BRING})({json.dumps(['drop', path.name, _encoded(path)])})"
+
+
+def _encoded(path: Path) -> str:
+    return base64.b64encode(path.read_bytes()).decode()
 
 
 def pcm_of(event: dict[str, Any]) -> list[np.ndarray[Any, np.dtype[np.int16]]]:

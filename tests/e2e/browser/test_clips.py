@@ -1,4 +1,4 @@
-"""Questions about recordings: brought to the page, looked at, asked about, and answered in the conversation."""
+"""Questions about recordings: brought to the page, looked at, asked about, and answered in the thread."""
 
 import json
 from pathlib import Path
