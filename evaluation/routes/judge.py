@@ -7,12 +7,9 @@ figures are of gpt-4-0125-preview at a temperature of 1 to 2, with another text:
 import hashlib
 import json
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
-from typing import Protocol, cast
 
 import httpx
-import msgspec
 
 from evaluation.errors import EvaluationError
 from evaluation.routes.openai_server import SILENCE_S, Address, Connections, lost, refusal
@@ -46,17 +43,6 @@ REMINDER = "\nOnly the line with the two numbers. Example: 4 7\n"
 """After a reply of prose."""
 
 
-class Marks(msgspec.Struct, frozen=True):
-    """What a judge replied. marks: of the first answer and the second; None for a reply without them."""
-
-    reply: str
-    marks: tuple[int, int] | None
-
-
-class _Parser(Protocol):
-    def parse_reply(self, text: str) -> tuple[int, int] | None: ...
-
-
 def read_prompt(path: Path) -> str:
     """Raises EvaluationError for a file that cannot be read, or leaves out what a judge must see."""
     try:
@@ -79,7 +65,6 @@ class Judge:
         self._model = model
         self._prompt = prompt
         self._connections = Connections(self._address, key, silence_s)
-        self._parse = _parser()
 
     async def __aenter__(self) -> "Judge":
         return self
@@ -110,8 +95,8 @@ class Judge:
             parts += [text[at:place], fields[name]]
             at = place + len(name) + 2
 
-    async def asked(self, request: str, reminds: bool = False) -> Marks | Failure:
-        """reminds: of the form, after a reply without it."""
+    async def asked(self, request: str, reminds: bool = False) -> str | Failure:
+        """The judge's reply, whatever it is. reminds: of the form, after a reply without it."""
         body = {
             "model": self._model,
             "messages": [{"role": "user", "content": request + (REMINDER if reminds else "")}],
@@ -129,8 +114,4 @@ class Judge:
             reply = json.loads(content)["choices"][0]["message"]["content"] or ""
         except (ValueError, LookupError, TypeError):
             return Failure("the judge's server sent no answer of the chat protocol")
-        return Marks(str(reply), self._parse.parse_reply(str(reply)))
-
-
-def _parser() -> _Parser:
-    return cast(_Parser, import_module("evaluation.scoring.judge"))
+        return str(reply)

@@ -3,13 +3,14 @@
 What reads data needs FFmpeg, and what scores needs libraries: both are loaded when they are used.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol, cast
 
 import msgspec
 
+from evaluation import benchmarks as known
+from evaluation.benchmarks import Benchmark
+from evaluation.datasets.sampling import limited
 from evaluation.errors import EvaluationError
 from evaluation.run.runner import ReadClip
 from evaluation.sample import Sample
@@ -17,21 +18,6 @@ from evaluation.scoring.metric import Metric
 
 JUDGED_BY = "judge_"
 """How the names begin of metrics that are a judge's marks."""
-
-
-class Benchmark(Protocol):
-    """Of `evaluation/benchmarks.py`. task: "asr", "chat" and so on. dataset: "" for none of the tables'."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def task(self) -> str: ...
-
-    @property
-    def dataset(self) -> str: ...
-
-    def metric(self, source: str) -> str: ...
 
 
 class Collected(msgspec.Struct, frozen=True):
@@ -75,23 +61,22 @@ def collect(
     Raises EvaluationError for an unknown benchmark, and for data that is not there or cannot be read, unless
     all were asked for.
     """
-    known = _benchmarks()
     if takes_all:
-        names = [name for name, one in known.items() if one.dataset]
+        names = [name for name, one in known.BENCHMARKS.items() if one.dataset]
     if not names:
-        raise EvaluationError(f"expected a benchmark ({', '.join(known)}), or --all")
-    chosen = [_benchmark(name) for name in dict.fromkeys(names)]
+        raise EvaluationError(f"expected a benchmark ({', '.join(known.BENCHMARKS)}), or --all")
+    chosen = dict.fromkeys(known.benchmark(name) for name in names)
     found, samples, left_out = [], list[Sample](), []
     for benchmark in chosen:
         try:
-            own = _find().samples(benchmark.name, folder_of(benchmark.name, folders), audio_root)
+            own = _samples(benchmark.name, folder_of(benchmark.name, folders), audio_root)
         except EvaluationError as error:
             if not takes_all:
                 raise
             left_out.append(f"{benchmark.name} is left out: {error}")
             continue
         found.append(benchmark)
-        samples += own if limit is None else _sampling().limited(own, limit, seed)
+        samples += own if limit is None else limited(own, limit, seed)
     if not samples:
         raise EvaluationError(f"there is nothing to ask: {'; '.join(left_out)}")
     return Collected(found, samples, left_out)
@@ -111,42 +96,34 @@ def folder_of(benchmark: str, folders: Sequence[str]) -> Path | None:
 
 def metric_of(benchmarks: Sequence[Benchmark]) -> Callable[[str, str], Metric | None]:
     """The metric of a benchmark's source; None for a judge's, which is no function of two texts."""
-    known = {benchmark.name: benchmark for benchmark in benchmarks}
+    from evaluation.scoring.metrics import metric
+
+    chosen = {benchmark.name: benchmark for benchmark in benchmarks}
     made: dict[tuple[str, str], Metric | None] = {}
 
-    def chosen(benchmark: str, source: str) -> Metric | None:
+    def made_for(benchmark: str, source: str) -> Metric | None:
         if (benchmark, source) not in made:
-            name = known[benchmark].metric(source)
+            name = chosen[benchmark].metric(source)
             is_judged = name.startswith(JUDGED_BY)
-            made[benchmark, source] = None if is_judged else cast(Metric, _metrics().metric(name))
+            made[benchmark, source] = None if is_judged else metric(name)
         return made[benchmark, source]
 
-    return chosen
+    return made_for
 
 
 def read_clip() -> ReadClip:
-    return cast(ReadClip, import_module("evaluation.datasets.clip").read_clip)
+    from evaluation.datasets.clip import read_clip
+
+    return read_clip
 
 
 def converter() -> str:
-    return str(import_module("evaluation.datasets.clip").converter())
+    from evaluation.datasets.clip import converter
+
+    return converter()
 
 
-def _benchmark(name: str) -> Benchmark:
-    return cast(Benchmark, import_module("evaluation.benchmarks").benchmark(name))
+def _samples(benchmark: str, folder: Path | None, audio_root: str | None) -> list[Sample]:
+    from evaluation.datasets.find import samples
 
-
-def _benchmarks() -> Mapping[str, Benchmark]:
-    return cast(Mapping[str, Benchmark], import_module("evaluation.benchmarks").BENCHMARKS)
-
-
-def _find() -> Any:
-    return import_module("evaluation.datasets.find")
-
-
-def _sampling() -> Any:
-    return import_module("evaluation.datasets.sampling")
-
-
-def _metrics() -> Any:
-    return import_module("evaluation.scoring.metrics")
+    return samples(benchmark, folder, audio_root)

@@ -16,13 +16,14 @@ import msgspec
 
 from evaluation.errors import EvaluationError
 from evaluation.record import Record
-from evaluation.routes.judge import Judge, Marks
+from evaluation.routes.judge import Judge
 from evaluation.routes.route import Failure
 from evaluation.run.appended_lines import AppendedLines, whole_lines
 from evaluation.run.asking import RETRIES, Patience, asked
 from evaluation.run.folder_lock import FolderLock
 from evaluation.run.limiter import Limiter
 from evaluation.run.permits import Permits
+from evaluation.scoring.judge import JudgeScore, Verdict, parsed
 
 JUDGED = "judge.jsonl"
 PROSE_TRIES = 3
@@ -61,13 +62,11 @@ def judgements(path: Path) -> list[Judgement]:
     return list(newest.values())
 
 
-def standing(marked: Iterable[Judgement]) -> list[str]:
+def standing(marked: Sequence[Judgement]) -> list[str]:
     """A line for each source: what the model's and the reference answers got, and what was refused."""
-    of_source: dict[str, list[Judgement]] = {}
-    for one in marked:
-        of_source.setdefault(one.source, []).append(one)
     lines = []
-    for source, ones in of_source.items():
+    for source in dict.fromkeys(one.source for one in marked):
+        ones = [one for one in marked if one.source == source]
         pairs = [
             (one.model_mark, one.reference_mark)
             for one in ones
@@ -77,13 +76,29 @@ def standing(marked: Iterable[Judgement]) -> list[str]:
         if not pairs:
             lines.append(f"{source}: no marks{refused}")
             continue
-        model, reference = (sum(marks) / len(pairs) for marks in zip(*pairs, strict=True))
-        wins = sum(mine > other for mine, other in pairs) / len(pairs)
+        score = JudgeScore()
+        of_model = float(score.value(score.count(_verdicts(ones)).sum(axis=0)))
+        of_reference = sum(reference for _, reference in pairs) / len(pairs)
+        wins = sum(model > reference for model, reference in pairs) / len(pairs)
         lines.append(
-            f"{source}: {model:.2f} of 10 by {len(pairs):,} marks{refused}; the reference answers "
-            f"{reference:.2f}; the model's was better in {100 * wins:.1f} %"
+            f"{source}: {of_model:.2f} of 10 by {len(pairs):,} marks{refused}; the reference answers "
+            f"{of_reference:.2f}; the model's was better in {100 * wins:.1f} %"
         )
     return lines
+
+
+def _verdicts(ones: Iterable[Judgement]) -> list[Verdict]:
+    replies: dict[tuple[str, str], dict[Order, str]] = {}
+    for one in ones:
+        replies.setdefault((one.benchmark, one.sample_id), {})[one.order] = one.reply
+    return [
+        Verdict(
+            task="",
+            reply_reference_first=both.get("reference_first"),
+            reply_model_first=both.get("model_first"),
+        )
+        for both in replies.values()
+    ]
 
 
 class Judging:
@@ -152,15 +167,15 @@ class Judging:
         return [made[case.key] for case in cases]
 
     async def _judged(self, case: "_Case", permits: Permits) -> Judgement:
-        outcome: Marks | Failure = Failure("it was not asked")
+        outcome: str | Failure = Failure("it was not asked")
         for attempt in range(PROSE_TRIES):
             reminds = attempt > 0
 
-            async def ask(reminds: bool = reminds) -> list[Marks | Failure]:
+            async def ask(reminds: bool = reminds) -> list[str | Failure]:
                 return [await self._judge.asked(case.request, reminds)]
 
             [outcome], _ = await asked(ask, permits, self._uniform, self._retries, self._sleep)
-            if isinstance(outcome, Failure) or outcome.marks is not None:
+            if isinstance(outcome, Failure) or parsed(outcome) is not None:
                 break
         self._patience.seen(outcome if isinstance(outcome, Failure) else None)
         return case.judgement(outcome)
@@ -172,7 +187,7 @@ class _Case(msgspec.Struct, frozen=True):
     request: str
     key: str
 
-    def judgement(self, outcome: Marks | Failure) -> Judgement:
+    def judgement(self, outcome: str | Failure) -> Judgement:
         refused = Judgement(
             key=self.key,
             benchmark=self.record.benchmark,
@@ -183,10 +198,11 @@ class _Case(msgspec.Struct, frozen=True):
         fill = msgspec.structs.replace
         if isinstance(outcome, Failure):
             return fill(refused, error=outcome.message)
-        if outcome.marks is None:
-            return fill(refused, reply=outcome.reply, error="the judge gave no two marks")
-        reference, model = outcome.marks if self.order == "reference_first" else reversed(outcome.marks)
-        return fill(refused, reply=outcome.reply, reference_mark=reference, model_mark=model)
+        marks = parsed(outcome)
+        if marks is None:
+            return fill(refused, reply=outcome, error="the judge gave no two marks")
+        reference, model = marks if self.order == "reference_first" else reversed(marks)
+        return fill(refused, reply=outcome, reference_mark=reference, model_mark=model)
 
 
 def _cases(records: Iterable[Record], judge: Judge) -> Iterable[_Case]:

@@ -5,28 +5,16 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from starlette.responses import JSONResponse, Response
 
 from evaluation.errors import EvaluationError
 from evaluation.record import Answer, Record
-from evaluation.routes import judge as judge_module
 from evaluation.routes.judge import PROMPT, REMINDER, Judge, read_prompt
 from evaluation.run.judging import Judgement, Judging, judgements, standing
 from evaluation.run.limiter import Limiter
 from tests.evaluation.run.scripted_server import Asked, Script, scripted_server
-
-
-def _parse_reply(text: str) -> tuple[int, int] | None:
-    numbers = text.split()
-    return (int(numbers[0]), int(numbers[1])) if len(numbers) == 2 and "".join(numbers).isdigit() else None
-
-
-@pytest.fixture(autouse=True)
-def parser(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judge_module, "_parser", lambda: SimpleNamespace(parse_reply=_parse_reply))
 
 
 def _record(name: str, response: str | None = "a crow", details: Mapping[str, str] | None = None) -> Record:
@@ -114,7 +102,10 @@ async def test_prose_is_asked_again_with_a_reminder_and_counts_as_refused_in_the
     assert found[0].reply == "I cannot hear recordings."
     assert len(asked) == 2 * 3 + 2 * 2
     [line] = standing(found)
-    assert "by 2 marks, 2 refused" in line
+    assert line == (
+        "air_sound: 6.50 of 10 by 2 marks, 2 refused; the reference answers 6.50; "
+        "the model's was better in 50.0 %"
+    )
     _, asked = await _judged(tmp_path, _by_length, [_record("0001"), _record("0002")])
     assert {one.sample_id for one in asked} == {"0001"}  # what was refused is asked again
     assert not any(one.is_refused for one in judgements(tmp_path))

@@ -143,23 +143,20 @@ def test_data_is_looked_for_where_it_was_said_for_one_or_for_all(tmp_path: Path)
 def test_all_takes_what_is_there_and_says_what_is_not(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    made = make_samples(tmp_path / "clips", 3)
-    benchmarks = {name: Few(name, dataset=name) for name in ("here", "gone")} | {"own": Few("own")}
+    made = make_samples(tmp_path / "clips", 3, benchmark="meld")
 
-    class Find:
-        @staticmethod
-        def samples(name: str, folder: object, audio_root: object) -> Sequence[Sample]:
-            if name == "gone":
-                raise EvaluationError("there is no folder")
-            return made
+    def samples(name: str, folder: object, audio_root: object) -> Sequence[Sample]:
+        if name != "meld":
+            raise EvaluationError("there is no folder")
+        return made
 
-    monkeypatch.setattr(collected, "_benchmarks", lambda: benchmarks)
-    monkeypatch.setattr(collected, "_benchmark", benchmarks.__getitem__)
-    monkeypatch.setattr(collected, "_find", Find)
-    found = collected.collect([], [], takes_all=True)
-    assert [one.name for one in found.benchmarks] == ["here"]
-    assert found.left_out == ["gone is left out: there is no folder"]
+    monkeypatch.setattr(collected, "_samples", samples)
+    found = collected.collect([], [], takes_all=True, limit=2)
+    assert [one.name for one in found.benchmarks] == ["meld"]
+    assert found.n_samples() == {"meld": 2}
+    assert "librispeech is left out: there is no folder" in found.left_out
+    assert not any(sentence.startswith("custom") for sentence in found.left_out)
     with pytest.raises(EvaluationError, match="there is no folder"):
-        collected.collect(["gone"], [])
-    with pytest.raises(EvaluationError, match=r"expected a benchmark \(here, gone, own\), or --all"):
+        collected.collect(["librispeech"], [])
+    with pytest.raises(EvaluationError, match=r"expected a benchmark .*librispeech.*, or --all"):
         collected.collect([], [])
