@@ -1,4 +1,4 @@
-"""What axe-core (Deque's rules for WCAG) says of the page, in each of its states, at a desk and on a phone."""
+"""What axe-core (Deque's rules for WCAG) says of the page in each of its states, at a desk and on a phone."""
 
 from pathlib import Path
 from typing import Any
