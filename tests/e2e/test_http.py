@@ -19,11 +19,12 @@ CONTENT_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/sv
 
 
 def named_in(path: str, text: str) -> set[str]:
-    """The paths that a file of the page names: links and scripts, imports (not of types), worklets."""
+    """The paths that a file of the page names: links and scripts, imports (not of types), workers."""
     modules = re.findall(r'^(?:import|export) .*?"(\.[^"]+)";$', text, re.MULTILINE)
-    worklets = re.findall(r'addModule\("([^"]+)"\)', text)  # relative to the page, not to the module
+    # Relative to the page, not to the module.
+    workers = re.findall(r'(?:addModule|new Worker)\("([^"]+)"', text)
     links = re.findall(r'<(?:link|script)[^>]* (?:href|src)="([^"]+)"', text)
-    return {urljoin(path, module) for module in modules} | {urljoin("/", each) for each in worklets + links}
+    return {urljoin(path, module) for module in modules} | {urljoin("/", each) for each in workers + links}
 
 
 def own_files(folder: Path) -> list[Path]:

@@ -11,7 +11,7 @@ import { Speaker } from "./speaker.js";
 
 /** @typedef {import("../conversation/effects.js").WireEvent} WireEvent */
 /** @typedef {import("../conversation/playback.js").PlaybackReport} PlaybackReport */
-/** @typedef {{played(report: PlaybackReport): void, levels(): void, blocked(): void}} AudioOutputListener */
+/** heard: 20 ms of what the server plays. @typedef {{played(report: PlaybackReport): void, levels(): void, blocked(): void, heard(pcm: Int16Array): void}} AudioOutputListener */
 
 const POLL_MS = 50; // how often one looks how far the server has played
 
@@ -27,7 +27,7 @@ export class AudioOutput {
     this.refusedMs = 0;
     this.polling = 0;
     this.playout = new ServerPlayout();
-    this.remote = new RemoteAudio();
+    this.remote = new RemoteAudio((pcm) => listener.heard(pcm));
     this.speaker = new Speaker(
       {
         played: (report) => this.played(report),
@@ -79,6 +79,7 @@ export class AudioOutput {
   /** How far the server has played, and how loud. */
   poll() {
     this.level = this.remote.level(this.speaker.context);
+    if (this.speaker.worklet !== null) this.remote.capture();
     this.report(this.playout.tick(performance.now()));
     this.listener.levels();
   }

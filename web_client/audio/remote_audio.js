@@ -4,7 +4,11 @@
 import { loudness } from "./loudness.js";
 
 export class RemoteAudio {
-  constructor() {
+  /** @param {(pcm: Int16Array) => void} onFrame what is heard, once `capture` was called: 20 ms at 24 kHz */
+  constructor(onFrame) {
+    this.onFrame = onFrame;
+    /** @type {AudioWorkletNode | null} */
+    this.ear = null;
     this.element = new Audio();
     this.element.autoplay = true;
     this.deviceId = "";
@@ -19,6 +23,8 @@ export class RemoteAudio {
   attach(stream) {
     this.source?.disconnect();
     this.source = null;
+    this.ear?.port.close();
+    this.ear = null;
     this.element.srcObject = stream;
     if (stream === null) return;
     void this.choose(this.deviceId);
@@ -57,5 +63,13 @@ export class RemoteAudio {
     this.analyser.getFloatTimeDomainData(this.samples);
     const power = this.samples.reduce((sum, sample) => sum + sample * sample, 0) / this.samples.length;
     return loudness(Math.sqrt(power));
+  }
+
+  /** Pass on what is heard of the stream at hand, whose level was asked for in a context that has the worklets. */
+  capture() {
+    if (this.ear !== null || this.source === null) return;
+    this.ear = new AudioWorkletNode(this.source.context, "parlour-capture", { numberOfInputs: 1, numberOfOutputs: 0 });
+    this.ear.port.onmessage = ({ data }) => this.onFrame(data.pcm);
+    this.source.connect(this.ear);
   }
 }

@@ -10,8 +10,8 @@ import { SOUND_HZ } from "./levels.js";
  * @typedef {{pcm: Int16Array, peaks: Int8Array, sounds: Stretch[], spectrogram: Spectrogram}} Sound
  */
 /**
- * One that is asked about. pieces: what models hear at once; parts: the same as base64 of the wire.
- * @typedef {{name: string, lengthMs: number, sound: Sound, pieces: Stretch[], parts: string[]}} Clip
+ * One that is asked about. sound: null where it is not kept any more. pieces: what models hear at once; parts: the same as base64 of the wire.
+ * @typedef {{name: string, lengthMs: number, sound: Sound | null, pieces: Stretch[], parts: string[]}} Clip
  */
 
 export const SHORTEST_MS = 100;
@@ -34,7 +34,7 @@ export function duration(ms) {
   return seconds === 0 ? `${minutes} min` : `${minutes} min ${seconds} s`;
 }
 
-/** What a person should know of a clip before asking about it. @param {Clip} clip @returns {string[]} sentences */
+/** What a person should know of a clip before asking about it. @param {{sound: Pick<Sound, "sounds">, pieces: Stretch[]}} clip @returns {string[]} sentences */
 export function notesOn({ sound, pieces }) {
   const heardMs = sound.sounds.reduce((sum, { startMs, endMs }) => sum + endMs - startMs, 0);
   const notes = [heardMs === 0 ? "No sound above the background was found in it." : `Sound louder than its background: ${duration(heardMs)}.`];
@@ -42,9 +42,9 @@ export function notesOn({ sound, pieces }) {
   return notes;
 }
 
-/** What a question holds that its conversation will not. @param {readonly {sound: Sound}[]} clips */
+/** What a question holds that its conversation will not. @param {readonly {lengthMs: number}[]} clips */
 export function memoryNote(clips) {
-  const totalMs = clips.reduce((sum, { sound }) => sum + lengthMsOf(sound.pcm), 0);
+  const totalMs = clips.reduce((sum, { lengthMs }) => sum + lengthMs, 0);
   if (totalMs <= REMEMBERED_MS) return "";
   return `Together that is ${duration(totalMs)}. A conversation holds the last ${duration(REMEMBERED_MS)} of sound; of what came before, a model knows at most the words.`;
 }

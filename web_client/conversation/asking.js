@@ -45,7 +45,7 @@ function uploaded(conversation, upload) {
   return conversation.uploads.length === 1 ? [UPLOAD] : [];
 }
 
-/** @param {Conversation} conversation @returns {Effect[]} */
+/** What is next of the questions with clips is to be sent. @param {Conversation} conversation @returns {Effect[]} */
 export function sendNext(conversation) {
   const event = conversation.uploads[0]?.next ?? null;
   if (event === null) return [];

@@ -7,12 +7,13 @@
  * was cut off stays on the page, struck through, and is not part of the conversation any more.
  */
 
-import { asked, clipWords, itemTaken, itemsAgain, refused, sendNext } from "./asking.js";
+import { asked, clipWords, itemTaken, itemsAgain, refused } from "./asking.js";
 import { sampleCount } from "./base64.js";
 import { send } from "./effects.js";
 import { announce, heardByServer, interrupt, played, truncatedByServer } from "./playback.js";
 import { beginResync, missingAudio, restartText, resyncItem } from "./resync.js";
 import { isAsked, isUnheard, newLine, spokenText } from "./transcript_line.js";
+import { TurnSounds } from "./turn_sounds.js";
 
 /** @typedef {import("./effects.js").Effect} Effect */
 /** @typedef {import("./effects.js").WireEvent} WireEvent */
@@ -53,6 +54,7 @@ export class Conversation {
     /** @type {Map<string, number>} of a resync: the items that are being heard, and how much of each was, in ms */
     this.heardMsOfPlaying = new Map();
     this.leaving = false; // it goes on elsewhere: what stops here is not cut off
+    this.sounds = new TurnSounds();
     /** @type {import("./question.js").Upload[]} questions with clips, and what was asked after them, that the server has not got yet */
     this.uploads = [];
     /** @type {Map<string, {line: TranscriptLine, places: {clip: number, part: number}[]}>} of items with clips: whose they are */
@@ -148,11 +150,6 @@ export class Conversation {
   /** The user asks, about clips too. @param {import("./question.js").Question} question @param {string} itemId @param {number} nowMs @returns {Effect[]} */
   asked(question, itemId, nowMs) {
     return asked(this, question, itemId, nowMs);
-  }
-
-  /** What is next of the questions with clips is to be sent. @returns {Effect[]} */
-  sendNext() {
-    return sendNext(this);
   }
 
   /** An answer is owed, from now on for so long. @param {number} nowMs */

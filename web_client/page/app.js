@@ -11,10 +11,11 @@ import { delayMs } from "../connection/backoff.js";
 import { RealtimeClient, fetchJson } from "../connection/client.js";
 import { readinessOf } from "../connection/readiness.js";
 import { missingExtensions, sessionUpdates } from "../connection/session_settings.js";
+import { decodePcm } from "../conversation/base64.js";
 import { Conversation } from "../conversation/conversation.js";
 import { EventLog } from "../conversation/event_log.js";
 import { TurnLog } from "../conversation/turn_log.js";
-import { ClipRecorder } from "./clip_recorder.js";
+import { Ear } from "./ear.js";
 import { Questions } from "./questions.js";
 import { nextChangeAtMs } from "./view_state.js";
 
@@ -63,11 +64,10 @@ export class App {
     this.changeTimer = 0;
     this.started = performance.now();
     this.questions = new Questions(this);
-    this.recorder = new ClipRecorder(this);
-    this.soundPlays = false; // one that the user listens to again: it is not said to the assistant
+    this.ear = new Ear(this);
     this.input = new AudioInput({
       captured: (pcm) => this.captured(pcm),
-      track: (track) => this.client.listenTo(this.isDeaf ? null : track),
+      track: (track) => this.client.listenTo(this.ear.isDeaf ? null : track),
       changed: () => this.changed(),
     });
     this.output = new AudioOutput(
@@ -75,6 +75,7 @@ export class App {
         played: (report) => this.played(report),
         levels: () => this.view.levels(),
         blocked: () => this.changed(),
+        heard: (pcm) => this.heardOfServer(pcm),
       },
       (attempt) => delayMs(attempt, Math.random()),
     );
@@ -132,7 +133,7 @@ export class App {
 
   /** No connection, and none wanted. */
   goOffline() {
-    if (!this.recorder.on) this.input.stop();
+    if (!this.ear.recorder.on) this.input.stop();
     this.soundLost();
     this.questions.disconnected();
     this.trouble = null;
@@ -253,6 +254,7 @@ export class App {
     const now = performance.now();
     this.logEvent("received", event);
     this.turns.receive(event, now);
+    this.conversation.sounds.receive(event, this.conversation.playingItem);
     this.output.receive(event, now);
     if (event.type === "session.created") this.established();
     if (event.type === "parlour.moved") this.moving(event.token ?? null);
@@ -299,6 +301,7 @@ export class App {
   resumed(event) {
     this.logEvent("received", event);
     this.output.receive(event, performance.now());
+    this.conversation.sounds.receive(event, null);
     this.perform(this.conversation.resumed(event));
     this.established();
     for (const update of missingExtensions(event.session)) this.client.send(update);
@@ -351,22 +354,14 @@ export class App {
 
   /** @param {Int16Array} pcm */
   captured(pcm) {
-    this.recorder.captured(pcm);
-    if (!this.running) return this.view.levels();
-    this.client.sendAudio(this.isDeaf ? new Int16Array(pcm.length) : pcm);
+    this.ear.captured(pcm);
     this.view.levels();
   }
 
-  /** What the microphone hears is not for the assistant: it is a clip, or a sound that is played again. */
-  get isDeaf() {
-    return this.recorder.on || this.soundPlays;
-  }
-
-  /** After `isDeaf` may have changed: a call carries what the microphone hears by itself. */
-  attentionChanged() {
-    const track = this.input.microphone.stream?.getAudioTracks()[0] ?? null;
-    this.client.listenTo(this.isDeaf ? null : track);
-    this.changed();
+  /** What the server plays, as it is heard. @param {Int16Array} pcm */
+  heardOfServer(pcm) {
+    const { playingItem, sounds } = this.conversation;
+    if (playingItem !== null) sounds.answered(playingItem, pcm);
   }
 
   /** @param {import("../conversation/playback.js").PlaybackReport} event */
@@ -385,6 +380,7 @@ export class App {
     for (const effect of effects) {
       switch (effect.kind) {
         case "play":
+          this.conversation.sounds.answered(effect.item, decodePcm(effect.audio));
           this.output.speaker.play(effect.item, effect.audio);
           break;
         case "end":

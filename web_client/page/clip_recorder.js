@@ -5,9 +5,10 @@ import { FRAME_MS } from "../audio/framer.js";
 import { LONGEST_MS } from "../clips/sound.js";
 
 export class ClipRecorder {
-  /** @param {import("./app.js").App} app */
-  constructor(app) {
+  /** @param {import("./app.js").App} app @param {() => void} onSwitch it was switched on or off */
+  constructor(app, onSwitch) {
     this.app = app;
+    this.onSwitch = onSwitch;
     this.on = false;
     this.wasMuted = false;
     /** @type {Int16Array[]} frames of FRAME_MS */
@@ -29,7 +30,7 @@ export class ClipRecorder {
     this.wasMuted = input.muted;
     input.microphone.setMuted(false);
     this.on = true;
-    this.app.attentionChanged();
+    this.onSwitch();
   }
 
   /** @param {Int16Array} pcm */
@@ -50,7 +51,7 @@ export class ClipRecorder {
     this.on = false;
     if (this.app.running) this.app.input.microphone.setMuted(this.wasMuted);
     else this.app.input.stop();
-    this.app.attentionChanged();
+    this.onSwitch();
     return pcm;
   }
 }

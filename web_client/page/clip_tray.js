@@ -1,24 +1,25 @@
 // @ts-check
 /** The clips that the next question is about: dropped, pasted, chosen or recorded, each with its picture, or with why there is none. */
 
-import { ClipError, SoundReader } from "../clips/sound_reader.js";
-import { clock, lengthMsOf, memoryNote, notesOn } from "../clips/sound.js";
+import { ClipError } from "../clips/sound_reader.js";
+import { clock, memoryNote, notesOn } from "../clips/sound.js";
 import { byId, icon } from "./dom.js";
 import { timestamp } from "./download.js";
 import { SoundView } from "./sound_view.js";
 
 /** @typedef {import("../clips/sound.js").Clip} Clip */
+/** @typedef {import("../clips/sound_reader.js").SoundReader} SoundReader */
 /** @typedef {{item: HTMLLIElement, clip: Clip | null}} Card clip: null while it is read, and where it cannot be */
 
 const CLIPS_MAX = 8;
 
 export class ClipTray {
-  /** @param {import("./app.js").App} app @param {import("./sound_player.js").SoundPlayer} player @param {() => void} onChange */
-  constructor(app, player, onChange) {
+  /** @param {import("./app.js").App} app @param {SoundReader} reader @param {import("./sound_player.js").SoundPlayer} player @param {() => void} onChange */
+  constructor(app, reader, player, onChange) {
     this.app = app;
     this.player = player;
     this.onChange = onChange;
-    this.reader = new SoundReader();
+    this.reader = reader;
     this.root = byId("clips", HTMLElement);
     this.list = byId("clip-list", HTMLOListElement);
     this.memory = byId("clip-memory", HTMLElement);
@@ -66,7 +67,7 @@ export class ClipTray {
   }
 
   async toggleRecording() {
-    const { recorder } = this.app;
+    const { recorder } = this.app.ear;
     if (!recorder.on) return recorder.start(() => void this.toggleRecording());
     const pcm = recorder.stop();
     const name = `Recorded ${timestamp(new Date()).slice(-5)}`;
@@ -75,7 +76,7 @@ export class ClipTray {
 
   /** While one records. */
   showRecording() {
-    const { on, lengthMs } = this.app.recorder;
+    const { on, lengthMs } = this.app.ear.recorder;
     const label = on ? "Stop recording" : "Record a clip";
     this.recordButton.setAttribute("aria-pressed", String(on));
     this.recordButton.title = label;
@@ -111,15 +112,15 @@ export class ClipTray {
 
   /** @param {Card} card @param {Clip} clip */
   show(card, clip) {
-    if (!this.cards.includes(card)) return; // removed while it was read
+    if (!this.cards.includes(card) || clip.sound === null) return; // removed while it was read, or forgotten
     card.clip = clip;
     card.item.className = "";
     const title = document.createElement("p");
     title.className = "clip-title";
     const name = Object.assign(document.createElement("b"), { textContent: clip.name, dir: "auto" });
-    title.append(name, ` ${clock(lengthMsOf(clip.sound.pcm))}`, this.removeButton(card, clip.name));
+    title.append(name, ` ${clock(clip.lengthMs)}`, this.removeButton(card, clip.name));
     const view = new SoundView(this.player, clip.name, clip.sound, { cuts: clip.pieces });
-    const notes = Object.assign(document.createElement("p"), { className: "small", textContent: notesOn(clip).join(" ") });
+    const notes = Object.assign(document.createElement("p"), { className: "small", textContent: notesOn({ sound: clip.sound, pieces: clip.pieces }).join(" ") });
     card.item.replaceChildren(title, view.root, notes);
     this.changed();
   }

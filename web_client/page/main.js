@@ -1,6 +1,7 @@
 // @ts-check
 /** The page: elements, and what each of them shows and does. All state is the app's. */
 
+import { SoundReader } from "../clips/sound_reader.js";
 import { storeKey, storeSession, storedKey, takeStoredSession } from "../connection/tab_storage.js";
 import { asLines } from "../conversation/event_log.js";
 import { examine } from "../doctor/doctor.js";
@@ -47,11 +48,9 @@ const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
 const visualizer = new Visualizer(byId("visualizer", SVGSVGElement), reducedMotion);
 const wakeLock = new ScreenWakeLock();
-const player = new SoundPlayer(() => app.output.speaker.start(), (plays) => {
-  app.soundPlays = plays;
-  app.attentionChanged();
-});
-const lineSounds = new LineSounds(player);
+const soundReader = new SoundReader();
+const player = new SoundPlayer(() => app.output.speaker.start(), (plays) => app.ear.setSoundPlays(plays));
+const lineSounds = new LineSounds(soundReader, player, () => app.conversation.sounds);
 const words = new TranscriptView(script, byId("lines", HTMLOListElement), byId("latest", HTMLButtonElement), (line, item) => lineSounds.show(line, item));
 const field = new TextField(text, { send: write, cut: (message) => notice.show(message) });
 const screens = new Screens(byId("screen", HTMLElement), perform);
@@ -83,7 +82,7 @@ const app = new App(
   },
   storedKey,
 );
-const tray = new ClipTray(app, player, render);
+const tray = new ClipTray(app, soundReader, player, render);
 const drawer = new Drawer(drawerRoot, app.log, app.turns);
 const liveStats = new LiveStats(app, drawer, storedKey);
 const deviceSelect = new DeviceSelect(
@@ -346,7 +345,7 @@ addEventListener("pagehide", () => storeSession(app.suspend()));
 addEventListener("pageshow", ({ persisted }) => persisted && resumeStoredSession());
 listenToKeys({
   space: () => {
-    if (app.recorder.on) void tray.toggleRecording();
+    if (app.ear.recorder.on) void tray.toggleRecording();
     else if (app.input.on) app.input.toggleMute();
     else if (app.input.pendingRequest === null) void startTalking();
   },

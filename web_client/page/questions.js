@@ -1,6 +1,7 @@
 // @ts-check
 /** What the user writes, with or without clips, on its way to the server: before there is a connection, and no faster than it takes it. */
 
+import { sendNext } from "../conversation/asking.js";
 import { Pace } from "../conversation/question.js";
 
 /** @typedef {import("../conversation/effects.js").WireEvent} WireEvent */
@@ -16,6 +17,7 @@ export class Questions {
     this.unsent = [];
     this.pace = new Pace(performance.now());
     this.timer = 0;
+    this.clips = 0;
   }
 
   /** In a gesture, for there will be sound. @param {Question} question */
@@ -44,7 +46,14 @@ export class Questions {
   send(question) {
     const now = performance.now();
     if (question.text !== "") this.app.turns.typed(now);
+    for (const clip of /** @type {import("../clips/sound.js").Clip[]} */ (question.clips)) this.keep(clip);
     this.app.perform(this.app.conversation.asked(question, `item_${crypto.getRandomValues(new Uint32Array(3)).join("")}`, now));
+  }
+
+  /** As long as there is room, among the turns. @param {import("../clips/sound.js").Clip} clip */
+  keep(clip) {
+    this.clips += 1;
+    this.app.conversation.sounds.keep(`clip ${this.clips}`, clip.sound?.pcm.length ?? 0, () => (clip.sound = null));
   }
 
   /** Send what is next of a question with clips, as soon as the network and the server take it. */
@@ -54,7 +63,7 @@ export class Questions {
     if (!event) return;
     const waitMs = this.app.client.bufferedAmount > 0 ? BUFFER_LOOK_MS : this.pace.waitMs(sizeOf(event), performance.now());
     if (waitMs > 0) this.timer = window.setTimeout(() => this.upload(), waitMs);
-    else this.app.perform(this.app.conversation.sendNext());
+    else this.app.perform(sendNext(this.app.conversation));
   }
 }
 

@@ -14,6 +14,7 @@ import { icon } from "./dom.js";
 
 const WAVE_SHARE = 0.56; // of the picture's height; the spectrogram has the rest
 const BACKGROUND_ALPHA = 0.45;
+const TENTHS_BELOW_MS = 20_000; // a short sound is a matter of tenths of a second
 
 export class SoundView {
   /**
@@ -83,7 +84,8 @@ export class SoundView {
   }
 
   showPlace() {
-    const place = `${clock(Number(this.slider.value))} of ${clock(this.lengthMs)}`;
+    const written = this.lengthMs < TENTHS_BELOW_MS ? tenths : clock;
+    const place = `${written(Number(this.slider.value))} of ${written(this.lengthMs)}`;
     this.slider.setAttribute("aria-valuetext", place);
     this.time.textContent = place.replace(" of ", " / ");
     this.button.classList.toggle("playing", this.plays);
@@ -96,7 +98,7 @@ export class SoundView {
     flag.className = "sound-mark";
     flag.dataset.mark = name;
     flag.setAttribute("aria-hidden", "true");
-    flag.style.left = `${(100 * Math.min(atMs, this.lengthMs)) / this.lengthMs}%`;
+    flag.style.left = `min(${(100 * atMs) / this.lengthMs}%, 100% - 3px)`;
     return flag;
   }
 
@@ -177,3 +179,5 @@ function spectrogramImage({ spectrogram: { columns, rows, values } }) {
   return canvas;
 }
 
+/** @param {number} ms */
+const tenths = (ms) => `${(ms / 1000).toFixed(1)} s`;

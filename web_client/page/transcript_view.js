@@ -79,7 +79,7 @@ export class TranscriptView {
   /** @param {TranscriptLine} line @param {number} spoken @returns {boolean} whether anything changed */
   drawLine(line, spoken) {
     const heard = line.clips.map(({ words }) => words.join("").length).join();
-    const state = `${line.text.length}/${spoken}/${line.cutAt}/${line.final}/${line.failure}/${heard}`;
+    const state = `${line.text.length}/${spoken}/${line.cutAt}/${line.final}/${line.failure}/${line.heardAll}/${line.heardMs > 0}/${heard}`;
     const drawn = this.drawn.get(line) ?? this.add(line);
     if (drawn.drawn === state) return false;
     drawn.drawn = state;

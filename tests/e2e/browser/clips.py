@@ -26,7 +26,7 @@ _BRING = """([kind, name, bytes]) => {
 
 
 def short_clip(folder: Path, name: str = "meeting.wav") -> Path:
-    """A sentence, with a second of silence after it."""
+    """A sentence, with a second of silence after it: 2.1 s."""
     return write_wav(folder / name, utterance("cards_001").pcm16k + bytes(2 * HZ), HZ)
 
 

@@ -1,10 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { SOUND_HZ } from "../../clips/levels.js";
 import { REMEMBERED_MS, clock, duration, memoryNote, notesOn } from "../../clips/sound.js";
-
-/** @param {number} ms @param {{startMs: number, endMs: number}[]} sounds */
-const sound = (ms, sounds) => /** @type {any} */ ({ pcm: { length: (ms * SOUND_HZ) / 1000 }, sounds });
 
 test("lengths read as people write them", () => {
   assert.deepEqual([350, 7_400, 59_000, 60_000, 330_000].map(duration), ["0.3 s", "7.4 s", "59 s", "1 min", "5 min 30 s"]);
@@ -12,14 +8,14 @@ test("lengths read as people write them", () => {
 });
 
 test("who brings a clip is told what was found in it, and how it was cut", () => {
-  const short = { name: "a", sound: sound(9_000, [{ startMs: 1_000, endMs: 3_500 }]), pieces: [{ startMs: 0, endMs: 9_000 }], parts: [] };
+  const short = { sound: { sounds: [{ startMs: 1_000, endMs: 3_500 }] }, pieces: [{ startMs: 0, endMs: 9_000 }] };
   assert.deepEqual(notesOn(short), ["Sound louder than its background: 2.5 s."]);
-  const long = { ...short, sound: sound(70_000, []), pieces: [1, 2, 3].map(() => ({ startMs: 0, endMs: 1 })) };
+  const long = { sound: { sounds: [] }, pieces: [1, 2, 3].map(() => ({ startMs: 0, endMs: 1 })) };
   assert.equal(notesOn(long)[0], "No sound above the background was found in it.");
   assert.match(notesOn(long)[1], /cut at pauses into 3 pieces/);
 });
 
 test("who asks about more sound than a conversation holds is told so", () => {
-  assert.equal(memoryNote([{ sound: sound(REMEMBERED_MS, []) }]), "");
-  assert.match(memoryNote([{ sound: sound(REMEMBERED_MS, []) }, { sound: sound(30_000, []) }]), /6 min\..*5 min 30 s of sound/);
+  assert.equal(memoryNote([{ lengthMs: REMEMBERED_MS }]), "");
+  assert.match(memoryNote([{ lengthMs: REMEMBERED_MS }, { lengthMs: 30_000 }]), /6 min\..*5 min 30 s of sound/);
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { sendNext } from "../../conversation/asking.js";
 import { Conversation } from "../../conversation/conversation.js";
 import { ITEM_CHARS_MAX, Pace, itemsOf } from "../../conversation/question.js";
 
@@ -14,7 +15,7 @@ function deliver(conversation, effects) {
   const todo = [...effects];
   while (todo.length > 0) {
     const effect = todo.shift();
-    if (effect.kind === "upload") todo.unshift(...conversation.sendNext());
+    if (effect.kind === "upload") todo.unshift(...sendNext(conversation));
     if (effect.kind !== "send") continue;
     sent.push(effect.event);
     const { item } = effect.event;
@@ -44,8 +45,8 @@ test("each item waits for the one before, and the answer is asked for after the 
   const long = "A".repeat(1_900_000);
   const effects = conversation.asked({ text: "What?", clips: [clip("a", [long, long])] }, "q", 0);
   assert.deepEqual(effects, [{ kind: "upload" }]);
-  const [first] = conversation.sendNext();
-  assert.deepEqual(conversation.sendNext(), [], "the first is not taken yet");
+  const [first] = sendNext(conversation);
+  assert.deepEqual(sendNext(conversation), [], "the first is not taken yet");
   assert.equal(conversation.activity(0), "thinking");
   const next = conversation.receive({ type: "conversation.item.added", item: /** @type {any} */ (first).event.item }, 0);
   const sent = deliver(conversation, next);
@@ -82,11 +83,11 @@ test("the words of a clip go to the clip, and never into the question", () => {
 test("an item that the server refuses ends its question, and says why", () => {
   const conversation = new Conversation();
   conversation.asked({ text: "What?", clips: [clip("a", ["A".repeat(1_900_000), "A".repeat(1_900_000)])] }, "q", 0);
-  conversation.sendNext();
+  sendNext(conversation);
   const error = { event_id: "ask_q_0.c1_7", code: "event_too_large", message: "The event is too long." };
   const effects = conversation.receive({ type: "error", error }, 0);
   assert.deepEqual(effects, [{ kind: "notice", text: "The server does not take it: The event is too long." }]);
-  assert.deepEqual(conversation.sendNext(), []);
+  assert.deepEqual(sendNext(conversation), []);
   assert.equal(conversation.lines[0].failure, "The event is too long.");
   assert.equal(conversation.activity(0), "listening");
 });
@@ -96,7 +97,7 @@ test("Stop ends what is on its way", () => {
   conversation.asked({ text: "What?", clips: [clip("a", ["AAAA"])] }, "q", 0);
   assert.ok(conversation.answering(0));
   conversation.stop();
-  assert.deepEqual(conversation.sendNext(), []);
+  assert.deepEqual(sendNext(conversation), []);
   assert.equal(conversation.answering(0), false);
 });
 
