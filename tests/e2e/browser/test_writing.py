@@ -105,7 +105,7 @@ async def test_a_new_beginning_can_be_undone(page: Page, wire: Wire, gateway: Ga
     await words_heard(page, 3)
     await page.keyboard.press("Escape")
     await wire.sent_of("conversation.item.truncate")
-    said = await page.locator("#lines").inner_text()
+    said = await page.locator("#lines p").all_inner_texts()
     await page.click("#settings-button")
     await page.click("#fresh")
     await expect(page.locator("#lines li")).to_have_count(0)
@@ -115,7 +115,7 @@ async def test_a_new_beginning_can_be_undone(page: Page, wire: Wire, gateway: Ga
         await expect(page.locator("#fresh")).to_have_text("Bring it back")
         await page.click("#fresh")
     await expect(page.locator("#lines li")).to_have_count(2)
-    assert await page.locator("#lines").inner_text() == said
+    assert await page.locator("#lines p").all_inner_texts() == said
     await expect(page.locator("#notice")).to_be_hidden()
     told = sum(event["type"] == "conversation.item.create" for event in wire.sent)
     await page.keyboard.press("Escape")
