@@ -105,6 +105,7 @@ async def test_a_new_beginning_can_be_undone(page: Page, wire: Wire, gateway: Ga
     await words_heard(page, 3)
     await page.keyboard.press("Escape")
     await wire.sent_of("conversation.item.truncate")
+    await expect(page.locator("#lines details.turn")).to_have_count(1)
     said = await page.locator("#lines").inner_text()
     await page.click("#settings-button")
     await page.click("#fresh")
