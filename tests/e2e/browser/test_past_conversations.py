@@ -90,6 +90,7 @@ async def test_a_conversation_is_taken_along_and_nothing_of_it_stays(
     assert np.abs(heard[: int(clip_samples)]).max() > 1_000
     assert np.abs(heard[int(clip_samples) + 12_000 :]).max() > 1_000
     await expect(page.locator("#past-note")).to_have_text("There are none.")
+    await page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide'))")  # it would be written now
     assert await stored(page) == (0, 0), "nobody has asked for it"
 
 
