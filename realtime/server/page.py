@@ -7,7 +7,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 WEB_CLIENT = Path(__file__).parents[2] / "web_client"
-PAGE_FOLDERS = frozenset({"", "page", "conversation", "connection", "audio", "clips", "doctor"})
+PAGE_FOLDERS = frozenset({"", "page", "conversation", "connection", "audio", "clips", "doctor", "keeping"})
 """Of web_client, with what lies at its top; a folder that is not named here is not served."""
 PAGE_SUFFIXES = frozenset({".html", ".css", ".js", ".svg"})
 

@@ -55,7 +55,7 @@ export function pausesBetween(sounds) {
 
 /** @param {Float32Array} levels */
 function soundBeginsAt(levels) {
-  const sorted = Float32Array.from(levels).sort();
+  const sorted = levels.filter((level) => level > SILENCE_DB).sort(); // digital silence is nobody's background
   const background = sorted[Math.floor(sorted.length * 0.1)] ?? SILENCE_DB;
   const loud = sorted[Math.floor(sorted.length * 0.95)] ?? SILENCE_DB;
   if (loud - background < STEADY_DB) return QUIETEST_SOUND_DB;

@@ -37,7 +37,7 @@ export function duration(ms) {
 /** What a person should know of a clip before asking about it. @param {{sound: Pick<Sound, "sounds">, pieces: Stretch[]}} clip @returns {string[]} sentences */
 export function notesOn({ sound, pieces }) {
   const heardMs = sound.sounds.reduce((sum, { startMs, endMs }) => sum + endMs - startMs, 0);
-  const notes = [heardMs === 0 ? "No sound above the background was found in it." : `Sound louder than its background: ${duration(heardMs)}.`];
+  const notes = [heardMs === 0 ? "Nothing in it is louder than its background." : `Shaded: ${duration(heardMs)} louder than its background, a voice or any other sound.`];
   if (pieces.length > 1) notes.push(`Over 30 s: cut at pauses into ${pieces.length} pieces, each of which the model hears.`);
   return notes;
 }

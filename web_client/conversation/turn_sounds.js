@@ -160,10 +160,17 @@ export class TurnSounds {
     if (turn.chunks.length > 1) turn.chunks = [joined(turn.chunks)];
     return turn.chunks[0];
   }
+
+  /** The same, of an answer that was cut off only what was heard. @param {import("./transcript_line.js").TranscriptLine} line */
+  heardOf({ id, role, cutAt, heardMs, playedByServer }) {
+    const pcm = this.pcmOf(id);
+    if (pcm === null || role === "user" || cutAt === null || playedByServer) return pcm; // what the server plays is recorded as it is heard
+    return heardMs > 0 ? pcm.slice(0, Math.round(heardMs * SAMPLES_PER_MS)) : null;
+  }
 }
 
 /** @param {readonly Int16Array[]} chunks */
-function joined(chunks) {
+export function joined(chunks) {
   const whole = new Int16Array(chunks.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const chunk of chunks) {

@@ -3,6 +3,7 @@
 
 import { FRAME_MS } from "../audio/framer.js";
 import { LONGEST_MS } from "../clips/sound.js";
+import { joined } from "../conversation/turn_sounds.js";
 
 export class ClipRecorder {
   /** @param {import("./app.js").App} app @param {() => void} onSwitch it was switched on or off */
@@ -42,12 +43,7 @@ export class ClipRecorder {
 
   /** @returns {Int16Array} what was recorded */
   stop() {
-    const pcm = new Int16Array(this.frames.reduce((sum, { length }) => sum + length, 0));
-    let at = 0;
-    for (const frame of this.frames.splice(0)) {
-      pcm.set(frame, at);
-      at += frame.length;
-    }
+    const pcm = joined(this.frames.splice(0));
     this.on = false;
     if (this.app.running) this.app.input.microphone.setMuted(this.wasMuted);
     else this.app.input.stop();

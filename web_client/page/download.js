@@ -1,9 +1,9 @@
 // @ts-check
-/** A text, downloaded as a file. */
+/** A file, downloaded. */
 
-/** @param {string} name @param {string} text @param {string} type */
-export function download(name, text, type) {
-  const url = URL.createObjectURL(new Blob([text], { type }));
+/** @param {string} name @param {BlobPart[]} parts @param {string} type */
+export function download(name, parts, type) {
+  const url = URL.createObjectURL(new Blob(parts, { type }));
   const link = Object.assign(document.createElement("a"), { href: url, download: name });
   link.click();
   setTimeout(() => URL.revokeObjectURL(url), 10_000); // some browsers read it only now

@@ -3,7 +3,6 @@
 
 import { pausesBetween } from "../clips/levels.js";
 import { clock } from "../clips/sound.js";
-import { isUnheard } from "../conversation/transcript_line.js";
 import { marksOfAnswer, marksOfUtterance } from "../conversation/turn_marks.js";
 import { SoundView } from "./sound_view.js";
 
@@ -30,9 +29,8 @@ export class LineSounds {
       words.textContent = asked.words.join(" ").trim();
       words.hidden = words.textContent === "";
     });
-    const isOver = line.role === "user" ? line.final : line.heardAll || line.cutAt !== null;
     const isShown = item.querySelector("details.turn") !== null;
-    if (isOver && !isShown && !isSilent(line) && this.sounds().pcmOf(line.id) !== null) item.append(this.turn(line));
+    if (!isShown && turnSound(line, this.sounds()) !== null) item.append(this.turn(line));
   }
 
   /** @param {LineClip} asked @param {HTMLLIElement} item */
@@ -53,20 +51,31 @@ export class LineSounds {
     const name = line.role === "user" ? "what you said" : "the answer";
     return unfolding("turn", ["Listen again"], async () => {
       const turn = this.sounds().turns.get(line.id);
-      const pcm = this.sounds().pcmOf(line.id);
-      if (!turn || pcm === null) return [GONE];
-      const isCut = line.cutAt !== null;
-      const heard = line.role === "assistant" && isCut && !line.playedByServer ? pcm.slice(0, Math.round(line.heardMs * SAMPLES_PER_MS)) : pcm;
+      const heard = turnSound(line, this.sounds());
+      if (!turn || heard === null) return [GONE];
       const sound = await this.reader.look(heard);
       const heardMs = heard.length / SAMPLES_PER_MS;
+      const isCut = line.cutAt !== null;
       const marks = turn.utterance ? marksOfUtterance(turn.utterance, pausesBetween(sound.sounds)) : marksOfAnswer(turn, { heardMs, isCut });
       return [new SoundView(this.player, name, sound, { marks }).root, listOf(marks)];
     });
   }
 }
 
-/** Of an answer that nobody heard there is nothing to hear again. @param {TranscriptLine} line */
-const isSilent = (line) => line.role === "assistant" && (isUnheard(line) || (line.cutAt !== null && line.heardMs === 0));
+/**
+ * What was heard of a turn that is over; null where there is nothing of it.
+ * @param {TranscriptLine} line @param {import("../conversation/turn_sounds.js").TurnSounds} sounds
+ */
+export function turnSound(line, sounds) {
+  const isOver = line.role === "user" ? line.final : line.heardAll || line.cutAt !== null;
+  return isOver ? sounds.heardOf(line) : null;
+}
+
+/** All that was heard in a line, its clips first. @param {TranscriptLine} line @param {import("../conversation/turn_sounds.js").TurnSounds} sounds */
+export function soundsOf(line, sounds) {
+  const clips = line.clips.map(({ clip }) => /** @type {Clip} */ (clip).sound?.pcm ?? null);
+  return [...clips, turnSound(line, sounds)].filter((pcm) => pcm !== null);
+}
 
 /** @param {string} kind @param {(string | Node)[]} title @param {() => Promise<(string | Node)[]>} content made when it is opened first */
 function unfolding(kind, title, content) {

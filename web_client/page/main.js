@@ -4,24 +4,29 @@
 import { SoundReader } from "../clips/sound_reader.js";
 import { storeKey, storeSession, storedKey, takeStoredSession } from "../connection/tab_storage.js";
 import { asLines } from "../conversation/event_log.js";
+import { textOf } from "../conversation/record.js";
+import { joined } from "../conversation/turn_sounds.js";
 import { examine } from "../doctor/doctor.js";
+import { Archive } from "../keeping/archive.js";
+import { Keeper } from "../keeping/keeper.js";
 import { fetchAbout, showAbout } from "./about.js";
 import { App } from "./app.js";
 import { ClipTray } from "./clip_tray.js";
 import { DeviceSelect } from "./device_select.js";
+import { Conversations } from "./conversations.js";
 import { byId } from "./dom.js";
 import { download, timestamp } from "./download.js";
 import { Drawer } from "./drawer.js";
 import { HandOver, takeHandOverToken } from "./hand_over.js";
 import { listenToKeys } from "./keyboard.js";
-import { LineSounds } from "./line_sounds.js";
+import { LineSounds, soundsOf } from "./line_sounds.js";
 import { LiveStats } from "./live_stats.js";
 import { Notice } from "./notice.js";
 import { preference, setPreference } from "./preferences.js";
 import { Screens } from "./screens.js";
 import { SoundPlayer } from "./sound_player.js";
 import { TextField } from "./text_field.js";
-import { TranscriptView, asText } from "./transcript_view.js";
+import { TranscriptView } from "./transcript_view.js";
 import { obstacleOf, viewStateOf, wording } from "./view_state.js";
 import { Visualizer } from "./visualizer.js";
 import { ScreenWakeLock } from "./wake_lock.js";
@@ -83,6 +88,16 @@ const app = new App(
   storedKey,
 );
 const tray = new ClipTray(app, soundReader, player, render);
+const archive = new Archive();
+const conversations = new Conversations(archive, {
+  record: () => keeper.record(app.conversation),
+  sounds: () => app.conversation.lines.flatMap((line) => soundsOf(line, app.conversation.sounds)),
+  opening: () => openSettings(false),
+  wished: () => keeper.changed(app.conversation),
+  deleted: (id) => keeper.deleted(app.conversation, id),
+});
+/** @type {Keeper} */
+const keeper = new Keeper(archive, () => conversations.wishes, soundOf, (trouble) => notice.show(trouble));
 const drawer = new Drawer(drawerRoot, app.log, app.turns);
 const liveStats = new LiveStats(app, drawer, storedKey);
 const deviceSelect = new DeviceSelect(
@@ -122,8 +137,13 @@ function render() {
   fresh.disabled = empty && !app.canBringBack;
   fresh.textContent = app.canBringBack ? "Bring it back" : "Start afresh";
   if (!app.canBringBack) notice.withdraw();
-  byId("space-does", HTMLElement).textContent = app.input.on ? (app.input.muted ? "unmute" : "mute") : "talk";
+  byId("space-does", HTMLElement).textContent = spaceDoes();
   redrawSoon();
+}
+
+function spaceDoes() {
+  if (app.ear.recorder.on) return "stop recording";
+  return app.input.on ? (app.input.muted ? "unmute" : "mute") : "talk";
 }
 
 function showObstacle() {
@@ -139,6 +159,7 @@ function redrawSoon() {
   requestAnimationFrame(() => {
     redrawing = false;
     words.draw(app.conversation);
+    keeper.changed(app.conversation);
     if (!drawer.isOpen) return;
     drawer.drawLog();
     liveStats.draw();
@@ -285,6 +306,13 @@ function openDrawer(open) {
   redrawSoon();
 }
 
+/** Of a line, in one piece; null while there is none. @param {import("../conversation/conversation.js").Conversation} conversation @param {string} lineId */
+function soundOf(conversation, lineId) {
+  const line = conversation.find(lineId);
+  const sounds = line ? soundsOf(line, conversation.sounds) : [];
+  return sounds.length === 0 ? null : joined(sounds);
+}
+
 /** @param {boolean} open */
 function openSettings(open) {
   if (!open && settings.contains(document.activeElement)) settingsButton.focus();
@@ -322,10 +350,10 @@ drawerClose.addEventListener("click", () => openDrawer(false));
 byId("intro-more", HTMLButtonElement).addEventListener("click", () => openSettings(true));
 byId("fresh", HTMLButtonElement).addEventListener("click", () => (app.canBringBack ? bringBack() : startAfresh()));
 byId("save-transcript", HTMLButtonElement).addEventListener("click", () =>
-  download(`Parlour ${timestamp(new Date())}.txt`, `${asText(app.conversation)}\n`, "text/plain"),
+  download(`Parlour ${timestamp(new Date())}.txt`, [`${textOf(keeper.record(app.conversation))}\n`], "text/plain"),
 );
 byId("log-save", HTMLButtonElement).addEventListener("click", () =>
-  download(`Parlour events ${timestamp(new Date())}.jsonl`, `${asLines(app.log.entries)}\n`, "application/jsonl"),
+  download(`Parlour events ${timestamp(new Date())}.jsonl`, [`${asLines(app.log.entries)}\n`], "application/jsonl"),
 );
 byId("key-form", HTMLFormElement).addEventListener("submit", (event) => {
   event.preventDefault();
@@ -341,7 +369,12 @@ document.addEventListener("pointerdown", (event) => {
 });
 addEventListener("online", () => app.client.retryNow());
 addEventListener("hashchange", lookForHandOver);
-addEventListener("pagehide", () => storeSession(app.suspend()));
+addEventListener("pagehide", () => {
+  void keeper.write(app.conversation);
+  const { id, startedAt } = keeper.keptAs(app.conversation);
+  const session = app.suspend();
+  storeSession(session && { ...session, kept: { id, startedAt } });
+});
 addEventListener("pageshow", ({ persisted }) => persisted && resumeStoredSession());
 listenToKeys({
   space: () => {
@@ -364,7 +397,9 @@ listenToKeys({
 /** The page was loaded again, or taken out of the browser's memory: the conversation waits for a while. */
 function resumeStoredSession() {
   const session = takeStoredSession();
-  if (session !== null && Date.now() < session.untilMs) void app.resume(session);
+  if (session === null || Date.now() >= session.untilMs) return;
+  if (session.kept) keeper.adopt(app.conversation, session.kept);
+  void app.resume(session);
 }
 
 showWords(preference("words") !== "off");

@@ -7,6 +7,7 @@ import { Pace } from "../conversation/question.js";
 /** @typedef {import("../conversation/effects.js").WireEvent} WireEvent */
 /** @typedef {import("../conversation/question.js").Question} Question */
 
+const APART_MS = 30; // between two large events, so that the page is drawn
 const BUFFER_LOOK_MS = 50; // how often one looks whether what was sent has left
 
 export class Questions {
@@ -56,13 +57,18 @@ export class Questions {
     this.app.conversation.sounds.keep(`clip ${this.clips}`, clip.sound?.pcm.length ?? 0, () => (clip.sound = null));
   }
 
-  /** Send what is next of a question with clips, as soon as the network and the server take it. */
+  /** What is next of a question with clips is to be sent: after a frame of the page, for that takes half a frame by itself. */
   upload() {
     clearTimeout(this.timer);
+    this.timer = window.setTimeout(() => this.sendNext(), APART_MS);
+  }
+
+  /** As soon as the network and the server take it. */
+  sendNext() {
     const event = this.app.conversation.uploads[0]?.next;
     if (!event) return;
     const waitMs = this.app.client.bufferedAmount > 0 ? BUFFER_LOOK_MS : this.pace.waitMs(sizeOf(event), performance.now());
-    if (waitMs > 0) this.timer = window.setTimeout(() => this.upload(), waitMs);
+    if (waitMs > 0) this.timer = window.setTimeout(() => this.sendNext(), waitMs);
     else this.app.perform(sendNext(this.app.conversation));
   }
 }

@@ -5,7 +5,7 @@
  */
 
 import { isSpoken, spokenPart, words } from "../conversation/alignment.js";
-import { spokenLength, spokenText } from "../conversation/transcript_line.js";
+import { spokenLength } from "../conversation/transcript_line.js";
 
 /** @typedef {import("../conversation/conversation.js").Conversation} Conversation */
 /** @typedef {import("../conversation/transcript_line.js").TranscriptLine} TranscriptLine */
@@ -147,18 +147,4 @@ function drawCut(drawn, line, spoken) {
   drawn.item.classList.remove("waiting");
   drawn.text.replaceChildren(said, rest.slice(0, rest.length - struck.textContent.length), struck);
   drawn.words = [];
-}
-
-/** The conversation as text: what was said, and in brackets what was cut off. @param {Conversation} conversation */
-export function asText(conversation) {
-  return conversation.lines
-    .filter((line) => line.text.trim() !== "" || line.clips.length > 0)
-    .map((line) => {
-      const said = line.cutAt === null ? line.text : spokenText(line);
-      const rest = line.text.slice(said.length).trim();
-      const name = line.role === "user" ? "You" : "Parlour";
-      const clips = line.clips.map(({ clip, words }) => `[clip: ${clip.name}${words.some(Boolean) ? `, heard as “${words.join(" ").trim()}”` : ""}] `).join("");
-      return `${name}: ${clips}${said.trim()}${rest ? ` [cut off: ${rest}]` : ""}`;
-    })
-    .join("\n\n");
 }

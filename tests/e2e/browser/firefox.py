@@ -205,6 +205,15 @@ class Firefox:
         except TimeoutError:
             return "the page's main thread stands still"
 
+    async def set_files(self, selector: str, *paths: Path) -> None:
+        """Choose files in a field for them."""
+        found = await self.command(
+            "browsingContext.locateNodes", context=self._context, locator={"type": "css", "value": selector}
+        )
+        files = [str(path) for path in paths]
+        element = {"sharedId": found["nodes"][0]["sharedId"]}
+        await self.command("input.setFiles", context=self._context, element=element, files=files)
+
     async def state_is(self, *states: str) -> None:
         await self.until(f"{json.dumps(states)}.includes(document.documentElement.dataset.state)")
 

@@ -24,6 +24,14 @@ test("a gap that is shorter than a pause parts nothing, and a click is no sound"
   close(sounds[0].endMs, 1_450);
 });
 
+test("digital silence round a recording does not make its background a sound", () => {
+  const pcm = together(noise(800, 0), noise(500, 60), noise(500, 8_000), noise(500, 60), noise(3_000, 0));
+  const [sound, ...others] = soundsIn(levelsOf(pcm));
+  assert.deepEqual(others, []);
+  close(sound.startMs, 1_300);
+  close(sound.endMs, 1_800);
+});
+
 test("a steady sound is sound all through, and silence is none", () => {
   assert.deepEqual(soundsIn(levelsOf(noise(1_000, 5_000))), [{ startMs: 0, endMs: 1_000 }]);
   assert.deepEqual(soundsIn(levelsOf(new Int16Array(SOUND_HZ))), []);

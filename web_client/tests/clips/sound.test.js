@@ -9,9 +9,9 @@ test("lengths read as people write them", () => {
 
 test("who brings a clip is told what was found in it, and how it was cut", () => {
   const short = { sound: { sounds: [{ startMs: 1_000, endMs: 3_500 }] }, pieces: [{ startMs: 0, endMs: 9_000 }] };
-  assert.deepEqual(notesOn(short), ["Sound louder than its background: 2.5 s."]);
+  assert.deepEqual(notesOn(short), ["Shaded: 2.5 s louder than its background, a voice or any other sound."]);
   const long = { sound: { sounds: [] }, pieces: [1, 2, 3].map(() => ({ startMs: 0, endMs: 1 })) };
-  assert.equal(notesOn(long)[0], "No sound above the background was found in it.");
+  assert.equal(notesOn(long)[0], "Nothing in it is louder than its background.");
   assert.match(notesOn(long)[1], /cut at pauses into 3 pieces/);
 });
 
