@@ -3,17 +3,10 @@
 import re
 from collections.abc import Iterator, Sequence
 
+from evaluation.report import cells
 from evaluation.report.comparison import flat
-from evaluation.report.model import Comparison, Example, Figure, Percentiles, Report, SourceScores
-from evaluation.report.units import (
-    difference_text,
-    figure_text,
-    interval_text,
-    measure_text,
-    published_text,
-    signed_measure_text,
-    time_interval_text,
-)
+from evaluation.report.model import Comparison, Example, Percentiles, Report, SourceScores
+from evaluation.report.units import figure_text, interval_text, measure_text
 
 N_WORST = 5
 TEXT_MAX = 300
@@ -32,41 +25,14 @@ def to_markdown(report: Report) -> str:
 
 
 def comparison_to_markdown(comparison: Comparison) -> str:
-    rows = [
-        [
-            source.source,
-            source.metric,
-            f"{source.n_common:,}",
-            figure_text(source.value_a, source.unit),
-            figure_text(source.value_b, source.unit),
-            difference_text(source.difference, source.unit),
-            interval_text(source.interval, source.unit),
-            f"{source.wins:,} / {source.losses:,} / {source.ties:,}",
-        ]
-        for source in comparison.sources
-    ]
-    head = ["Source", "Metric", "n", "A", "B", "B − A", "95 % interval", "better / worse / same"]
-    times = [
-        [
-            source.source,
-            time.name,
-            f"{time.n:,}",
-            measure_text(time.p50_a, time.unit),
-            measure_text(time.p50_b, time.unit),
-            signed_measure_text(time.median, time.unit),
-            time_interval_text(time.interval),
-        ]
-        for source in comparison.sources
-        for time in source.times
-    ]
+    rows = [cells.compared(source) for source in comparison.sources]
+    times = [cells.times(source, time) for source in comparison.sources for time in source.times]
     told = [*comparison.warnings, *(w for source in comparison.sources for w in source.warnings)]
     blocks = [
         f"## {escaped(comparison.title)}",
         f"A is {escaped(comparison.run_a)}, B is {escaped(comparison.run_b)}.",
-        _table(head, rows),
-        _table(["Source", "Measure", "n", "Median A", "Median B", "B − A", "95 % interval"], times)
-        if times
-        else "",
+        _table(cells.COMPARED, rows),
+        _table(cells.TIMES, times),
         "\n".join(f"- {escaped(one)}" for one in told),
     ]
     return "\n\n".join(block for block in blocks if block)
@@ -80,9 +46,9 @@ def _overview(report: Report) -> str:
             [
                 scores.source,
                 first.metric if first else "–",
-                _headline(scores, first),
-                interval_text(first.intervals[0], first.unit) if first and first.intervals else "–",
-                _published(scores),
+                cells.figure(scores, first) if first else "–",
+                cells.interval(first) if first else "–",
+                cells.published(scores),
                 scores.verdict or "–",
                 f"{scores.n_answered:,} / {scores.n:,}",
                 f"{scores.n_cut:,}",
@@ -90,18 +56,6 @@ def _overview(report: Report) -> str:
         )
     head = ["Source", "Metric", "Figure", "95 % interval", "Published", "Verdict", "answered / n", "cut"]
     return _table(head, rows)
-
-
-def _headline(scores: SourceScores, figure: Figure | None) -> str:
-    if figure is None:
-        return "–"
-    text = figure_text(figure.value, figure.unit)
-    return text if scores.is_headline else f"{text} (in part)"
-
-
-def _published(scores: SourceScores) -> str:
-    compared = scores.compared
-    return published_text(compared.value, compared.last_digit) if compared else "–"
 
 
 def _source(scores: SourceScores) -> Iterator[str]:

@@ -2,16 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from evaluation.report.model import Comparison, Report, SourceComparison, SourceScores
-from evaluation.report.units import (
-    difference_text,
-    figure_text,
-    interval_text,
-    measure_text,
-    published_text,
-    signed_measure_text,
-    time_interval_text,
-)
+from evaluation.report import cells
+from evaluation.report.model import Comparison, Report, SourceScores
+from evaluation.report.units import difference_text
 
 
 def scores_table(report: Report) -> str:
@@ -27,14 +20,11 @@ def _rows(scores: SourceScores) -> Iterator[tuple[str, ...]]:
     if not scores.figures:
         yield (scores.source, "–", "–", "–", "–", "–", answered, f"{scores.n_cut:,}")
     for at, figure in enumerate(scores.figures):
-        interval = interval_text(figure.intervals[0], figure.unit) if figure.intervals else "–"
-        text = figure_text(figure.value, figure.unit) + ("" if scores.is_headline else " (in part)")
+        interval, text = cells.interval(figure), cells.figure(scores, figure)
         if at > 0:
             yield ("", figure.metric, text, interval, "", "", "", "")
             continue
-        compared = scores.compared
-        published = published_text(compared.value, compared.last_digit) if compared else "–"
-        verdict = scores.verdict or "–"
+        published, verdict = cells.published(scores), scores.verdict or "–"
         yield (
             scores.source,
             figure.metric,
@@ -48,44 +38,16 @@ def _rows(scores: SourceScores) -> Iterator[tuple[str, ...]]:
 
 
 def comparison_table(comparison: Comparison) -> str:
-    head = ("source", "metric", "n", "A", "B", "B − A", "95 % interval", "better/worse/same")
-    rows = [head, *map(_compared, comparison.sources)]
+    rows = [cells.COMPARED, *map(cells.compared, comparison.sources)]
+    times = [cells.times(source, time) for source in comparison.sources for time in source.times]
     blocks = [f"A: {comparison.run_a}\nB: {comparison.run_b}", _aligned(rows, right=(2, 3, 4, 5))]
-    if any(source.times for source in comparison.sources):
-        blocks.append(_aligned(list(_times(comparison)), right=(2, 3, 4, 5)))
+    if times:
+        blocks.append(_aligned([cells.TIMES, *times], right=(2, 3, 4, 5)))
     told = [*comparison.warnings, *(f"{one.source}: {w}" for one in comparison.sources for w in one.warnings)]
     if told:
         blocks.append("\n".join(told))
     blocks += [_regressions(comparison)] if any(one.regressions for one in comparison.sources) else []
     return "\n\n".join(blocks)
-
-
-def _compared(source: SourceComparison) -> tuple[str, ...]:
-    return (
-        source.source,
-        source.metric,
-        f"{source.n_common:,}",
-        figure_text(source.value_a, source.unit),
-        figure_text(source.value_b, source.unit),
-        difference_text(source.difference, source.unit),
-        interval_text(source.interval, source.unit),
-        f"{source.wins:,}/{source.losses:,}/{source.ties:,}",
-    )
-
-
-def _times(comparison: Comparison) -> Iterator[tuple[str, ...]]:
-    yield ("source", "measure", "n", "median A", "median B", "B − A", "95 % interval")
-    for source in comparison.sources:
-        for time in source.times:
-            yield (
-                source.source,
-                time.name,
-                f"{time.n:,}",
-                measure_text(time.p50_a, time.unit),
-                measure_text(time.p50_b, time.unit),
-                signed_measure_text(time.median, time.unit),
-                time_interval_text(time.interval),
-            )
 
 
 def _regressions(comparison: Comparison, n_max: int = 5) -> str:

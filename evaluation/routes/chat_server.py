@@ -18,9 +18,7 @@ from evaluation.errors import EvaluationError
 from evaluation.record import Answer
 from evaluation.routes.chat_stream import ChatStream, StreamError
 from evaluation.routes.openai_server import (
-    IN_FLIGHT_MAX,
-    Address,
-    Connections,
+    ServerRoute,
     add_server_arguments,
     lost,
     refusal,
@@ -68,11 +66,8 @@ def route(options: argparse.Namespace) -> "ChatServer":
     )
 
 
-class ChatServer:
+class ChatServer(ServerRoute):
     """A Route. silence_s: without a byte of an answer. Raises EvaluationError for what is no address."""
-
-    batch_size = 1
-    in_flight_max = IN_FLIGHT_MAX
 
     def __init__(
         self,
@@ -87,21 +82,13 @@ class ChatServer:
         media_marker: str = MEDIA_MARKER,
         silence_s: float = 300.0,
     ) -> None:
-        self._address = Address(address)
+        super().__init__(address, model, key, silence_s)
         self._url = self._address.of("/completions") if is_raw else self._address.chat
-        self._model = model
         self._system = "" if is_raw else system
         self._sampling = {"temperature": temperature, "max_tokens": max_tokens}
         self._is_raw = is_raw
         self._media_marker = media_marker
-        self._connections = Connections(self._address, key, silence_s)
         self._counts_tokens = True  # until the server refuses to
-
-    async def __aenter__(self) -> "ChatServer":
-        return self
-
-    async def __aexit__(self, *failure: object) -> None:
-        await self._connections.aclose()
 
     def description(self) -> Mapping[str, str | int | float | bool | None]:
         return {

@@ -1,11 +1,9 @@
 """A Qwen2-Audio checkpoint in this process, asked as its makers' evaluation scripts ask it."""
 
 import argparse
-import asyncio
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -22,6 +20,7 @@ from evaluation.routes.checkpoint_prompt import (
     model_text,
     raw_text,
 )
+from evaluation.routes.model_thread import ModelThread
 from evaluation.routes.route import SAMPLE_HZ, Failure, Question
 
 if TYPE_CHECKING:  # torch takes seconds to load
@@ -99,22 +98,18 @@ class CheckpointRoute:
         self.batch_size = options.batch_size
         self._options = options
         self._prompt_format = _prompt_format(options)
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
+        self._thread = ModelThread("checkpoint")
         self._loaded: Loaded | None = None
         self._engine: BatchEngine | None = None
 
     async def __aenter__(self) -> "CheckpointRoute":
-        try:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._load)
-        except BaseException:
-            self._thread.shutdown(wait=False)
-            raise
+        await self._thread.load(self._load)
         return self
 
     async def __aexit__(self, *failure: object) -> None:
         if self._engine is not None:
             self._engine.stop()
-        await asyncio.to_thread(self._thread.shutdown, wait=True, cancel_futures=True)
+        await self._thread.aclose()
         self._engine = self._loaded = None
 
     def _load(self) -> None:
@@ -153,7 +148,7 @@ class CheckpointRoute:
         return json.dumps(shown, ensure_ascii=False, indent=2)
 
     async def ask(self, questions: Sequence[Question]) -> list[Answer | Failure]:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._answers, questions)
+        return await self._thread.run(self._answers, questions)
 
     def _answers(self, questions: Sequence[Question]) -> list[Answer | Failure]:
         assert self._engine is not None

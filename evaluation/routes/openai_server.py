@@ -8,7 +8,7 @@ import wave
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import numpy as np
@@ -109,6 +109,25 @@ class Connections:
         )
         self._clients.append(client)
         return client
+
+
+class ServerRoute:
+    """What the routes to a server share: it batches by itself, and the connections end with the route."""
+
+    batch_size = 1
+    in_flight_max = IN_FLIGHT_MAX
+
+    def __init__(self, address: str, model: str, key: str, silence_s: float) -> None:
+        """Raises EvaluationError for what is no address."""
+        self._address = Address(address)
+        self._model = model
+        self._connections = Connections(self._address, key, silence_s)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *failure: object) -> None:
+        await self._connections.aclose()
 
 
 def wav(pcm: NDArray[np.float32]) -> bytes:

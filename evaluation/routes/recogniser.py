@@ -1,12 +1,10 @@
 """The recogniser of Parlour's embedded default, in this process: live recognition without the wire."""
 
 import argparse
-import asyncio
 import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING
@@ -17,6 +15,7 @@ from agent.models.files import ModelFile, ModelFileError
 from agent.models.manifest import WHISPER_BASE, WHISPER_TINY_EN
 from evaluation.errors import EvaluationError
 from evaluation.record import Answer
+from evaluation.routes.model_thread import ModelThread
 from evaluation.routes.pcm import s16le
 from evaluation.routes.route import SAMPLE_HZ, Failure, Question
 
@@ -63,19 +62,15 @@ class RecogniserRoute:
 
     def __init__(self, options: RecogniserOptions) -> None:
         self._options = options
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="recognition")
+        self._thread = ModelThread("recognition")
         self._model: Whisper | None = None
 
     async def __aenter__(self) -> "RecogniserRoute":
-        try:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._load)
-        except BaseException:
-            self._thread.shutdown(wait=False)
-            raise
+        await self._thread.load(self._load)
         return self
 
     async def __aexit__(self, *failure: object) -> None:
-        await asyncio.to_thread(self._thread.shutdown, wait=True, cancel_futures=True)
+        await self._thread.aclose()
         self._model = None
 
     def _load(self) -> None:
@@ -110,8 +105,7 @@ class RecogniserRoute:
         return json.dumps(shown, indent=2)
 
     async def ask(self, questions: Sequence[Question]) -> list[Answer | Failure]:
-        loop = asyncio.get_running_loop()
-        return [await loop.run_in_executor(self._thread, self._answer, question) for question in questions]
+        return [await self._thread.run(self._answer, question) for question in questions]
 
     def _answer(self, question: Question) -> Answer | Failure:
         assert self._model is not None

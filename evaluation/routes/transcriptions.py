@@ -10,10 +10,8 @@ import httpx
 
 from evaluation.record import Answer
 from evaluation.routes.openai_server import (
-    IN_FLIGHT_MAX,
     SILENCE_S,
-    Address,
-    Connections,
+    ServerRoute,
     add_server_arguments,
     lost,
     refusal,
@@ -39,11 +37,8 @@ def route(options: argparse.Namespace) -> "Transcriptions":
     )
 
 
-class Transcriptions:
+class Transcriptions(ServerRoute):
     """A Route. tells_language: the sample's, where it has one."""
-
-    batch_size = 1
-    in_flight_max = IN_FLIGHT_MAX
 
     def __init__(
         self,
@@ -54,17 +49,9 @@ class Transcriptions:
         tells_language: bool = True,
         silence_s: float = SILENCE_S,
     ) -> None:
-        self._address = Address(address)
+        super().__init__(address, model, key, silence_s)
         self._url = self._address.of("/audio/transcriptions")
-        self._model = model
         self._tells_language = tells_language
-        self._connections = Connections(self._address, key, silence_s)
-
-    async def __aenter__(self) -> "Transcriptions":
-        return self
-
-    async def __aexit__(self, *failure: object) -> None:
-        await self._connections.aclose()
 
     def description(self) -> Mapping[str, str | int | float | bool | None]:
         return {

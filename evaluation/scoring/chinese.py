@@ -1,7 +1,7 @@
 """Chinese as upstream compares it: numbers are written as they are read, punctuation goes.
 
-The rules are those of speechio/chinese_text_normalization (MIT, Copyright (c) 2020 SpeechIO) with all its
-switches off, as upstream calls them; the lists in chinese_lists.json are its own. Each rule finds all its
+The rules are those of speechio/chinese_text_normalization with all its switches off, as upstream calls them;
+the lists in chinese_lists.json are its own (NOTICE). Each rule finds all its
 places in the text as it was before that rule, and then each finding is replaced where its text occurs
 *first* in the text as it is by then, which may be elsewhere: 59分59秒 becomes 五十九分五九秒. That is kept.
 """

@@ -159,5 +159,5 @@ def test_a_terminal_is_told_figures_and_obeys_no_answer() -> None:
     report = full_report()
     assert re.search(r"talk_test +wer_fake", scores_table(report))
     assert report.comparison is not None
-    assert "better/worse/same" in comparison_table(report.comparison)
+    assert "better / worse / same" in comparison_table(report.comparison)
     assert printable("a\x1b[2Jb\r") == "a\\x1b[2Jb\\x0d"
