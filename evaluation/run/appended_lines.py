@@ -10,9 +10,13 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
+
+import msgspec
 
 from evaluation.errors import EvaluationError
 
+T = TypeVar("T")
 SYNC_AFTER_S = 0.05
 """From a line to its sync, with all that come meanwhile: a sync for each would keep a disk busy."""
 
@@ -83,6 +87,16 @@ def whole_lines(path: Path) -> Iterator[tuple[int, bytes]]:
         return
     except OSError as error:
         raise EvaluationError(f"{path} cannot be read ({error.strerror})") from None
+
+
+def decoded_lines(path: Path, kind: type[T], called: str) -> Iterator[T]:
+    """Each whole line as what it is. called: in words, with its article. Raises EvaluationError."""
+    decoder = msgspec.json.Decoder(kind)
+    for number, line in whole_lines(path):
+        try:
+            yield decoder.decode(line)
+        except msgspec.MsgspecError as error:
+            raise EvaluationError(f"{path}, line {number}: expected {called}: {error}") from None
 
 
 def write_whole(path: Path, content: bytes) -> None:

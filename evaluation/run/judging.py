@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import json
 import random
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -18,7 +18,7 @@ from evaluation.errors import EvaluationError
 from evaluation.record import Record
 from evaluation.routes.judge import Judge
 from evaluation.routes.route import Failure
-from evaluation.run.appended_lines import AppendedLines, whole_lines
+from evaluation.run.appended_lines import AppendedLines, decoded_lines
 from evaluation.run.asking import RETRIES, Patience, asked
 from evaluation.run.folder_lock import FolderLock
 from evaluation.run.limiter import Limiter
@@ -225,10 +225,5 @@ def _cases(records: Iterable[Record], judge: Judge) -> Iterable[_Case]:
             yield _Case(record, order, request, hashlib.sha256(named.encode()).hexdigest())
 
 
-def _lines(path: Path) -> Iterable[Judgement]:
-    decoder = msgspec.json.Decoder(Judgement)
-    for number, line in whole_lines(path / JUDGED):
-        try:
-            yield decoder.decode(line)
-        except msgspec.MsgspecError as error:
-            raise EvaluationError(f"{path / JUDGED}, line {number}: expected a judgement: {error}") from None
+def _lines(path: Path) -> Iterator[Judgement]:
+    return decoded_lines(path / JUDGED, Judgement, "a judgement")

@@ -18,7 +18,7 @@ import msgspec
 
 from evaluation.errors import EvaluationError
 from evaluation.record import Record
-from evaluation.run.appended_lines import AppendedLines, whole_lines, write_whole
+from evaluation.run.appended_lines import AppendedLines, decoded_lines, write_whole
 from evaluation.run.folder_lock import FolderLock
 from evaluation.sample import Sample
 
@@ -172,24 +172,12 @@ def _record_of(sample: Sample, record: Record | None) -> Record:
 
 
 def _samples(path: Path) -> Iterator[Sample]:
-    decoder = msgspec.json.Decoder(Sample)
-    for number, line in whole_lines(path / SAMPLES):
-        try:
-            yield decoder.decode(line)
-        except msgspec.MsgspecError as error:
-            raise EvaluationError(f"{path / SAMPLES}, line {number}: expected a sample: {error}") from None
+    return decoded_lines(path / SAMPLES, Sample, "a sample")
 
 
 def _newest(path: Path) -> dict[Identity, Record]:
-    decoder = msgspec.json.Decoder(Record)
     newest: dict[Identity, Record] = {}
-    for number, line in whole_lines(path):
-        try:
-            record = decoder.decode(line)
-        except msgspec.MsgspecError as error:
-            raise EvaluationError(
-                f"{path}, line {number}: expected a record: {error}; delete the line, and it is asked again"
-            ) from None
+    for record in decoded_lines(path, Record, "a record (delete the line, and it is asked again)"):
         _keep(newest, record)
     return newest
 

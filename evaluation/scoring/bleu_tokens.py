@@ -7,6 +7,7 @@ are tokenised whole, and `zh` does not pad its lines, so that their first and la
 between.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Final, Protocol
@@ -52,26 +53,37 @@ class _OfWords(dict[str, str]):
         return points
 
 
-class WesternTokens:
-    """`13a`, for all languages but Chinese and Japanese."""
+class _ByWords(ABC):
+    """What became of each word is remembered, up to a bound. whole: tokenises a line; word: one word."""
 
-    name = "13a"
-
-    def __init__(self) -> None:
-        self._tokenised = Tokenizer13a()  # type: ignore[no-untyped-call]
+    def __init__(self, whole: Callable[[str], str], word: Callable[[str], str]) -> None:
+        self._tokenised, self._tokenised_word = whole, word
         self._forget()
 
     def _forget(self) -> None:
         self._vocabulary = Vocabulary()
-        self._of_word = _OfWords(self._vocabulary, self._tokenised)
+        self._of_word = _OfWords(self._vocabulary, self._tokenised_word)
 
     def tokens(self, line: str) -> list[str]:
-        return list(self._tokenised(line.rstrip()).split())
+        return self._tokenised(line.rstrip()).split()
 
     def encoded(self, texts: Sequence[str]) -> list[str]:
         if max(len(self._vocabulary), len(self._of_word)) > _REMEMBERED_MAX:
             self._forget()
         return [self._encoded(text) for text in texts]
+
+    @abstractmethod
+    def _encoded(self, text: str) -> str: ...
+
+
+class WesternTokens(_ByWords):
+    """`13a`, for all languages but Chinese and Japanese."""
+
+    name = "13a"
+
+    def __init__(self) -> None:
+        tokenised = Tokenizer13a()  # type: ignore[no-untyped-call]
+        super().__init__(tokenised, tokenised)
 
     def _encoded(self, text: str) -> str:
         if "\n" in text:  # joins a word that was hyphenated
@@ -79,28 +91,16 @@ class WesternTokens:
         return "".join([self._of_word[word] for word in text.split()])
 
 
-class ChineseTokens:
+class ChineseTokens(_ByWords):
     """`zh`: each Chinese character is a token, and what is between them is cut as `13a` does."""
 
     name = "zh"
 
     def __init__(self) -> None:
-        self._tokenised = TokenizerZh()  # type: ignore[no-untyped-call]
-        self._between = TokenizerRegexp()  # type: ignore[no-untyped-call]
-        self._spaced = _SpacedIfChinese(self._tokenised)
-        self._forget()
-
-    def _forget(self) -> None:
-        self._vocabulary = Vocabulary()
-        self._of_word = _OfWords(self._vocabulary, lambda word: str(self._between(f" {word} ")))
-
-    def tokens(self, line: str) -> list[str]:
-        return list(self._tokenised(line.rstrip()).split())
-
-    def encoded(self, texts: Sequence[str]) -> list[str]:
-        if max(len(self._vocabulary), len(self._of_word)) > _REMEMBERED_MAX:
-            self._forget()
-        return [self._encoded(text) for text in texts]
+        tokenised = TokenizerZh()  # type: ignore[no-untyped-call]
+        between = TokenizerRegexp()  # type: ignore[no-untyped-call]
+        super().__init__(tokenised, lambda word: str(between(f" {word} ")))
+        self._spaced = _SpacedIfChinese(tokenised)
 
     def _encoded(self, text: str) -> str:
         line = text.strip().translate(self._spaced)

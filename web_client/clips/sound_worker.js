@@ -2,6 +2,7 @@
 /** Off the page's own thread: what a sound looks like, where it is loud, where it is cut, and its base64. */
 
 import { encodePcm } from "../conversation/base64.js";
+import { joined } from "../conversation/pcm.js";
 import { SOUND_HZ, levelsOf, soundsIn } from "./levels.js";
 import { peaksOf, spectrogramOf } from "./picture.js";
 import { piecesOf } from "./pieces.js";
@@ -72,15 +73,4 @@ function mixed(channels) {
     pcm[at] = Math.round(Math.max(-1, Math.min(1, sum / channels.length)) * 32767);
   }
   return pcm;
-}
-
-/** @param {Int16Array[]} chunks */
-function joined(chunks) {
-  const whole = new Int16Array(chunks.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.length;
-  }
-  return whole;
 }

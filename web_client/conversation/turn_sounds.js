@@ -7,6 +7,8 @@
  * it has just heard a place so much later, and so has the page, but for the network's delay: the smallest difference is the best.
  */
 
+import { joined } from "./pcm.js";
+
 /** @typedef {import("./effects.js").WireEvent} WireEvent */
 /**
  * An utterance, by the server's clock. voiceMs: where the voice begins. decidedMs: how far the page had heard when the turn was decided.
@@ -167,15 +169,4 @@ export class TurnSounds {
     if (pcm === null || role === "user" || cutAt === null || playedByServer) return pcm; // what the server plays is recorded as it is heard
     return heardMs > 0 ? pcm.slice(0, Math.round(heardMs * SAMPLES_PER_MS)) : null;
   }
-}
-
-/** @param {readonly Int16Array[]} chunks */
-export function joined(chunks) {
-  const whole = new Int16Array(chunks.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.length;
-  }
-  return whole;
 }

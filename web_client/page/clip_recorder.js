@@ -3,7 +3,7 @@
 
 import { FRAME_MS } from "../audio/framer.js";
 import { LONGEST_MS } from "../clips/sound.js";
-import { joined } from "../conversation/turn_sounds.js";
+import { joined } from "../conversation/pcm.js";
 
 export class ClipRecorder {
   /** @param {import("./app.js").App} app @param {() => void} onSwitch it was switched on or off */

@@ -5,7 +5,7 @@ import { SoundReader } from "../clips/sound_reader.js";
 import { storeKey, storeSession, storedKey, takeStoredSession } from "../connection/tab_storage.js";
 import { asLines } from "../conversation/event_log.js";
 import { textOf } from "../conversation/record.js";
-import { joined } from "../conversation/turn_sounds.js";
+import { joined } from "../conversation/pcm.js";
 import { examine } from "../doctor/doctor.js";
 import { Archive } from "../keeping/archive.js";
 import { Keeper } from "../keeping/keeper.js";
